@@ -1,0 +1,124 @@
+/* queue.c - a locked list whose eventfd is readable while it is not empty.
+ *
+ * The eventfd is written only when the list turns from empty to not empty and read only when it
+ * turns back, both under the lock, so that it never lies. Putting and taking cannot fail. */
+#include "base/queue.h"
+#include "base/clock.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct queue {
+    pthread_mutex_t lock;
+    queue_item_t *first;
+    queue_item_t **tail; /* where the next item is linked */
+    _Atomic size_t size; /* changed under the lock, read without */
+    int fd;
+};
+
+queue_t *queue_new (void)
+{
+    queue_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->fd < 0) {
+        free (self);
+        return NULL;
+    }
+    if (pthread_mutex_init (&self->lock, NULL) != 0) {
+        close (self->fd);
+        free (self);
+        return NULL;
+    }
+    self->tail = &self->first;
+    return self;
+}
+
+void queue_destroy (queue_t **self)
+{
+    if (!self || !*self)
+        return;
+    pthread_mutex_destroy (&(*self)->lock);
+    close ((*self)->fd);
+    free (*self);
+    *self = NULL;
+}
+
+static void event_raise (const queue_t *self)
+{
+    uint64_t one = 1;
+    while (write (self->fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+static void event_lower (const queue_t *self)
+{
+    uint64_t count;
+    while (read (self->fd, &count, sizeof count) < 0 && errno == EINTR)
+        continue;
+}
+
+void queue_put (queue_t *self, queue_item_t *item)
+{
+    item->next = NULL;
+    pthread_mutex_lock (&self->lock);
+    if (!self->first)
+        event_raise (self);
+    *self->tail = item;
+    self->tail = &item->next;
+    atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed);
+    pthread_mutex_unlock (&self->lock);
+}
+
+queue_item_t *queue_take (queue_t *self, size_t most)
+{
+    pthread_mutex_lock (&self->lock);
+    queue_item_t *chain = self->first;
+    size_t size = atomic_load_explicit (&self->size, memory_order_relaxed);
+    if (chain && (most == 0 || most >= size)) {
+        self->first = NULL;
+        self->tail = &self->first;
+        atomic_store_explicit (&self->size, 0, memory_order_relaxed);
+        event_lower (self);
+    } else if (chain) {
+        queue_item_t *last = chain;
+        for (size_t i = 1; i < most; i++)
+            last = last->next;
+        self->first = last->next;
+        last->next = NULL;
+        atomic_store_explicit (&self->size, size - most, memory_order_relaxed);
+    }
+    pthread_mutex_unlock (&self->lock);
+    return chain;
+}
+
+queue_item_t *queue_wait (queue_t *self, size_t most, int timeout_ms)
+{
+    int64_t until = timeout_ms < 0 ? INT64_MAX : clock_mono_ms () + timeout_ms;
+    for (;;) {
+        queue_item_t *chain = queue_take (self, most);
+        if (chain)
+            return chain;
+        int64_t left = timeout_ms < 0 ? -1 : until - clock_mono_ms ();
+        if (timeout_ms >= 0 && left <= 0)
+            return NULL;
+        struct pollfd event = {.fd = self->fd, .events = POLLIN};
+        if (poll (&event, 1, (int) left) < 0 && errno != EINTR)
+            return NULL;
+    }
+}
+
+size_t queue_size (const queue_t *self)
+{
+    return atomic_load_explicit (&self->size, memory_order_relaxed);
+}
+
+int queue_fd (const queue_t *self)
+{
+    return self->fd;
+}

@@ -1,0 +1,30 @@
+/* queue.h - hands items from many threads to one: a locked list with an eventfd.
+ *
+ * Items are intrusive: a struct whose first member is queue_item_t. The taker takes all that is
+ * there at once. */
+#ifndef AVIARY_BASE_QUEUE_H
+#define AVIARY_BASE_QUEUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct queue_item {
+    struct queue_item *next;
+} queue_item_t;
+
+typedef struct queue queue_t;
+
+queue_t *queue_new (void);           /* NULL if no memory or no eventfd */
+void queue_destroy (queue_t **self); /* items still inside are the caller's loss: drain first */
+void queue_put (queue_t *self, queue_item_t *item);
+/* A chain in order of putting, at most `most` items (0 = all), linked by next; NULL if empty. Never
+ * blocks. */
+queue_item_t *queue_take (queue_t *self, size_t most);
+/* As queue_take, but waits up to timeout_ms (-1 = for ever) for a first item. */
+queue_item_t *queue_wait (queue_t *self, size_t most, int timeout_ms);
+size_t queue_size (const queue_t *self);
+/* Readable while items are there; for poll. Level-triggered: queue_take clears it when it empties
+ * the queue. */
+int queue_fd (const queue_t *self);
+
+#endif

@@ -1,0 +1,228 @@
+/* text.c - checks of text from outside, hex, base64, durations.
+ *
+ * All of it only looks at its arguments; readers say -1 or false for anything that a writer would
+ * not have written. */
+#include "base/text.h"
+#include <string.h>
+
+size_t text_utf8_step (const char *text, size_t length)
+{
+    const uint8_t *s = (const uint8_t *) text;
+    if (length == 0 || s[0] == 0)
+        return 0;
+    if (s[0] < 0x80)
+        return 1;
+    size_t size = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+                  : s[0] >= 0xe0 && s[0] <= 0xef ? 3
+                  : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                 : 0;
+    if (size == 0 || size > length)
+        return 0;
+    /* The second byte's range is what rules out overlong forms, surrogates and what is above
+     * U+10FFFF. */
+    uint8_t low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
+/* Eight bytes of plain ASCII without NUL, the common case. */
+static bool ascii8 (const char *text)
+{
+    uint64_t word;
+    memcpy (&word, text, sizeof word);
+    uint64_t zeros = (word - 0x0101010101010101u) & ~word;
+    return ((word | zeros) & 0x8080808080808080u) == 0;
+}
+
+bool text_is_utf8 (const char *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        if (length - i >= 8 && ascii8 (text + i)) {
+            i += 8;
+            continue;
+        }
+        size_t step = text_utf8_step (text + i, length - i);
+        if (step == 0)
+            return false;
+        i += step;
+    }
+    return true;
+}
+
+size_t text_code_points (const char *text, size_t length)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += ((uint8_t) text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static bool is_digit (char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool text_is_e164 (const char *text)
+{
+    if (!text || text[0] != '+' || !is_digit (text[1]) || text[1] == '0')
+        return false;
+    size_t length = 1;
+    while (length <= 16 && is_digit (text[length]))
+        length++;
+    return text[length] == 0 && length >= 3 && length <= 16;
+}
+
+bool text_is_token (const char *text)
+{
+    if (!text || !*text)
+        return false;
+    for (; *text; text++) {
+        bool letter = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
+        if (!letter && !is_digit (*text) && !strchr ("!#$%&'*+-.^_`|~", *text))
+            return false;
+    }
+    return true;
+}
+
+bool text_is_header_value (const char *text)
+{
+    if (!text)
+        return false;
+    for (; *text; text++)
+        if (*text != '\t' && (*text < ' ' || *text > '~'))
+            return false;
+    return true;
+}
+
+void text_write_hex (const uint8_t *data, size_t size, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        *out++ = digits[data[i] >> 4];
+        *out++ = digits[data[i] & 15];
+    }
+    *out = 0;
+}
+
+static int hex_value (char c)
+{
+    if (is_digit (c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+long text_read_hex (const char *text, size_t length, uint8_t *out, size_t capacity)
+{
+    if (length % 2 != 0 || length / 2 > capacity)
+        return -1;
+    for (size_t i = 0; i < length / 2; i++) {
+        int high = hex_value (text[2 * i]);
+        int low = hex_value (text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return -1;
+        out[i] = (uint8_t) (high << 4 | low);
+    }
+    return (long) (length / 2);
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void text_write_base64 (const uint8_t *data, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t group = (uint32_t) data[i] << 16;
+        if (left > 1)
+            group |= (uint32_t) data[i + 1] << 8;
+        if (left > 2)
+            group |= data[i + 2];
+        *out++ = base64_digits[group >> 18];
+        *out++ = base64_digits[group >> 12 & 63];
+        *out++ = left > 1 ? base64_digits[group >> 6 & 63] : '=';
+        *out++ = left > 2 ? base64_digits[group & 63] : '=';
+    }
+    *out = 0;
+}
+
+static int base64_value (char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (is_digit (c))
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* One group of four characters, the last `padding` of which are '='. The group's 24 bits, or -1;
+ * bits that the padding leaves over must be zero, else one value would have several spellings. */
+static long base64_group (const char *text, size_t padding)
+{
+    uint32_t group = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i < 4 - padding ? base64_value (text[i]) : 0;
+        if (value < 0)
+            return -1;
+        group = group << 6 | (uint32_t) value;
+    }
+    uint32_t unused = (1u << 8 * padding) - 1;
+    return group & unused ? -1 : (long) group;
+}
+
+long text_read_base64 (const char *text, size_t length, uint8_t *out, size_t capacity)
+{
+    if (length % 4 != 0)
+        return -1;
+    if (length == 0)
+        return 0;
+    size_t padding = text[length - 1] != '=' ? 0 : text[length - 2] != '=' ? 1 : 2;
+    size_t size = length / 4 * 3 - padding;
+    if (size > capacity)
+        return -1;
+    for (size_t i = 0; i < length; i += 4) {
+        bool last = i + 4 == length;
+        long group = base64_group (text + i, last ? padding : 0);
+        if (group < 0)
+            return -1;
+        size_t count = last ? 3 - padding : 3;
+        for (size_t j = 0; j < count; j++)
+            *out++ = (uint8_t) ((unsigned long) group >> (16 - 8 * j));
+    }
+    return (long) size;
+}
+
+bool text_read_duration (const char *text, int64_t *out_ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+    if (!text || !is_digit (*text))
+        return false;
+    int64_t value = 0;
+    for (; is_digit (*text); text++)
+        if (__builtin_mul_overflow (value, (int64_t) 10, &value) ||
+            __builtin_add_overflow (value, (int64_t) (*text - '0'), &value))
+            return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp (text, units[i].unit) != 0)
+            continue;
+        if (__builtin_mul_overflow (value, units[i].ms, &value))
+            return false;
+        *out_ms = value;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,69 @@
+/* backend.h - what a store needs of the thing that keeps its bytes. Private to libs/store.
+ *
+ * A backend is a table of functions over opaque handles: an environment, transactions that nest,
+ * tables by number, cursors. All return 0 or an E_ code. LMDB is the first; one in memory and
+ * PostgreSQL fit the same table. Ownership, versions, records, indexes, lazy savepoints and fault
+ * injection are above it, once for all backends. */
+#ifndef AVIARY_STORE_BACKEND_H
+#define AVIARY_STORE_BACKEND_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+typedef struct backend_options {
+    const char *folder;
+    uint64_t map_size;
+    unsigned readers;
+    unsigned tables; /* most tables that will ever be opened */
+    bool no_sync;
+} backend_options_t;
+
+typedef enum backend_put { PUT_ANY, PUT_NEW, PUT_APPEND } backend_put_t;
+typedef enum backend_move {
+    MOVE_FIRST,
+    MOVE_LAST,
+    MOVE_NEXT,
+    MOVE_PREV,
+    MOVE_SEEK /* first key >= *key */
+} backend_move_t;
+
+typedef struct backend {
+    const char *name;
+
+    /* Is there anything in the folder? Must not open files by path (see lmdb.c). */
+    bool (*exists) (const char *folder);
+    /* Has this process the store of this folder open already? */
+    bool (*is_open) (const char *folder);
+    int (*open) (const backend_options_t *options, void **env, failure_t *failure);
+    void (*close) (void *env);
+    /* Text of the last failure below E_NOT_FOUND and E_ALREADY_EXISTS, for people. */
+    void (*error_text) (void *env, char *out, size_t size);
+    int (*check_readers) (void *env);
+    int (*used_bytes) (void *env, uint64_t *out);
+    int (*copy) (void *env, int fd);
+
+    /* Read: parent NULL. Nested: the parent may not be used until the child ended. */
+    int (*begin) (void *env, void *parent, bool write, void **txn);
+    int (*commit) (void *env, void *txn); /* ended either way */
+    void (*abort) (void *txn);
+    void (*reset) (void *txn); /* of reads: let go of the snapshot, keep the object */
+    int (*renew) (void *env, void *txn);
+
+    /* Table by name; kept after the transaction if it commits. E_NOT_FOUND if absent and not
+     * `create`. */
+    int (*table) (void *env, void *txn, const char *name, bool create, unsigned *out);
+    int (*table_stat) (void *env, void *txn, unsigned table, uint64_t *entries, uint64_t *bytes);
+    int (*get) (void *env, void *txn, unsigned table, bytes_t key, bytes_t *value);
+    int (*put) (void *env, void *txn, unsigned table, bytes_t key, bytes_t value,
+                backend_put_t how);
+    int (*del) (void *env, void *txn, unsigned table, bytes_t key);
+    int (*clear) (void *env, void *txn, unsigned table);
+
+    int (*cursor_open) (void *env, void *txn, unsigned table, void **out);
+    void (*cursor_close) (void *cursor);
+    int (*cursor_move) (void *env, void *cursor, backend_move_t move, bytes_t *key, bytes_t *value);
+} backend_t;
+
+extern const backend_t backend_lmdb;
+
+#endif

@@ -1,0 +1,339 @@
+/* index.c - keys of indexes, their entries and counters.
+ *
+ * A key is its fields one after another, each written so that byte order is value order and no
+ * value is the beginning of another: ids 16 bytes, text its bytes and a 0, numbers 8 bytes big
+ * endian with the sign turned, bool one byte. A plain index appends the record's id and has empty
+ * values; a unique one has the id as value and no entry for rows whose last field is absent.
+ *
+ * Counters stand in store.count under (record's number, hash of the index's name, how many fields,
+ * the fields): for all fields and, if there are more, for the first alone. The name rather than the
+ * position, since indexes may be declared in another order. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/private.h"
+
+/* ---- keys ---- */
+
+const schema_index_t *index_find (const schema_record_t *record, const char *name, size_t *number)
+{
+    for (size_t i = 0; name && i < record->index_count; i++)
+        if (strcmp (record->indexes[i].name, name) == 0) {
+            *number = i;
+            return &record->indexes[i];
+        }
+    return NULL;
+}
+
+bool index_kind_ok (int kind)
+{
+    return kind == SK_ID || kind == SK_STR || kind == SK_INT || kind == SK_TIME ||
+           kind == SK_ENUM || kind == SK_BOOL;
+}
+
+static store_key_t field_key (const schema_field_t *field, const void *row)
+{
+    const uint8_t *at = (const uint8_t *) row + field->offset;
+    store_key_t key = {0};
+    int32_t word;
+    bool flag;
+    switch (field->kind) {
+    case SK_ID:
+        memcpy (&key.id, at, sizeof key.id);
+        break;
+    case SK_STR:
+        memcpy (&key.str, at, sizeof key.str);
+        break;
+    case SK_ENUM:
+        memcpy (&word, at, sizeof word);
+        key.num = word;
+        break;
+    case SK_BOOL:
+        memcpy (&flag, at, sizeof flag);
+        key.num = flag;
+        break;
+    default:
+        memcpy (&key.num, at, sizeof key.num);
+    }
+    return key;
+}
+
+bool index_key_absent (const schema_field_t *field, const store_key_t *key)
+{
+    return field->kind == SK_ID    ? id_is_nil (key->id)
+           : field->kind == SK_STR ? !key->str
+                                   : !key->num;
+}
+
+static int key_add (index_key_t *out, const void *data, size_t size)
+{
+    if (size > KEY_MAX - out->size)
+        return E_TOO_LARGE;
+    memcpy (out->data + out->size, data, size);
+    out->size += size;
+    return 0;
+}
+
+static int field_add (index_key_t *out, int kind, const store_key_t *key)
+{
+    uint8_t b[8];
+    if (kind == SK_ID)
+        return key_add (out, key->id.b, sizeof key->id.b);
+    if (kind == SK_STR)
+        return key_add (out, key->str ? key->str : "", key->str ? strlen (key->str) + 1 : 1);
+    if (kind == SK_BOOL) {
+        b[0] = key->num != 0;
+        return key_add (out, b, 1);
+    }
+    uint64_t n = (uint64_t) key->num ^ 1ULL << 63;
+    for (size_t i = 0; i < 8; i++)
+        b[i] = (uint8_t) (n >> (56 - 8 * i));
+    return key_add (out, b, 8);
+}
+
+static int fields_add (const schema_index_t *index, const store_key_t *keys, size_t key_count,
+                       const void *row, size_t count, index_key_t *out)
+{
+    out->size = out->fields = out->first = 0;
+    out->entry = true;
+    for (size_t i = 0; i < count; i++) {
+        const schema_field_t *field = index->fields[i];
+        store_key_t key = i < key_count ? keys[i] : field_key (field, row);
+        int rc = field_add (out, field->kind, &key);
+        if (rc)
+            return rc;
+        if (i == 0)
+            out->first = out->size;
+        if (index->unique && i + 1 == index->count)
+            out->entry = !index_key_absent (field, &key);
+    }
+    out->fields = out->size;
+    return 0;
+}
+
+int index_prefix (const schema_index_t *index, const store_key_t *keys, size_t count,
+                  index_key_t *out)
+{
+    return count > index->count ? E_INTERNAL : fields_add (index, keys, count, NULL, count, out);
+}
+
+int index_row_key (const schema_record_t *record, const schema_index_t *index,
+                   const store_key_t *keys, size_t key_count, const void *row, index_key_t *out)
+{
+    int rc = fields_add (index, keys, key_count, row, index->count, out);
+    if (rc || index->unique)
+        return rc;
+    id16_t id = row_id (record->id, row);
+    return key_add (out, id.b, sizeof id.b);
+}
+
+void index_signature (const schema_index_t *index, buf_t *out)
+{
+    buf_printf (out, "%c%c", index->unique ? 'u' : '-', index->counted ? 'c' : '-');
+    for (size_t i = 0; i < index->count; i++)
+        buf_printf (out, " %u:%u", index->fields[i]->number, index->fields[i]->kind);
+}
+
+/* ---- counters ---- */
+
+static size_t counter_key (const schema_record_t *record, const schema_index_t *index,
+                           size_t fields, const uint8_t *prefix, size_t size,
+                           uint8_t out[COUNTER_MAX])
+{
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (const char *c = index->name; *c; c++)
+        hash = (hash ^ (uint8_t) *c) * 16777619U;
+    out[0] = (uint8_t) (record->number >> 8);
+    out[1] = (uint8_t) record->number;
+    for (size_t i = 0; i < 4; i++)
+        out[2 + i] = (uint8_t) (hash >> (24 - 8 * i));
+    out[6] = (uint8_t) fields;
+    if (size)
+        memcpy (out + COUNTER_HEAD, prefix, size);
+    return COUNTER_HEAD + size;
+}
+
+static int counter_get (txn_t *txn, bytes_t key, uint64_t *out)
+{
+    bytes_t value;
+    *out = 0;
+    int rc = kv_get (txn, txn->store->counts, key, &value);
+    if (rc)
+        return rc == E_NOT_FOUND ? 0 : rc;
+    if (value.size != sizeof *out)
+        return E_CORRUPT;
+    for (size_t i = 0; i < sizeof *out; i++)
+        *out = *out << 8 | value.data[i];
+    return 0;
+}
+
+static int counter_add (txn_t *txn, const record_table_t *table, const schema_index_t *index,
+                        size_t fields, const index_key_t *key, int delta)
+{
+    uint8_t space[COUNTER_MAX], b[8];
+    uint64_t n;
+    size_t size = counter_key (table->record, index, fields, key->data,
+                               fields == 1 ? key->first : key->fields, space);
+    bytes_t at = bytes_of (space, size);
+    int rc = counter_get (txn, at, &n);
+    if (rc)
+        return rc;
+    if (delta < 0 && !n)
+        return E_CORRUPT;
+    n += delta < 0 ? UINT64_MAX : 1;
+    for (size_t i = 0; i < 8; i++)
+        b[i] = (uint8_t) (n >> (56 - 8 * i));
+    return n ? kv_put (txn, txn->store->counts, at, bytes_of (b, sizeof b))
+             : kv_del (txn, txn->store->counts, at);
+}
+
+static bool same (const index_key_t *a, size_t a_size, const index_key_t *b, size_t b_size)
+{
+    return a && b && a_size == b_size && memcmp (a->data, b->data, a_size) == 0;
+}
+
+static int counters_update (txn_t *txn, const record_table_t *table, const schema_index_t *index,
+                            const index_key_t *old, const index_key_t *row)
+{
+    int rc = 0;
+    if (!index->counted || !index->count)
+        return 0;
+    if (!same (old, old ? old->fields : 0, row, row ? row->fields : 0)) {
+        rc = old ? counter_add (txn, table, index, index->count, old, -1) : 0;
+        if (!rc && row)
+            rc = counter_add (txn, table, index, index->count, row, 1);
+    }
+    if (!rc && index->count > 1 && !same (old, old ? old->first : 0, row, row ? row->first : 0)) {
+        rc = old ? counter_add (txn, table, index, 1, old, -1) : 0;
+        if (!rc && row)
+            rc = counter_add (txn, table, index, 1, row, 1);
+    }
+    return rc;
+}
+
+int store_count (txn_t *txn, const schema_record_t *record, const char *name,
+                 const store_key_t *keys, size_t key_count, uint64_t *out)
+{
+    size_t n;
+    index_key_t key;
+    uint8_t space[COUNTER_MAX];
+    const schema_index_t *index = index_find (record, name, &n);
+    if (!index || !index->counted || !key_count || (key_count != 1 && key_count != index->count))
+        return E_INTERNAL;
+    int rc = index_prefix (index, keys, key_count, &key);
+    if (rc)
+        return rc;
+    size_t size = counter_key (record, index, key_count, key.data, key.size, space);
+    return counter_get (txn, bytes_of (space, size), out);
+}
+
+/* ---- entries ---- */
+
+static int clash_check (txn_t *txn, table_t *table, const index_key_t *key, id16_t id)
+{
+    bytes_t value;
+    int rc = kv_get (txn, table, bytes_of (key->data, key->size), &value);
+    if (rc)
+        return rc == E_NOT_FOUND ? 0 : rc;
+    return value.size == sizeof id.b && memcmp (value.data, id.b, sizeof id.b) == 0
+               ? 0
+               : E_ALREADY_EXISTS;
+}
+
+int index_check (txn_t *txn, record_table_t *table, const void *row, const char **clash)
+{
+    const schema_record_t *record = table->record;
+    id16_t id = row_id (record->id, row);
+    index_key_t key;
+    for (size_t i = 0; i < record->index_count; i++) {
+        const schema_index_t *index = &record->indexes[i];
+        int rc = index_row_key (record, index, NULL, 0, row, &key);
+        if (!rc && index->unique && key.entry)
+            rc = clash_check (txn, table->indexes[i], &key, id);
+        if (rc == E_ALREADY_EXISTS && clash)
+            *clash = index->name;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int entry_put (txn_t *txn, const record_table_t *table, size_t n, const index_key_t *key,
+                      const void *row)
+{
+    id16_t id = row_id (table->record->id, row);
+    bytes_t value = table->record->indexes[n].unique ? bytes_of (id.b, sizeof id.b) : (bytes_t){0};
+    return kv_add (txn, table->indexes[n], bytes_of (key->data, key->size), value);
+}
+
+static int entry_move (txn_t *txn, record_table_t *table, size_t n, const void *old,
+                       const void *row)
+{
+    const schema_record_t *record = table->record;
+    const schema_index_t *index = &record->indexes[n];
+    index_key_t old_key, row_key;
+    int rc = old ? index_row_key (record, index, NULL, 0, old, &old_key) : 0;
+    if (!rc && row)
+        rc = index_row_key (record, index, NULL, 0, row, &row_key);
+    if (rc)
+        return rc;
+    bool stays = old && row && old_key.entry == row_key.entry &&
+                 same (&old_key, old_key.size, &row_key, row_key.size);
+    if (old && old_key.entry && !stays) {
+        rc = kv_del (txn, table->indexes[n], bytes_of (old_key.data, old_key.size));
+        if (rc)
+            return rc == E_NOT_FOUND ? E_CORRUPT : rc;
+    }
+    if (row && row_key.entry && !stays)
+        rc = entry_put (txn, table, n, &row_key, row);
+    return rc ? rc
+              : counters_update (txn, table, index, old ? &old_key : NULL, row ? &row_key : NULL);
+}
+
+int index_update (txn_t *txn, record_table_t *table, const void *old, const void *row)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < table->record->index_count; i++)
+        rc = entry_move (txn, table, i, old, row);
+    /* Clashes were looked for before: this entry is nobody's. */
+    return rc == E_ALREADY_EXISTS ? E_CORRUPT : rc;
+}
+
+/* ---- building ---- */
+
+static int counters_clear (txn_t *txn, const schema_record_t *record, const schema_index_t *index)
+{
+    uint8_t prefix[COUNTER_MAX], copy[COUNTER_MAX];
+    counter_key (record, index, 0, NULL, 0, prefix);
+    kv_cursor_t c = {.table = txn->store->counts, .prefix = bytes_of (prefix, COUNTER_HEAD - 1)};
+    bytes_t key, value;
+    int rc;
+    while (!(rc = kv_next (txn, &c, &key, &value))) {
+        memcpy (copy, key.data, key.size);
+        if ((rc = kv_del (txn, txn->store->counts, bytes_of (copy, key.size))))
+            break;
+    }
+    kv_stop (&c);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+int index_build (txn_t *txn, record_table_t *table, size_t n)
+{
+    int rc = kv_clear (txn, table->indexes[n]);
+    if (!rc)
+        rc = counters_clear (txn, table->record, &table->record->indexes[n]);
+    if (rc)
+        return rc;
+    kv_cursor_t c = {.table = table->rows};
+    bytes_t key, value;
+    void *row;
+    while (!(rc = kv_next (txn, &c, &key, &value))) {
+        rc = row_decode_scratch (txn, table->record, value, &row);
+        if (!rc)
+            rc = entry_move (txn, table, n, NULL, row);
+        if (rc)
+            break;
+    }
+    kv_stop (&c);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}

@@ -1,0 +1,325 @@
+/* lmdb.c - the LMDB backend; the only file that knows LMDB.
+ *
+ * The map is set once at open and never resized (a resize under a reader thread crashes it).
+ * MDB_NOTLS: readers' slots belong to transaction objects, so that any thread may use one and the
+ * pool may keep them. MDB_NORDAHEAD: rows are read one by one through indexes, and a store larger
+ * than memory would otherwise evict 32 pages for each it needs. MDB_NOMEMINIT: pages are not zeroed
+ * first; the file's mode is 0600 and secrets in it are sealed.
+ *
+ * The environment's files are never opened by path: closing such a descriptor would drop the
+ * process's fcntl locks, and with them its reader slots. A full disk comes as ENOSPC or EIO:
+ * E_IO. */
+#include <dirent.h>
+#include <errno.h>
+#include <lmdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/backend.h"
+
+typedef struct lmdb {
+    MDB_env *env;
+    atomic_int last; /* last failure, LMDB's number */
+} lmdb_t;
+
+static int code_of (int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case MDB_NOTFOUND:
+        return E_NOT_FOUND;
+    case MDB_KEYEXIST:
+        return E_ALREADY_EXISTS;
+    case MDB_MAP_FULL:
+        return E_MAP_FULL;
+    case ENOMEM:
+        return E_NO_MEMORY;
+    case MDB_BAD_VALSIZE:
+    case MDB_TXN_FULL:
+        return E_TOO_LARGE;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+        return E_CORRUPT;
+    case MDB_READERS_FULL:
+        return E_BUSY;
+    case EINVAL: /* a table that was made after this read began */
+    case MDB_BAD_DBI:
+        return E_UNAVAILABLE;
+    default:
+        return E_IO;
+    }
+}
+
+static int fail (lmdb_t *self, int rc)
+{
+    if (rc && rc != MDB_NOTFOUND && rc != MDB_KEYEXIST)
+        atomic_store (&self->last, rc);
+    return code_of (rc);
+}
+
+static void text_of (int rc, char *out, size_t size)
+{
+    char system[128];
+    snprintf (out, size, "%s", rc > 0 ? strerror_r (rc, system, sizeof system) : mdb_strerror (rc));
+}
+
+static MDB_val val_of (bytes_t b)
+{
+    return (MDB_val){b.size, (void *) (uintptr_t) b.data};
+}
+
+static bytes_t bytes_of_val (const MDB_val *v)
+{
+    return (bytes_t){v->mv_data, v->mv_size};
+}
+
+static bool lmdb_stat_file (const char *folder, struct stat *out)
+{
+    char path[4096];
+    int n = snprintf (path, sizeof path, "%s/data.mdb", folder);
+    return n > 0 && (size_t) n < sizeof path && stat (path, out) == 0;
+}
+
+static bool lmdb_exists (const char *folder)
+{
+    struct stat st;
+    return lmdb_stat_file (folder, &st) && st.st_size > 0;
+}
+
+/* LMDB must not be opened twice in a process: the second close would drop the first one's locks. */
+static bool lmdb_is_open (const char *folder)
+{
+    struct stat data, st;
+    if (!lmdb_stat_file (folder, &data))
+        return false;
+    DIR *fds = opendir ("/proc/self/fd");
+    bool found = false;
+    for (struct dirent *e; fds && !found && (e = readdir (fds));)
+        found = e->d_name[0] != '.' && fstat (atoi (e->d_name), &st) == 0 &&
+                st.st_dev == data.st_dev && st.st_ino == data.st_ino;
+    if (fds)
+        closedir (fds);
+    return found;
+}
+
+static int lmdb_open (const backend_options_t *options, void **env, failure_t *failure)
+{
+    lmdb_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
+    unsigned flags =
+        MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT | (options->no_sync ? MDB_NOSYNC : 0);
+    int rc = mdb_env_create (&self->env);
+    if (!rc)
+        rc = mdb_env_set_mapsize (self->env, options->map_size);
+    if (!rc)
+        rc = mdb_env_set_maxreaders (self->env, options->readers);
+    if (!rc)
+        rc = mdb_env_set_maxdbs (self->env, options->tables);
+    if (!rc)
+        rc = mdb_env_open (self->env, options->folder, flags, 0600);
+    if (!rc) {
+        *env = self;
+        return 0;
+    }
+    char text[128];
+    text_of (rc, text, sizeof text);
+    if (self->env)
+        mdb_env_close (self->env);
+    free (self);
+    int code = code_of (rc) == E_CORRUPT || rc == ENOMEM ? code_of (rc) : E_IO;
+    return failure_set (failure, code, NULL, "cannot open the store in %s: %s", options->folder,
+                        text);
+}
+
+static void lmdb_close (void *env)
+{
+    lmdb_t *self = env;
+    mdb_env_close (self->env);
+    free (self);
+}
+
+static void lmdb_error_text (void *env, char *out, size_t size)
+{
+    lmdb_t *self = env;
+    int last = atomic_load (&self->last);
+    *out = 0;
+    if (last)
+        text_of (last, out, size);
+}
+
+static int lmdb_check_readers (void *env)
+{
+    lmdb_t *self = env;
+    int dead = 0;
+    return mdb_reader_check (self->env, &dead) ? 0 : dead;
+}
+
+static int lmdb_used_bytes (void *env, uint64_t *out)
+{
+    lmdb_t *self = env;
+    int fd;
+    struct stat st;
+    if (mdb_env_get_fd (self->env, &fd) || fstat (fd, &st))
+        return E_IO;
+    *out = (uint64_t) st.st_size;
+    return 0;
+}
+
+/* Compact first. LMDB refuses that with MDB_INCOMPATIBLE if its count of free pages does not fit; a
+ * plain copy is as good. */
+static int lmdb_copy (void *env, int fd)
+{
+    lmdb_t *self = env;
+    int rc = mdb_env_copyfd2 (self->env, fd, MDB_CP_COMPACT);
+    if (rc == MDB_INCOMPATIBLE) {
+        if (ftruncate (fd, 0) || lseek (fd, 0, SEEK_SET) != 0)
+            return fail (self, errno);
+        rc = mdb_env_copyfd2 (self->env, fd, 0);
+    }
+    return fail (self, rc);
+}
+
+static int lmdb_begin (void *env, void *parent, bool write, void **txn)
+{
+    lmdb_t *self = env;
+    MDB_txn *t;
+    int rc = mdb_txn_begin (self->env, parent, write ? 0 : MDB_RDONLY, &t);
+    if (!rc)
+        *txn = t;
+    return fail (self, rc);
+}
+
+static int lmdb_commit (void *env, void *txn)
+{
+    int rc = mdb_txn_commit (txn);
+    return fail (env, rc);
+}
+
+static void lmdb_abort (void *txn)
+{
+    mdb_txn_abort (txn);
+}
+
+static void lmdb_reset (void *txn)
+{
+    mdb_txn_reset (txn);
+}
+
+static int lmdb_renew (void *env, void *txn)
+{
+    return fail (env, mdb_txn_renew (txn));
+}
+
+static int lmdb_table (void *env, void *txn, const char *name, bool create, unsigned *out)
+{
+    MDB_dbi dbi;
+    int rc = mdb_dbi_open (txn, name, create ? MDB_CREATE : 0, &dbi);
+    if (!rc)
+        *out = dbi;
+    return fail (env, rc);
+}
+
+static int lmdb_table_stat (void *env, void *txn, unsigned table, uint64_t *entries,
+                            uint64_t *bytes)
+{
+    MDB_stat st;
+    int rc = mdb_stat (txn, table, &st);
+    if (rc)
+        return fail (env, rc);
+    *entries = st.ms_entries;
+    *bytes =
+        (uint64_t) (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
+    return 0;
+}
+
+static int lmdb_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *value)
+{
+    MDB_val k = val_of (key), v;
+    int rc = mdb_get (txn, table, &k, &v);
+    if (!rc)
+        *value = bytes_of_val (&v);
+    return fail (env, rc);
+}
+
+static int lmdb_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t value,
+                     backend_put_t how)
+{
+    MDB_val k = val_of (key), v = val_of (value);
+    unsigned flags = how == PUT_NEW ? MDB_NOOVERWRITE : how == PUT_APPEND ? MDB_APPEND : 0;
+    return fail (env, mdb_put (txn, table, &k, &v, flags));
+}
+
+static int lmdb_del (void *env, void *txn, unsigned table, bytes_t key)
+{
+    MDB_val k = val_of (key);
+    return fail (env, mdb_del (txn, table, &k, NULL));
+}
+
+static int lmdb_clear (void *env, void *txn, unsigned table)
+{
+    return fail (env, mdb_drop (txn, table, 0));
+}
+
+static int lmdb_cursor_open (void *env, void *txn, unsigned table, void **out)
+{
+    MDB_cursor *c;
+    int rc = mdb_cursor_open (txn, table, &c);
+    if (!rc)
+        *out = c;
+    return fail (env, rc);
+}
+
+static void lmdb_cursor_close (void *cursor)
+{
+    mdb_cursor_close (cursor);
+}
+
+static int lmdb_cursor_move (void *env, void *cursor, backend_move_t move, bytes_t *key,
+                             bytes_t *value)
+{
+    static const MDB_cursor_op ops[] = {
+        [MOVE_FIRST] = MDB_FIRST, [MOVE_LAST] = MDB_LAST,      [MOVE_NEXT] = MDB_NEXT,
+        [MOVE_PREV] = MDB_PREV,   [MOVE_SEEK] = MDB_SET_RANGE,
+    };
+    MDB_val k = val_of (*key), v;
+    int rc = mdb_cursor_get (cursor, &k, &v, ops[move]);
+    if (!rc) {
+        *key = bytes_of_val (&k);
+        *value = bytes_of_val (&v);
+    }
+    return fail (env, rc);
+}
+
+const backend_t backend_lmdb = {
+    .name = "lmdb",
+    .exists = lmdb_exists,
+    .is_open = lmdb_is_open,
+    .open = lmdb_open,
+    .close = lmdb_close,
+    .error_text = lmdb_error_text,
+    .check_readers = lmdb_check_readers,
+    .used_bytes = lmdb_used_bytes,
+    .copy = lmdb_copy,
+    .begin = lmdb_begin,
+    .commit = lmdb_commit,
+    .abort = lmdb_abort,
+    .reset = lmdb_reset,
+    .renew = lmdb_renew,
+    .table = lmdb_table,
+    .table_stat = lmdb_table_stat,
+    .get = lmdb_get,
+    .put = lmdb_put,
+    .del = lmdb_del,
+    .clear = lmdb_clear,
+    .cursor_open = lmdb_cursor_open,
+    .cursor_close = lmdb_cursor_close,
+    .cursor_move = lmdb_cursor_move,
+};

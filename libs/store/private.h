@@ -1,0 +1,153 @@
+/* private.h - the insides that the files of libs/store share. */
+#ifndef AVIARY_STORE_PRIVATE_H
+#define AVIARY_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/backend.h"
+#include "store/store.h"
+
+enum { ERROR_SIZE = 256, SCRATCH_LIMIT = 64 << 20, POOL_MAX = 64 };
+enum { KEY_MAX = 480, COUNTER_HEAD = 7, COUNTER_MAX = COUNTER_HEAD + KEY_MAX /* LMDB: 511 */ };
+
+struct table {
+    char *name;
+    unsigned handle; /* the backend's number, once `open` */
+    atomic_bool open;
+    size_t key_max;
+    uint64_t generation; /* moves with every write; only the one writer reads and writes it */
+};
+
+/* A record with its tables. */
+typedef struct record_table {
+    const schema_record_t *record;
+    table_t *rows;
+    table_t **indexes;
+} record_table_t;
+
+struct store {
+    const backend_t *backend;
+    void *env;
+    char *folder;
+    const schema_service_t *service;
+    const migration_t *migrations;
+    size_t migration_count;
+
+    table_t *tables; /* all of them; never moves after open */
+    size_t table_count;
+    table_t *meta;
+    table_t *counts;
+    record_table_t *records;
+    size_t record_count;
+
+    int host_fd;
+    int owner_fd;
+    pthread_mutex_t own_lock;   /* taking and giving up ownership */
+    pthread_mutex_t write_lock; /* held for the life of a write transaction; error-checking */
+    pthread_mutex_t pool_lock;  /* idle, idle_count, error texts */
+    atomic_bool owner;
+    atomic_bool failed;      /* a commit failed */
+    atomic_uintptr_t writer; /* the thread that holds write_lock for a transaction; 0 = none */
+
+    txn_t *idle; /* read transactions to renew */
+    unsigned idle_count;
+    txn_t *spare; /* the write transaction's object with its buffers; under write_lock */
+
+    atomic_uint fail_write;
+    atomic_bool fail_commit;
+    char error[ERROR_SIZE];       /* the first failure */
+    char error_fatal[ERROR_SIZE]; /* the commit that failed */
+};
+
+typedef struct level {
+    void *handle;    /* backend transaction; NULL = savepoint without a write so far */
+    int doom;        /* first failed write */
+    uint64_t writes; /* of the whole transaction when the level began */
+} level_t;
+
+typedef struct cursor_state {
+    struct cursor_state *prev, *next;
+    txn_t *txn;
+    table_t *table;
+    void *handle;
+    buf_t last; /* last key given; kept in write transactions only: in others nothing changes */
+    bool placed;
+    uint64_t generation;
+} cursor_state_t;
+
+struct txn {
+    txn_t *next; /* in the pool */
+    store_t *store;
+    int mode;
+    level_t *levels; /* [0] is the transaction itself, the rest savepoints */
+    size_t depth;    /* index of the innermost */
+    size_t level_capacity;
+    uint64_t writes;
+    cursor_state_t *cursors;
+    buf_t row;        /* packed row on its way */
+    arena_t *scratch; /* old rows, decoded */
+};
+
+/* host.c: the folder, who may open it, who owns it. 0 or a code with failure filled. */
+int host_folder (const char *folder, failure_t *failure);
+int host_enter (store_t *self, failure_t *failure);
+int host_owner_open (store_t *self, failure_t *failure);
+bool host_owner_try (store_t *self);
+int host_sync_folder (const char *folder);
+
+/* meta.c: versions, migrations, epoch, opening the tables. */
+int meta_open_owner (store_t *self, failure_t *failure); /* create, check, index, migrate */
+int meta_open_other (store_t *self, failure_t *failure); /* E_NOT_FOUND: not made yet */
+
+/* store.c */
+void store_note_error (store_t *self, int code, const char *what, bool fatal);
+record_table_t *store_record (store_t *self, const schema_record_t *record);
+
+/* txn.c */
+int txn_begin_any (store_t *store, txn_t **out); /* write, without being owner yet */
+void *txn_handle (txn_t *self);                  /* where reads go */
+int txn_write_handle (txn_t *self,
+                      void **out);    /* where writes go; begins what savepoints put off */
+int txn_doom (txn_t *self, int code); /* returns code */
+void txn_free (txn_t *self);
+int txn_scratch (txn_t *self, arena_t **out); /* emptied */
+
+/* kv.c */
+int kv_add (txn_t *txn, table_t *table, bytes_t key,
+            bytes_t value); /* E_ALREADY_EXISTS instead of replacing */
+void cursors_unhandle (txn_t *txn);
+void cursors_free (txn_t *txn);
+
+/* index.c */
+typedef struct index_key {
+    uint8_t data[KEY_MAX];
+    size_t size;   /* whole key */
+    size_t fields; /* of it, the fields */
+    size_t first;  /* of it, the first field */
+    bool entry;    /* false: unique and its last field absent */
+} index_key_t;
+
+const schema_index_t *index_find (const schema_record_t *record, const char *name, size_t *number);
+bool index_kind_ok (int kind);
+/* The first `count` fields from `keys`. */
+int index_prefix (const schema_index_t *index, const store_key_t *keys, size_t count,
+                  index_key_t *out);
+/* All of a row's; the first `key_count` fields from `keys` in place of the row's. */
+int index_row_key (const schema_record_t *record, const schema_index_t *index,
+                   const store_key_t *keys, size_t key_count, const void *row, index_key_t *out);
+bool index_key_absent (const schema_field_t *field, const store_key_t *key);
+/* Would `row` clash with another? E_ALREADY_EXISTS with *clash, E_TOO_LARGE. Writes nothing. */
+int index_check (txn_t *txn, record_table_t *table, const void *row, const char **clash);
+/* Entries and counters from old (NULL = none) to row (NULL = none). */
+int index_update (txn_t *txn, record_table_t *table, const void *old, const void *row);
+/* Make index number `n` anew from the rows. */
+int index_build (txn_t *txn, record_table_t *table, size_t n);
+void index_signature (const schema_index_t *index, buf_t *out);
+
+/* record.c */
+id16_t row_id (const schema_field_t *field, const void *row);
+int row_decode (const schema_record_t *record, bytes_t packed, arena_t *arena, void *out);
+int row_decode_scratch (txn_t *txn, const schema_record_t *record, bytes_t packed, void **out);
+
+#endif

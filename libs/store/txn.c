@@ -1,0 +1,298 @@
+/* txn.c - transactions, savepoints, injected failures.
+ *
+ * Reads come from a pool of renewed transactions. A savepoint begins its backend transaction at its
+ * first write, so that handlers that only look cost nothing. A failed write dooms the level it was
+ * made in: what stands there is half done, so only rolling it back is left. A failed commit dooms
+ * the store, since nobody knows what reached the disk. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/private.h"
+
+/* ---- the object ---- */
+
+static txn_t *txn_new (store_t *store)
+{
+    txn_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->store = store;
+    self->level_capacity = 8;
+    self->levels = calloc (self->level_capacity, sizeof *self->levels);
+    if (!self->levels) {
+        free (self);
+        return NULL;
+    }
+    return self;
+}
+
+void txn_free (txn_t *self)
+{
+    if (!self)
+        return;
+    buf_free (&self->row);
+    arena_destroy (&self->scratch);
+    free (self->levels);
+    free (self);
+}
+
+int txn_scratch (txn_t *self, arena_t **out)
+{
+    if (self->scratch)
+        arena_reset (self->scratch);
+    else if (!(self->scratch = arena_new (SCRATCH_LIMIT)))
+        return E_NO_MEMORY;
+    *out = self->scratch;
+    return 0;
+}
+
+/* ---- begin ---- */
+
+static int read_begin (store_t *store, txn_t **out)
+{
+    pthread_mutex_lock (&store->pool_lock);
+    txn_t *t = store->idle;
+    if (t) {
+        store->idle = t->next;
+        store->idle_count--;
+    }
+    pthread_mutex_unlock (&store->pool_lock);
+    int rc;
+    if (t) {
+        rc = store->backend->renew (store->env, t->levels[0].handle);
+        if (rc)
+            store->backend->abort (t->levels[0].handle);
+    } else {
+        t = txn_new (store);
+        rc =
+            t ? store->backend->begin (store->env, NULL, false, &t->levels[0].handle) : E_NO_MEMORY;
+    }
+    if (rc)
+        txn_free (t);
+    else
+        *out = t;
+    return rc;
+}
+
+static int write_begin (store_t *store, bool as_owner, txn_t **out)
+{
+    if (pthread_mutex_lock (&store->write_lock))
+        return E_INTERNAL;
+    int rc = as_owner && !atomic_load (&store->owner) ? E_NOT_OWNER
+             : atomic_load (&store->failed)           ? E_IO
+                                                      : 0;
+    txn_t *t = NULL;
+    if (!rc) {
+        t = store->spare ? store->spare : txn_new (store);
+        store->spare = NULL;
+        rc = t ? store->backend->begin (store->env, NULL, true, &t->levels[0].handle) : E_NO_MEMORY;
+    }
+    if (rc) {
+        if (rc != E_NOT_OWNER)
+            store_note_error (store, rc, "begin", false);
+        txn_free (t);
+        pthread_mutex_unlock (&store->write_lock);
+        return rc;
+    }
+    atomic_store (&store->writer, (uintptr_t) pthread_self ());
+    t->mode = TXN_WRITE;
+    t->depth = 0;
+    t->writes = 0;
+    t->levels[0].doom = 0;
+    t->levels[0].writes = 0;
+    *out = t;
+    return 0;
+}
+
+int txn_begin (store_t *store, int mode, txn_t **out)
+{
+    return mode == TXN_WRITE ? write_begin (store, true, out) : read_begin (store, out);
+}
+
+int txn_begin_any (store_t *store, txn_t **out)
+{
+    return write_begin (store, false, out);
+}
+
+/* ---- end ---- */
+
+static void read_end (txn_t *self)
+{
+    store_t *store = self->store;
+    store->backend->reset (self->levels[0].handle);
+    pthread_mutex_lock (&store->pool_lock);
+    bool keep = store->idle_count < POOL_MAX;
+    if (keep) {
+        self->next = store->idle;
+        store->idle = self;
+        store->idle_count++;
+    }
+    pthread_mutex_unlock (&store->pool_lock);
+    if (keep)
+        return;
+    store->backend->abort (self->levels[0].handle);
+    txn_free (self);
+}
+
+static void write_end (txn_t *self)
+{
+    store_t *store = self->store;
+    store->spare = self;
+    atomic_store (&store->writer, 0);
+    pthread_mutex_unlock (&store->write_lock);
+}
+
+void txn_abort (txn_t **self)
+{
+    txn_t *t = self ? *self : NULL;
+    if (!t)
+        return;
+    *self = NULL;
+    cursors_free (t);
+    if (t->mode != TXN_WRITE) {
+        read_end (t);
+        return;
+    }
+    while (t->depth)
+        txn_rollback (t);
+    t->store->backend->abort (t->levels[0].handle);
+    write_end (t);
+}
+
+int txn_commit (txn_t **self)
+{
+    txn_t *t = *self;
+    store_t *store = t->store;
+    int rc = t->depth ? E_INTERNAL : t->levels[0].doom;
+    if (t->mode != TXN_WRITE || rc || !t->writes) {
+        txn_abort (self);
+        return rc;
+    }
+    *self = NULL;
+    cursors_free (t);
+    if (atomic_exchange (&store->fail_commit, false)) {
+        store->backend->abort (t->levels[0].handle);
+        rc = E_IO;
+    } else {
+        rc = store->backend->commit (store->env, t->levels[0].handle);
+    }
+    if (rc) {
+        atomic_store (&store->failed, true);
+        store_note_error (store, rc, "commit", true);
+    }
+    write_end (t);
+    return rc;
+}
+
+uint64_t txn_writes (const txn_t *self)
+{
+    return self->writes;
+}
+
+/* ---- savepoints ---- */
+
+int txn_savepoint (txn_t *self)
+{
+    if (self->mode != TXN_WRITE)
+        return E_INTERNAL;
+    if (self->levels[self->depth].doom)
+        return self->levels[self->depth].doom;
+    if (self->depth + 1 == self->level_capacity) {
+        level_t *more = realloc (self->levels, 2 * self->level_capacity * sizeof *more);
+        if (!more)
+            return E_NO_MEMORY;
+        self->levels = more;
+        self->level_capacity *= 2;
+    }
+    self->levels[++self->depth] = (level_t){.writes = self->writes};
+    return 0;
+}
+
+int txn_release (txn_t *self)
+{
+    level_t *level = &self->levels[self->depth];
+    if (!self->depth)
+        return E_INTERNAL;
+    if (level->doom) {
+        int doom = level->doom;
+        txn_rollback (self);
+        return doom;
+    }
+    self->depth--;
+    if (!level->handle)
+        return 0;
+    cursors_unhandle (self);
+    int rc = self->store->backend->commit (self->store->env, level->handle);
+    level->handle = NULL;
+    if (!rc)
+        return 0;
+    store_note_error (self->store, rc, "release", false);
+    self->writes = level->writes;
+    return rc;
+}
+
+void txn_rollback (txn_t *self)
+{
+    if (!self->depth)
+        return;
+    level_t *level = &self->levels[self->depth--];
+    self->writes = level->writes;
+    if (!level->handle)
+        return;
+    cursors_unhandle (self);
+    self->store->backend->abort (level->handle);
+    level->handle = NULL;
+}
+
+/* ---- where reads and writes go ---- */
+
+void *txn_handle (txn_t *self)
+{
+    size_t i = self->depth;
+    while (i && !self->levels[i].handle)
+        i--;
+    return self->levels[i].handle;
+}
+
+int txn_doom (txn_t *self, int code)
+{
+    level_t *level = &self->levels[self->depth];
+    if (!level->doom)
+        level->doom = code;
+    return code;
+}
+
+static bool fails_now (store_t *store)
+{
+    unsigned left = atomic_load (&store->fail_write);
+    if (left)
+        atomic_store (&store->fail_write, left - 1);
+    return left == 1;
+}
+
+int txn_write_handle (txn_t *self, void **out)
+{
+    store_t *store = self->store;
+    if (self->mode != TXN_WRITE)
+        return E_INTERNAL;
+    if (self->levels[self->depth].doom)
+        return self->levels[self->depth].doom;
+    if (fails_now (store)) {
+        store_note_error (store, E_IO, "write (injected)", false);
+        return txn_doom (self, E_IO);
+    }
+    for (size_t i = 1; i <= self->depth; i++) {
+        if (self->levels[i].handle)
+            continue;
+        cursors_unhandle (self);
+        int rc = store->backend->begin (store->env, self->levels[i - 1].handle, true,
+                                        &self->levels[i].handle);
+        if (rc) {
+            self->levels[i].handle = NULL;
+            store_note_error (store, rc, "savepoint", false);
+            return txn_doom (self, rc);
+        }
+    }
+    *out = self->levels[self->depth].handle;
+    return 0;
+}
