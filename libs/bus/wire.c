@@ -1,0 +1,344 @@
+/* wire.c - the ROUTER and the tap's XPUB.
+ *
+ * Always DONTWAIT and ROUTER_MANDATORY: without the first one full pipe stops the broker, without the second messages to the gone
+ * vanish. The ipc address is bound before CURVE is switched on, so each of the two listeners keeps its own way; the authenticator is
+ * there before the first listener and goes after the last, and a TCP peer that it did not name is nobody. */
+#include "bus/wire.h"
+
+#include "bus/curve.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <sys/un.h>
+
+enum {
+    ROUTING_ID_SIZE = 5, /* a zero byte and a number: what ROUTER gives to connections */
+    SEND_MESSAGES = 20000,
+    RECEIVE_MESSAGES = 10000,
+    TAP_MESSAGES = 10000,
+    BACKLOG = 512,
+    MESSAGE_MAX = ENVELOPE_BODY_MAX + 16384
+};
+
+_Static_assert (sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_t");
+
+struct router {
+    void *context;
+    void *socket;
+    void *tap;
+    zactor_t *auth;        /* NULL without TCP; the context is czmq's then */
+    curve_names_t *names;
+    size_t tap_topics;     /* subscribed to at present */
+};
+
+static zmq_msg_t *msg_of (const frame_t *frame)
+{
+    return (zmq_msg_t *) (uintptr_t) frame;
+}
+
+void frame_init (frame_t *self)
+{
+    zmq_msg_init (msg_of (self));
+}
+
+int frame_fill (frame_t *self, bytes_t data)
+{
+    if (zmq_msg_init_size (msg_of (self), data.size))
+        return E_NO_MEMORY;
+    if (data.size)
+        memcpy (zmq_msg_data (msg_of (self)), data.data, data.size);
+    return 0;
+}
+
+void frame_close (frame_t *self)
+{
+    zmq_msg_close (msg_of (self));
+    zmq_msg_init (msg_of (self));
+}
+
+void frame_move (frame_t *to, frame_t *from)
+{
+    zmq_msg_move (msg_of (to), msg_of (from));
+}
+
+bytes_t frame_bytes (const frame_t *self)
+{
+    return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
+}
+
+int wire_endpoint_check (const char *endpoint, failure_t *failure)
+{
+    struct sockaddr_un address;
+    if (!strncmp (endpoint, "ipc://", 6)) {
+        if (strlen (endpoint + 6) >= sizeof address.sun_path)
+            return failure_set (failure, E_BAD_REQUEST, "endpoint",
+                                "the path %s is longer than the %zu bytes that a socket's path may have: use a shorter folder",
+                                endpoint + 6, sizeof address.sun_path - 1);
+        return 0;
+    }
+    if (strncmp (endpoint, "tcp://", 6) || !strchr (endpoint + 6, ':'))
+        return failure_set (failure, E_BAD_REQUEST, "endpoint", "%s is neither ipc://PATH nor tcp://HOST:PORT", endpoint);
+    return 0;
+}
+
+static bool option_set (void *socket, int option, int value)
+{
+    return zmq_setsockopt (socket, option, &value, sizeof value) == 0;
+}
+
+static bool router_options (void *socket)
+{
+    int64_t most = MESSAGE_MAX;
+    return option_set (socket, ZMQ_ROUTER_MANDATORY, 1) && option_set (socket, ZMQ_SNDHWM, SEND_MESSAGES) &&
+           option_set (socket, ZMQ_RCVHWM, RECEIVE_MESSAGES) && option_set (socket, ZMQ_LINGER, 100) &&
+           option_set (socket, ZMQ_SNDTIMEO, 0) && option_set (socket, ZMQ_BACKLOG, BACKLOG) &&
+           zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
+}
+
+static int bind_at (void *socket, const char *endpoint, failure_t *failure)
+{
+    int code = wire_endpoint_check (endpoint, failure);
+    if (code)
+        return code;
+    mode_t mask = umask (0177); /* an ipc socket is the owner's alone from its first moment */
+    int rc = zmq_bind (socket, endpoint);
+    int why = errno;
+    umask (mask);
+    if (!rc)
+        return 0;
+    code = why == EADDRINUSE ? E_CONFLICT : why == EINVAL || why == ENODEV ? E_BAD_REQUEST : E_IO;
+    return failure_set (failure, code, "endpoint", "cannot listen on %s: %s", endpoint, zmq_strerror (why));
+}
+
+static int tap_open (router_t *self, const char *endpoint, failure_t *failure)
+{
+    self->tap = zmq_socket (self->context, ZMQ_XPUB);
+    if (!self->tap || !option_set (self->tap, ZMQ_SNDHWM, TAP_MESSAGES) || !option_set (self->tap, ZMQ_LINGER, 0) ||
+        !option_set (self->tap, ZMQ_XPUB_NODROP, 1))
+        return failure_set (failure, E_NO_MEMORY, "tap", "no socket for the tap: %s", zmq_strerror (errno));
+    return bind_at (self->tap, endpoint, failure);
+}
+
+/* The authenticator that lets in those whose certificate lies in the folder. */
+static int auth_open (router_t *self, const char *keys, failure_t *failure)
+{
+    self->names = curve_names_new (keys);
+    self->auth = zactor_new (zauth, NULL);
+    if (!self->names || !self->auth)
+        return failure_set (failure, E_NO_MEMORY, "keys", "cannot start the authenticator");
+    zstr_sendx (self->auth, "CURVE", keys, NULL);
+    zsock_wait (self->auth);
+    return 0;
+}
+
+static int curve_bind (router_t *self, const router_config_t *config, failure_t *failure)
+{
+    curve_keys_t own;
+    int code = curve_keys_load (config->keys, "broker", &own, failure);
+    if (code)
+        return code;
+    bool set = option_set (self->socket, ZMQ_CURVE_SERVER, 1) &&
+               !zmq_setsockopt (self->socket, ZMQ_CURVE_SECRETKEY, own.secret_key, sizeof own.secret_key) &&
+               !zmq_setsockopt (self->socket, ZMQ_ZAP_DOMAIN, "aviary", 6) &&
+               option_set (self->socket, ZMQ_HEARTBEAT_IVL, 1000) && option_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 5000) &&
+               option_set (self->socket, ZMQ_TCP_KEEPALIVE, 1) && option_set (self->socket, ZMQ_IPV6, 1);
+    curve_keys_wipe (&own);
+    if (!set)
+        return failure_set (failure, E_IO, "keys", "cannot set up CURVE: %s", zmq_strerror (errno));
+    return bind_at (self->socket, config->tcp, failure);
+}
+
+static int router_open (router_t *self, const router_config_t *config, failure_t *failure)
+{
+    if (config->tcp && !config->keys)
+        return failure_set (failure, E_BAD_REQUEST, "keys", "listening on TCP needs a folder of keys");
+    if (config->tcp)
+        zsys_handler_set (NULL); /* signals are the program's own business */
+    self->context = config->tcp ? zsys_init () : zmq_ctx_new ();
+    if (!self->context)
+        return failure_set (failure, E_NO_MEMORY, "", "no ZeroMQ context: %s", zmq_strerror (errno));
+    int code = config->tcp ? auth_open (self, config->keys, failure) : 0;
+    if (code)
+        return code;
+    self->socket = zmq_socket (self->context, ZMQ_ROUTER);
+    if (!self->socket || !router_options (self->socket))
+        return failure_set (failure, E_NO_MEMORY, "", "no socket: %s", zmq_strerror (errno));
+    if (config->ipc)
+        code = bind_at (self->socket, config->ipc, failure);
+    if (!code && config->tcp)
+        code = curve_bind (self, config, failure);
+    if (!code && config->tap)
+        code = tap_open (self, config->tap, failure);
+    return code;
+}
+
+int router_new (const router_config_t *config, router_t **out, failure_t *failure)
+{
+    router_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return failure_set (failure, E_NO_MEMORY, "", "no memory for the router");
+    bool czmq = config->tcp != NULL;
+    int code = router_open (self, config, failure);
+    if (code && czmq && !self->auth)
+        self->context = NULL; /* czmq's, closed by itself */
+    if (code)
+        router_destroy (&self);
+    else
+        *out = self;
+    return code;
+}
+
+void router_destroy (router_t **self)
+{
+    if (!self || !*self)
+        return;
+    router_t *r = *self;
+    if (r->tap)
+        zmq_close (r->tap);
+    if (r->socket)
+        zmq_close (r->socket);
+    if (r->auth) {
+        zactor_destroy (&r->auth);
+        zsys_shutdown ();
+    } else if (r->context) {
+        zmq_ctx_term (r->context);
+    }
+    curve_names_destroy (&r->names);
+    free (r);
+    *self = NULL;
+}
+
+/* Somebody subscribed to a topic (first byte 1) or nobody does any more (0). */
+static void tap_listeners (router_t *self)
+{
+    unsigned char change;
+    while (zmq_recv (self->tap, &change, 1, ZMQ_DONTWAIT) > 0) {
+        if (change == 1)
+            self->tap_topics++;
+        else if (change == 0 && self->tap_topics)
+            self->tap_topics--;
+    }
+}
+
+bool router_wait (router_t *self, int fd, int timeout_ms)
+{
+    zmq_pollitem_t items[] = {{self->socket, 0, ZMQ_POLLIN, 0}, {NULL, fd, ZMQ_POLLIN, 0}, {self->tap, 0, ZMQ_POLLIN, 0}};
+    if (zmq_poll (items, self->tap ? 3 : 2, timeout_ms) <= 0)
+        return false;
+    if (items[2].revents & ZMQ_POLLIN)
+        tap_listeners (self);
+    return items[1].revents & (ZMQ_POLLIN | ZMQ_POLLERR);
+}
+
+static bool part_receive (void *socket, frame_t *frame)
+{
+    return zmq_msg_recv (msg_of (frame), socket, ZMQ_DONTWAIT) >= 0;
+}
+
+static bool more_follows (const frame_t *frame)
+{
+    return zmq_msg_more (msg_of (frame)) != 0;
+}
+
+/* The rest of a message that is not of our form. */
+static void parts_drop (router_t *self, frame_t *scratch)
+{
+    while (more_follows (scratch) && part_receive (self->socket, scratch)) {
+    }
+}
+
+static bool number_of (bytes_t id, uint32_t *out)
+{
+    if (id.size != ROUTING_ID_SIZE || id.data[0] != 0)
+        return false;
+    *out = (uint32_t) id.data[1] << 24 | (uint32_t) id.data[2] << 16 | (uint32_t) id.data[3] << 8 | id.data[4];
+    return true;
+}
+
+/* Name of the certificate behind the message: the authenticator wrote the key into its properties. What came by ipc has ":uid:gid:pid"
+ * as its address; all else without a key is nobody, should there ever be such. */
+static const char *name_of (router_t *self, const frame_t *frame)
+{
+    if (!self->names)
+        return NULL;
+    const char *address = zmq_msg_gets (msg_of (frame), "Peer-Address");
+    if (address && address[0] == ':')
+        return NULL;
+    const char *key = zmq_msg_gets (msg_of (frame), "User-Id");
+    return key ? curve_names_find (self->names, key) : "";
+}
+
+bool router_receive (router_t *self, router_message_t *out)
+{
+    frame_t id;
+    frame_init (&id);
+    while (part_receive (self->socket, &id)) {
+        bool whole = number_of (frame_bytes (&id), &out->peer) && more_follows (&id);
+        if (whole && part_receive (self->socket, &out->header)) {
+            if (more_follows (&out->header) && part_receive (self->socket, &out->body) && !more_follows (&out->body)) {
+                out->name = name_of (self, &out->header);
+                frame_close (&id);
+                return true;
+            }
+            if (more_follows (&out->header))
+                parts_drop (self, &out->body);
+            continue;
+        }
+        parts_drop (self, &id);
+    }
+    frame_close (&id);
+    return false;
+}
+
+/* Opens a message to a connection. */
+static int address_send (router_t *self, uint32_t peer)
+{
+    uint8_t id[ROUTING_ID_SIZE] = {0, (uint8_t) (peer >> 24), (uint8_t) (peer >> 16), (uint8_t) (peer >> 8), (uint8_t) peer};
+    while (zmq_send (self->socket, id, sizeof id, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        if (errno != EINTR)
+            return errno == EAGAIN ? E_BUSY : E_UNAVAILABLE;
+    }
+    return 0;
+}
+
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body)
+{
+    int code = address_send (self, peer);
+    if (code)
+        return code;
+    frame_t empty;
+    frame_init (&empty);
+    zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    zmq_msg_send (msg_of (body ? body : &empty), self->socket, ZMQ_DONTWAIT);
+    frame_close (&empty);
+    return 0;
+}
+
+int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body)
+{
+    int code = address_send (self, peer);
+    if (code)
+        return code;
+    zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT);
+    return 0;
+}
+
+bool router_tapped (const router_t *self)
+{
+    return self->tap_topics > 0;
+}
+
+bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body)
+{
+    if (zmq_send (self->tap, topic.data, topic.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        return false;
+    zmq_send (self->tap, meta.data, meta.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    zmq_send (self->tap, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    frame_t shared;
+    frame_init (&shared);
+    zmq_msg_copy (msg_of (&shared), msg_of (body));
+    zmq_msg_send (msg_of (&shared), self->tap, ZMQ_DONTWAIT);
+    frame_close (&shared);
+    return true;
+}

@@ -1,0 +1,58 @@
+/* wire.h - the broker's end of the bus: one ROUTER on ipc and TCP, and the tap. All of ZeroMQ that the broker sees.
+ *
+ * Nothing here blocks but router_wait. A peer is known by the number that its connection got; a connection that is gone or whose
+ * pipe is full is told at once. On TCP each connection has proved the key of a certificate in the keys folder. */
+#ifndef AVIARY_BUS_WIRE_H
+#define AVIARY_BUS_WIRE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* One message part, counted by reference. Move it, never copy the struct. */
+typedef struct frame {
+    uint64_t opaque[8];
+} frame_t;
+
+void frame_init (frame_t *self); /* empty */
+int frame_fill (frame_t *self, bytes_t data); /* a new one with a copy of the data; 0 or E_NO_MEMORY */
+void frame_close (frame_t *self); /* and empty again */
+void frame_move (frame_t *to, frame_t *from); /* `to` is closed first, `from` is empty afterwards */
+bytes_t frame_bytes (const frame_t *self); /* small messages live inside the frame: good until it moves */
+
+typedef struct router router_t;
+
+typedef struct router_config {
+    const char *ipc;  /* "ipc://DIR/run/bus" or NULL */
+    const char *tcp;  /* "tcp://host:port" or NULL; needs `keys` */
+    const char *keys; /* folder with broker.pub, broker.pub_secret and a NAME.pub for each peer that may come */
+    const char *tap;  /* "ipc://DIR/run/tap" or NULL */
+} router_config_t;
+
+typedef struct router_message {
+    uint32_t peer;    /* number of the connection */
+    const char *name; /* whose certificate it is, "" if nobody's any more; NULL on ipc. Good until the next message */
+    frame_t header;
+    frame_t body;
+} router_message_t;
+
+/* 0; E_CONFLICT if an address is in use; E_BAD_REQUEST if an address, path or key does not fit; E_IO. */
+int router_new (const router_config_t *config, router_t **out, failure_t *failure);
+void router_destroy (router_t **self);
+
+/* Sleeps until there is something to do, `fd` is readable or timeout_ms is over. True if `fd` is readable. */
+bool router_wait (router_t *self, int fd, int timeout_ms);
+/* The next message into *out, whose frames are initialised; false if there is none. What is no two-part message of a peer is dropped. */
+bool router_receive (router_t *self, router_message_t *out);
+/* 0: the body is taken (NULL = empty). E_UNAVAILABLE: no such connection. E_BUSY: its pipe is full. */
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body);
+/* As router_send, with the body copied. */
+int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body);
+
+bool router_tapped (const router_t *self); /* somebody listens */
+/* To those who listen; the body is shared, not copied. False if dropped because they are slow. */
+bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body);
+
+/* The path of an ipc endpoint fits the kernel's 107 bytes. 0 or E_BAD_REQUEST. */
+int wire_endpoint_check (const char *endpoint, failure_t *failure);
+
+#endif

@@ -1,0 +1,198 @@
+/* answer.c - status line, headers, body. One write for small answers. How it fails: the client is gone, and only web_answer_piece says so. */
+#include "web/server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+enum { ANSWER_TOGETHER = 32 * 1024, REST_MAX = 64 * 1024 };
+
+typedef struct status_row {
+    int status;
+    const char *words;
+} status_row_t;
+
+/* RFC 9110, 15; others are sent with their class's words. */
+static const status_row_t status_table[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {422, "Unprocessable Content"},
+    {425, "Too Early"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *status_words (int status)
+{
+    for (size_t i = 0; i < sizeof status_table / sizeof status_table[0]; i++)
+        if (status_table[i].status == status)
+            return status_table[i].words;
+    static const char *const classes[] = {"Continue", "OK", "Redirect", "Client Error",
+                                          "Server Error"};
+    return status >= 100 && status < 600 ? classes[status / 100 - 1] : "Unknown";
+}
+
+static bool status_has_body (int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+static bool line_is_sound (const char *line)
+{
+    for (; *line != '\0'; line++)
+        if ((unsigned char) *line < 0x20 && *line != '\t')
+            return false;
+    return true;
+}
+
+static void add_date (buf_t *out)
+{
+    char text[64];
+    time_t now = time (NULL);
+    struct tm tm;
+    if (gmtime_r (&now, &tm) != NULL &&
+        strftime (text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm) > 0)
+        buf_add_str (out, text);
+}
+
+static void head_write (web_request_t *self, buf_t *out, const char *const *headers,
+                        uint64_t length)
+{
+    buf_printf (out, "HTTP/1.1 %d %s\r\n", self->status, status_words (self->status));
+    add_date (out);
+    for (; headers != NULL && *headers != NULL; headers++)
+        if (line_is_sound (*headers)) {
+            buf_add_str (out, *headers);
+            buf_add_str (out, "\r\n");
+        }
+    if (status_has_body (self->status))
+        buf_printf (out, "Content-Length: %llu\r\n", (unsigned long long) length);
+    buf_add_str (out, self->close ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
+}
+
+/* Will the connection be usable after this answer? A short rest of the body is read away (request_drain), a long one is not. */
+static bool rest_is_short (const web_request_t *self)
+{
+    if (self->body_done)
+        return true;
+    int64_t length = web_body_length (self);
+    if (length < 0 || length - self->body_taken > REST_MAX)
+        return false;
+    return self->body_begun || web_header (self, "Expect") == NULL;
+}
+
+static void answer_settle (web_request_t *self, int status)
+{
+    self->answered = true;
+    self->status = status;
+    if (atomic_load (&self->server->stopping) || self->body_status != 0 || !rest_is_short (self))
+        self->close = true;
+}
+
+static bool answer_write (web_request_t *self, const void *data, size_t size)
+{
+    if (size == 0)
+        return true;
+    int done = mg_write (self->connection, data, size);
+    if (done > 0 && (size_t) done == size)
+        return true;
+    self->close = true;
+    return false;
+}
+
+static bool answer_is_head (const web_request_t *self)
+{
+    return self->method != NULL && strcmp (self->method, "HEAD") == 0;
+}
+
+void web_answer (web_request_t *self, int status, const char *const *headers, bytes_t body)
+{
+    if (self->answered)
+        return;
+    answer_settle (self, status);
+    buf_t out = {0};
+    head_write (self, &out, headers, body.size);
+    bool with_body = status_has_body (status) && !answer_is_head (self);
+    bool together = with_body && body.size <= ANSWER_TOGETHER;
+    if (together)
+        buf_add (&out, body.data, body.size);
+    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
+    if (buf_failed (&out))
+        self->close = true; /* no memory for a head: the client sees the connection end */
+    else if (answer_write (self, out.data, out.size) && with_body && !together)
+        answer_write (self, body.data, body.size);
+    watch_phase_set (&self->watched, WATCH_WORK, 0);
+    buf_free (&out);
+}
+
+void web_answer_begin (web_request_t *self, int status, const char *const *headers, uint64_t length)
+{
+    if (self->answered)
+        return;
+    answer_settle (self, status);
+    self->answer_left = status_has_body (status) && !answer_is_head (self) ? length : 0;
+    buf_t out = {0};
+    head_write (self, &out, headers, length);
+    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
+    if (buf_failed (&out) || !answer_write (self, out.data, out.size)) {
+        self->close = true;
+        self->answer_left = 0;
+    }
+    watch_phase_set (&self->watched, WATCH_WORK, 0);
+    buf_free (&out);
+}
+
+bool web_answer_piece (web_request_t *self, const void *data, size_t size)
+{
+    if (size > self->answer_left)
+        return false;
+    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
+    bool written = answer_write (self, data, size);
+    if (watch_phase_set (&self->watched, WATCH_WORK, 0))
+        written = false;
+    self->answer_left = written ? self->answer_left - size : 0;
+    return written;
+}
+
+bool web_answered (const web_request_t *self)
+{
+    return self->answered;
+}
+
+void web_close_after (web_request_t *self)
+{
+    self->close = true;
+}

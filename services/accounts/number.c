@@ -1,0 +1,84 @@
+/* number.c - phone numbers and which apps may use them.
+ *
+ * A live number exists once in the world, a test number once in its organization: the unique index by_number holds both, with scope nil or the organization. */
+#include "accounts.h"
+
+static id16_t number_scope (id16_t org, bool test)
+{
+    return test ? org : id_nil ();
+}
+
+int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *number, accounts_number_t *out)
+{
+    store_key_t keys[] = { { .id = number_scope (org, test) }, { .num = channel }, { .str = number } };
+    return store_find (t->txn, &accounts_number_record, "by_number", keys, 3, t->arena, out);
+}
+
+int number_make (turn_t *t, id16_t org, bool test, int32_t channel, const char *number, accounts_number_t *out)
+{
+    *out = (accounts_number_t) {
+        .id = turn_id (t), .org = org, .number = number, .channel = channel, .test = test, .scope = number_scope (org, test),
+        .carrier = test ? ACCOUNTS_CARRIER_LOOPBACK : channel == ACCOUNTS_CHANNEL_SMS ? ACCOUNTS_CARRIER_TELNYX : ACCOUNTS_CARRIER_META,
+        .created_at = t->now, .updated_at = t->now, .version = 1,
+    };
+    return store_insert (t->txn, &accounts_number_record, out, NULL);
+}
+
+accounts_app_number_t number_told (const accounts_number_t *number, const accounts_assignment_t *assignment)
+{
+    return (accounts_app_number_t) { .number_id = number->id, .app = assignment->app, .number = number->number,
+                                     .channel = number->channel, .created_at = assignment->created_at,
+                                     .updated_at = assignment->updated_at, .test = number->test };
+}
+
+int assignment_find (turn_t *t, id16_t app, id16_t number, accounts_assignment_t *out)
+{
+    store_key_t keys[] = { { .id = app }, { .id = number } };
+    return store_find (t->txn, &accounts_assignment_record, "by_pair", keys, 2, t->arena, out);
+}
+
+static int assignment_fill (const accounts_assignment_t *assignment, const accounts_number_t *number, event_about_t *about,
+                            accounts_assignment_changed_t *body)
+{
+    *about = (event_about_t) { .record = assignment->id, .version = (uint64_t) assignment->version, .org = assignment->org,
+                               .app = assignment->app, .test = number->test, .subject = number->number };
+    *body = (accounts_assignment_changed_t) { .id = assignment->id, .org = assignment->org, .app = assignment->app,
+                                              .number_id = number->id, .number = number->number, .channel = number->channel,
+                                              .carrier = number->carrier, .test = number->test };
+    return 0;
+}
+
+int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about, accounts_assignment_changed_t *body)
+{
+    accounts_number_t number = { 0 };
+    int code = store_get_any (t->txn, &accounts_number_record, assignment->number, t->arena, &number);
+    return code ? code : assignment_fill (assignment, &number, about, body);
+}
+
+static int assignment_event (turn_t *t, const accounts_assignment_t *assignment, const accounts_number_t *number, bool deleted)
+{
+    event_about_t about;
+    accounts_assignment_changed_t body;
+    assignment_fill (assignment, number, &about, &body);
+    body.deleted = deleted;
+    return event_add (t, &accounts_assignment_changed_event, &about, &body);
+}
+
+int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number, accounts_assignment_t *out)
+{
+    int code = assignment_find (t, app, number->id, out);
+    if (code != E_NOT_FOUND)
+        return code ? code : E_ALREADY_EXISTS;
+    *out = (accounts_assignment_t) { .id = turn_id (t), .org = number->org, .app = app, .number = number->id,
+                                     .channel = number->channel, .created_at = t->now, .updated_at = t->now, .version = 1 };
+    code = store_insert (t->txn, &accounts_assignment_record, out, NULL);
+    return code ? code : assignment_event (t, out, number, false);
+}
+
+int assignment_remove (turn_t *t, const accounts_assignment_t *assignment, const accounts_number_t *number)
+{
+    accounts_assignment_t gone = *assignment;
+    gone.version += 1;
+    int code = store_del (t->txn, &accounts_assignment_record, assignment->id);
+    return code ? code : assignment_event (t, &gone, number, true);
+}

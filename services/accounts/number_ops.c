@@ -1,0 +1,164 @@
+/* number_ops.c - operations on the calling app's numbers, and the playground's system numbers. */
+#include "accounts.h"
+
+static int own_number (turn_t *t, id16_t id, accounts_number_t *out)
+{
+    int code = store_get (t->txn, &accounts_number_record, t->ask->org, id, t->arena, out);
+    if (code == E_NOT_FOUND || (code == 0 && out->test != t->ask->test))
+        return fail (t, E_NOT_FOUND, "number_id", "No such phone number");
+    return code;
+}
+
+int accounts_number_ensure (turn_t *t, const accounts_number_ensure_in_t *in, accounts_number_ensure_out_t *out)
+{
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    if (!t->ask->test)
+        return fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground");
+    int code = number_find (t, t->ask->org, true, in->channel, in->number, &number);
+    if (code == E_NOT_FOUND)
+        code = number_make (t, t->ask->org, true, in->channel, in->number, &number);
+    if (code == 0)
+        code = assignment_make (t, t->ask->app, &number, &assignment);
+    if (code && code != E_ALREADY_EXISTS)
+        return code;
+    accounts_app_number_t *told = arena_new_of (t->arena, accounts_app_number_t);
+    *told = number_told (&number, &assignment);
+    out->number = told;
+    return 0;
+}
+
+/* +1 555 01xx cannot be real; the middle counts up the organization's numbers. */
+static int free_number (turn_t *t, int32_t channel, const char **out)
+{
+    store_key_t keys[] = { { .id = t->ask->org }, { .num = channel } };
+    uint64_t count = 0;
+    int code = store_count (t->txn, &accounts_number_record, "by_org", keys, 2, &count);
+    for (uint64_t i = 0; i < 1000 && code == 0; i++) {
+        uint64_t nth = (count + i) % 80000;
+        accounts_number_t taken = { 0 };
+        *out = arena_printf (t->arena, "+1%03u55501%02u", 200 + (unsigned) (nth / 100), (unsigned) (nth % 100));
+        code = number_find (t, t->ask->org, true, channel, *out, &taken);
+        if (code == E_NOT_FOUND)
+            return 0;
+    }
+    return code ? code : fail (t, E_CONFLICT, NULL, "No playground number is free");
+}
+
+int accounts_number_draw (turn_t *t, const accounts_number_draw_in_t *in, accounts_app_number_t *out)
+{
+    const char *drawn = NULL;
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    if (!t->ask->test)
+        return fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground");
+    int code = free_number (t, in->channel, &drawn);
+    if (code == 0)
+        code = number_make (t, t->ask->org, true, in->channel, drawn, &number);
+    if (code == 0)
+        code = assignment_make (t, t->ask->app, &number, &assignment);
+    *out = number_told (&number, &assignment);
+    return code;
+}
+
+typedef struct number_page {
+    turn_t *t;
+    accounts_app_number_t *items;
+    size_t count;
+} number_page_t;
+
+static int number_page_add (void *context, const void *row)
+{
+    number_page_t *page = context;
+    const accounts_assignment_t *assignment = row;
+    accounts_number_t number = { 0 };
+    int code = store_get_any (page->t->txn, &accounts_number_record, assignment->number, page->t->arena, &number);
+    if (code == 0)
+        page->items[page->count++] = number_told (&number, assignment);
+    return code;
+}
+
+int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in, accounts_number_list_out_t *out)
+{
+    store_key_t keys[] = { { .id = t->ask->app }, { .num = in->channel } };
+    size_t limit = in->limit ? (size_t) in->limit : 100;
+    number_page_t list = { t, arena_array_of (t->arena, accounts_app_number_t, limit), 0 };
+    store_page_t page = { .index = "by_app", .keys = keys, .key_count = 2, .newest_first = true, .limit = limit,
+                          .offset = (size_t) in->offset };
+    bool more = false;
+    uint64_t total = 0;
+    int code = store_list (t->txn, &accounts_assignment_record, &page, t->arena, number_page_add, &list, &more);
+    if (code == 0)
+        code = store_count (t->txn, &accounts_assignment_record, "by_app", keys, 2, &total);
+    out->numbers = (schema_list_t) { list.items, list.count };
+    out->total = (int64_t) total;
+    return code;
+}
+
+int accounts_number_assign (turn_t *t, const accounts_number_assign_in_t *in, accounts_app_number_t *out)
+{
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    int code = own_number (t, in->number_id, &number);
+    if (code)
+        return code;
+    code = assignment_make (t, t->ask->app, &number, &assignment);
+    if (code == E_ALREADY_EXISTS)
+        return fail (t, E_CONFLICT, "number_id", "The number is assigned to this app already");
+    *out = number_told (&number, &assignment);
+    return code;
+}
+
+int accounts_number_unassign (turn_t *t, const accounts_number_unassign_in_t *in, accounts_number_unassign_out_t *out)
+{
+    (void) out;
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    int code = own_number (t, in->number_id, &number);
+    if (code == 0)
+        code = assignment_find (t, t->ask->app, number.id, &assignment);
+    if (code)
+        return code == E_NOT_FOUND ? fail (t, code, "number_id", "No such phone number in this app") : code;
+    return assignment_remove (t, &assignment, &number);
+}
+
+/* The organization that gets the number: of the app if given, else as said, else the only one. */
+static int number_owner (turn_t *t, const accounts_number_add_in_t *in, id16_t *org, bool *test)
+{
+    *test = in->test;
+    *org = in->org;
+    if (!id_is_nil (in->app)) {
+        accounts_app_t app = { 0 };
+        int code = store_get_any (t->txn, &accounts_app_record, in->app, t->arena, &app);
+        *org = app.org;
+        *test = app.test;
+        return code == E_NOT_FOUND ? fail (t, code, "app", "No such app") : code;
+    }
+    accounts_organization_t row = { 0 };
+    int code = id_is_nil (in->org) ? org_only (t, &row) : store_get_any (t->txn, &accounts_organization_record, in->org, t->arena, &row);
+    *org = row.id;
+    return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
+}
+
+int accounts_number_add (turn_t *t, const accounts_number_add_in_t *in, accounts_app_number_t *out)
+{
+    id16_t org;
+    bool test;
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    int code = number_owner (t, in, &org, &test);
+    if (code == 0 && !test)
+        return fail (t, E_BAD_REQUEST, "test", "Only test numbers can be added: no carrier is configured");
+    if (code == 0)
+        code = number_find (t, org, test, in->channel, in->number, &number);
+    if (code == 0 && id_is_nil (in->app))
+        return fail (t, E_ALREADY_EXISTS, "number", "%s exists already", in->number);
+    if (code == E_NOT_FOUND)
+        code = number_make (t, org, test, in->channel, in->number, &number);
+    if (code == 0 && !id_is_nil (in->app))
+        code = assignment_make (t, in->app, &number, &assignment);
+    if (code == E_ALREADY_EXISTS)
+        return fail (t, code, "number", "%s is assigned to this app already", in->number);
+    *out = number_told (&number, &assignment);
+    return code;
+}

@@ -1,0 +1,25 @@
+/* tables.c - what the runtime needs to know of accounts: follows, snapshots, jobs, hooks. Operation tests run the same tables. */
+#include "accounts.h"
+
+static int app_snapshot (turn_t *t, const void *row, event_about_t *about, void *body)
+{
+    (void) t;
+    return app_told_event (row, about, body);
+}
+
+static int assignment_snapshot (turn_t *t, const void *row, event_about_t *about, void *body)
+{
+    return assignment_told (t, row, about, body);
+}
+
+static const svc_snapshot_t snapshots[] = {
+    { &accounts_app_record, &accounts_app_changed_event, app_snapshot },
+    { &accounts_assignment_record, &accounts_assignment_changed_event, assignment_snapshot },
+};
+
+const svc_service_t accounts_tables = {
+    .schema = &accounts_service,
+    .snapshots = snapshots,
+    .snapshot_count = sizeof snapshots / sizeof *snapshots,
+    .explain = accounts_explain,
+};

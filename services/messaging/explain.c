@@ -1,0 +1,99 @@
+/* explain.c - what messaging kept about a message or a recipient. */
+#include "gen/accounts.h"
+#include "messaging.h"
+
+typedef struct telling {
+    turn_t *t;
+    const svc_explain_t *out;
+} telling_t;
+
+static const char *word (const schema_enum_t *e, int32_t value)
+{
+    return schema_enum_word (e, value);
+}
+
+static void tell (const telling_t *self, int64_t at, const char *what, const char *detail)
+{
+    self->out->line (self->out->context, at, what, detail ? detail : "");
+}
+
+static void tell_message (const telling_t *self, const messaging_message_t *message)
+{
+    const char *const *to = message->to.items;
+    char id[ID_UUID_LENGTH + 1];
+    id_write_uuid (message->id, id);
+    bool out = message->direction == MESSAGING_DIRECTION_OUTBOUND;
+    tell (self, message->created_at, out ? "accepted" : "received",
+          arena_printf (self->t->arena, "%s %s from %s to %s%s, %s carrier, id %s%s%s%s%s",
+                        word (&accounts_channel_enum, message->channel), word (&messaging_kind_enum, message->kind), message->from,
+                        message->to.count ? to[0] : "?", message->to.count > 1 ? " and others" : "",
+                        word (&accounts_carrier_enum, message->carrier), id, message->request_id ? ", request " : "",
+                        message->request_id ? message->request_id : "", message->trace ? ", trace " : "",
+                        message->trace ? message->trace : ""));
+}
+
+static void tell_attempts (const telling_t *self, const messaging_recipient_t *recipient)
+{
+    const messaging_attempt_t *attempts = recipient->attempts.items;
+    for (size_t i = 0; i < recipient->attempts.count; i++)
+        tell (self, attempts[i].at, "attempt",
+              arena_printf (self->t->arena, "%s: %s after %d ms%s%s", recipient->to,
+                            attempts[i].code ? error_name ((int) attempts[i].code) : "answered", (int) attempts[i].duration_ms,
+                            attempts[i].text ? ", " : "", attempts[i].text ? attempts[i].text : ""));
+}
+
+static void tell_receipts (const telling_t *self, const messaging_recipient_t *recipient)
+{
+    const messaging_receipt_note_t *receipts = recipient->receipts.items;
+    for (size_t i = 0; i < recipient->receipts.count; i++)
+        tell (self, receipts[i].at, "receipt",
+              arena_printf (self->t->arena, "%s: carrier says %s%s", recipient->to,
+                            word (&messaging_status_enum, receipts[i].status),
+                            receipts[i].ignored ? ", which changes nothing" : ""));
+}
+
+static void tell_status (const telling_t *self, const messaging_recipient_t *recipient)
+{
+    char id[ID_UUID_LENGTH + 1];
+    id_write_uuid (recipient->id, id);
+    struct {
+        int64_t at;
+        const char *what;
+    } steps[] = { { recipient->sent_at, "sent" }, { recipient->delivered_at, "delivered" }, { recipient->read_at, "read" },
+                  { recipient->failed_at, "failed" } };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].at)
+            tell (self, steps[i].at, steps[i].what,
+                  arena_printf (self->t->arena, "%s, recipient %s%s%s%s%s", recipient->to, id,
+                                recipient->provider_id ? ", provider id " : "", recipient->provider_id ? recipient->provider_id : "",
+                                recipient->error ? ", " : "", recipient->error ? recipient->error->message : ""));
+    if (!recipient->sent_at && !recipient->failed_at)
+        tell (self, self->t->now, "waiting", arena_printf (self->t->arena, "%s is %s", recipient->to,
+                                                           word (&messaging_status_enum, recipient->status)));
+}
+
+static int tell_recipient (void *context, const void *row)
+{
+    const telling_t *self = context;
+    tell_attempts (self, row);
+    tell_receipts (self, row);
+    tell_status (self, row);
+    return 0;
+}
+
+int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out)
+{
+    telling_t telling = { t, out };
+    messaging_recipient_t recipient = { 0 };
+    if (store_get_any (t->txn, &messaging_recipient_record, id, t->arena, &recipient) == 0)
+        id = recipient.message;
+    messaging_message_t message = { 0 };
+    int code = store_get_any (t->txn, &messaging_message_record, id, t->arena, &message);
+    if (code)
+        return code == E_NOT_FOUND ? 0 : code;
+    tell_message (&telling, &message);
+    store_key_t key = { .id = id };
+    store_page_t page = { .index = "by_message", .keys = &key, .key_count = 1, .limit = 100 };
+    bool more = false;
+    return store_list (t->txn, &messaging_recipient_record, &page, t->arena, tell_recipient, &telling, &more);
+}

@@ -1,0 +1,118 @@
+// The served document holds everything that the outside contract has: no operation, parameter, status, field, word or type is narrowed, but for the limits listed here.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { House } from "./house.mjs";
+
+const facts = JSON.parse(readFileSync(new URL("../contract/chirp.facts.json", import.meta.url), "utf8"));
+
+// Limits that the contract does not have and this installation does, each for a reason.
+const limits = new Map([
+    ["post /v1/sms request.to", "at most 100 recipients in one request"],
+    ["post /v1/sms request.text", "at most 10 segments"],
+    ["post /v1/sms request.subject", "255 characters"],
+    ["post /v1/sms request.mediaUrls", "10 attachments"],
+    ["post /v1/phone-numbers request.telnyxMessagingProfile", "200 characters"],
+    ["post /v1/webhooks request.url", "2048 characters"],
+    ["post /v1/webhooks request.events", "100 names"],
+    ["put /v1/webhooks/{webhookId} request.url", "2048 characters"],
+    ["put /v1/webhooks/{webhookId} request.events", "100 names, at least one"],
+    ["post /v1/playground/sms/inbound request.text", "16384 characters"],
+    ["post /v1/playground/sms/inbound request.subject", "255 characters"],
+    ["post /v1/playground/whatsapp/inbound request.text", "4096 characters"],
+    ["post /v1/whatsapp/messages request.text.body", "not empty"],
+]);
+
+let house;
+let served;
+
+before(async () => {
+    house = await House.start();
+    served = (await house.request("GET", "/openapi.json")).json;
+});
+after(() => house.stop());
+
+function resolve(node) {
+    while (node?.$ref) node = node.$ref.slice(2).split("/").reduce((at, key) => at[key], served);
+    return node;
+}
+
+const list = (x) => (x === undefined ? [] : [x].flat());
+
+/** Types that a schema admits: its own, or those of its alternatives. */
+function types(node) {
+    node = resolve(node);
+    const branches = [...(node.anyOf ?? []), ...(node.oneOf ?? [])].map(resolve).filter((x) => x.type);
+    return branches.length ? branches.flatMap((x) => list(x.type)) : list(node.type);
+}
+
+/** The alternative of a schema that is an object, else itself. */
+function objectOf(node) {
+    node = resolve(node);
+    const branch = [...(node.anyOf ?? []), ...(node.oneOf ?? [])].map(resolve).find((x) => x.properties);
+    return branch ?? node;
+}
+
+function checkRequest(want, have, where) {
+    have = objectOf(have);
+    if (!have || Object.keys(have).length === 0 || !have.type) return; // takes anything
+    for (const type of list(want.type)) assert.ok(types(have).includes(type), `${where}: type ${type} is refused`);
+    for (const word of want.enum ?? []) assert.ok(!have.enum || have.enum.includes(word), `${where}: ${word} is refused`);
+    for (const name of have.required ?? []) assert.ok((want.required ?? []).includes(name), `${where}.${name}: is required here only`);
+    for (const [key, worse] of [["maxItems", (a, b) => a < b], ["maxLength", (a, b) => a < b], ["maximum", (a, b) => a < b],
+                                ["minItems", (a, b) => a > b], ["minLength", (a, b) => a > b], ["minimum", (a, b) => a > b]])
+        if (key in have && !limits.has(where)) {
+            const open = key.startsWith("min") ? 0 : Infinity;
+            assert.ok(!worse(have[key], want[key] ?? open), `${where}: ${key} ${have[key]} is narrower`);
+        }
+    for (const [name, field] of Object.entries(want.properties ?? {})) {
+        assert.ok(have.properties?.[name], `${where}.${name}: field is missing`);
+        checkRequest(field, have.properties[name], `${where}.${name}`);
+    }
+    if (want.items) checkRequest(want.items, have.items ?? {}, `${where}[]`);
+}
+
+function checkAnswer(want, have, where) {
+    have = objectOf(have);
+    const wanted = want.variants ? want.variants.flatMap((x) => list(x.type)) : list(want.type);
+    if (want.variants) want = want.variants.find((x) => x.properties) ?? want;
+    for (const name of want.required ?? []) assert.ok((have.required ?? []).includes(name), `${where}.${name}: is not always sent`);
+    if (wanted.length)
+        for (const type of types(have)) assert.ok(wanted.includes(type) || (type === "integer" && wanted.includes("number")), `${where}: type ${type} is not of the contract`);
+    for (const word of have.enum ?? []) assert.ok(!want.enum || want.enum.includes(word), `${where}: ${word} is not of the contract`);
+    for (const [name, field] of Object.entries(want.properties ?? {}))
+        if (have.properties?.[name]) checkAnswer(field, have.properties[name], `${where}.${name}`);
+        else assert.ok(!(want.required ?? []).includes(name), `${where}.${name}: field is missing`);
+    if (want.items) checkAnswer(want.items, have.items ?? {}, `${where}[]`);
+}
+
+for (const [name, op] of Object.entries(facts.operations))
+    test(`contract holds ${name}`, () => {
+        const [method, path] = name.split(" ");
+        const have = served.paths[path]?.[method];
+        assert.ok(have, "operation is missing");
+        assert.equal(have.operationId, op.operationId);
+        for (const p of op.parameters) {
+            const found = (have.parameters ?? []).map(resolve).find((x) => x.name === p.name && x.in === p.in);
+            assert.ok(found, `parameter ${p.name} is missing`);
+        }
+        if (op.request.type) checkRequest(op.request, have.requestBody.content["application/json"].schema, `${name} request`);
+        for (const [status, body] of Object.entries(op.responses)) {
+            const answer = resolve(have.responses[status]);
+            assert.ok(answer, `status ${status} is missing`);
+            if (body.type) checkAnswer(body, answer.content["application/json"].schema, `${name} ${status}`);
+        }
+        assert.ok(have.responses.default, "there is no default error");
+    });
+
+for (const [name, payload] of Object.entries(facts.events))
+    test(`contract holds event ${name}`, () => {
+        const hook = served.webhooks[name];
+        assert.ok(hook, "event is missing");
+        checkAnswer(payload, hook.post.requestBody.content["application/json"].schema, name);
+    });
+
+test("the document names this installation only", () => {
+    assert.equal(served.servers[0].url, house.url);
+    assert.ok(!JSON.stringify(served).match(/buildwithchirp|example\.test/));
+});

@@ -1,0 +1,340 @@
+"""A real house for tests: `aviary up` in a temporary folder on free ports, HTTP, a webhook receiver, kills by pid.
+
+    with House("--replicas", "edge=2") as house:
+        answer = house.http("GET", "/v1/phone-numbers", key=house.test_key)
+        with Receiver() as receiver: ...
+        house.kill("messaging")
+
+Leaving the block always stops everything. A sanitizer's report, a failed assertion or an exit code other than 0 in it is a failed test. Standard
+library only. AVIARY_BIN says where the programs are (default build/dev/bin).
+"""
+import http.server
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("AVIARY_BIN", ROOT / "build" / "dev" / "bin"))
+LONG = bool(os.environ.get("AVIARY_LONG"))
+REPORTS = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion `|assertion .* failed", re.I)
+
+
+def seeded():
+    """A random source whose seed is printed, AVIARY_SEED to repeat it."""
+    seed = int(os.environ.get("AVIARY_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed: AVIARY_SEED={seed}", flush=True)
+    return random.Random(seed)
+
+
+def free_ports(count=1):
+    """The first of `count` free ports in a row, below the range that outgoing connections use."""
+    for _ in range(200):
+        first = random.SystemRandom().randrange(12000, 32000 - count)
+        held = []
+        try:
+            for port in range(first, first + count):
+                held.append(socket.socket())
+                held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                held[-1].bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in held:
+                one.close()
+    raise RuntimeError("no free ports")
+
+
+def wait_for(check, timeout=10, every=0.05, what=None):
+    """The first true result of check(); TimeoutError with `what` if there is none in time."""
+    until = time.monotonic() + timeout
+    while True:
+        result = check()
+        if result:
+            return result
+        if time.monotonic() > until:
+            raise TimeoutError(f"waited {timeout} s for {what or check.__name__}; last: {result!r}")
+        time.sleep(every)
+
+
+class Answer:
+    """An HTTP answer: status, headers (lower-case names), body (bytes), json."""
+
+    def __init__(self, status, headers, body):
+        self.status, self.body = status, body
+        self.headers = {name.lower(): value for name, value in headers}
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:400]!r}>"
+
+
+def http(method, port, path, body=None, key=None, headers=None, timeout=30):
+    """One request on a connection of its own. `body`: bytes and str go as they are, anything else as JSON."""
+    send = dict(headers or {})
+    if key:
+        send.setdefault("Authorization", f"Bearer {key}")
+    if body is not None and not isinstance(body, (bytes, str)):
+        body = json.dumps(body)
+    if body is not None:
+        send.setdefault("Content-Type", "application/json")
+        body = body.encode() if isinstance(body, str) else body
+    link = HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        link.request(method, path, body=body, headers=send)
+        got = link.getresponse()
+        return Answer(got.status, got.getheaders(), got.read())
+    finally:
+        link.close()
+
+
+class House:
+    """`aviary up --no-demo FLAGS` in a temporary folder."""
+
+    def __init__(self, *flags, data=None, port=None, binaries=None, env=None, ready=30, start=True):
+        self.flags = list(flags)
+        self.binaries = Path(binaries or BIN)
+        self.kept = data is not None
+        self.folder = Path(data or tempfile.mkdtemp(prefix="aviary-"))
+        self.data = self.folder if self.kept else self.folder / "var"
+        self.edges = max([int(flag.split("=")[1]) for flag in flags if flag.startswith("edge=")] or [1])
+        self.port = port or free_ports(self.edges)
+        self.env = {**os.environ, **(env or {})}
+        self.log_path = self.folder / "up.log"
+        self.process = None
+        if start:
+            self.start(ready)
+
+    # ---- life ----
+    def start(self, ready=30):
+        """Start (or, after stop, start again on the same folder); waits up to `ready` seconds for /readyz, 0 = does not wait."""
+        command = [str(self.binaries / "aviary"), "up", "--no-demo", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command + self.flags, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                                            start_new_session=True)
+        if ready:
+            try:
+                self.wait_ready(ready)
+            except BaseException:
+                self.tell_log()
+                self.end()
+                raise
+
+    def wait_ready(self, timeout=30):
+        def ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"aviary up ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+            try:
+                return all(http("GET", self.port + n, "/readyz", timeout=2).status == 200 for n in range(self.edges))
+            except (OSError, HTTPException):
+                return False
+
+        wait_for(ready, timeout, what="/readyz")
+
+    def stop(self, timeout=15):
+        """TERM and wait; returns the exit code."""
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its children die with it
+            process.wait()
+            return -9
+
+    def end(self):
+        """Stop whatever is left, without judging."""
+        self.stop()
+        if not self.kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def tell_log(self, lines=80):
+        print("---- end of the log ----\n" + "\n".join(self.log().splitlines()[-lines:]), file=sys.stderr, flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        started = self.process is not None
+        code = self.stop()
+        found = REPORTS.search(self.log())
+        try:
+            if kind or found or (started and code):
+                self.tell_log(200 if found else 80)
+            if not kind and found:
+                raise AssertionError(f"the log holds: {found[0]}")
+            if not kind and started and code:
+                raise AssertionError(f"aviary up ended with {code}")
+        finally:
+            self.end()
+        return False
+
+    # ---- looking in ----
+    def cli(self, *args, check=True, timeout=30):
+        """Run `aviary ARGS --data DIR`; stdout as text."""
+        done = subprocess.run([str(self.binaries / "aviary"), *args, "--data", str(self.data)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=timeout, env=self.env, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"aviary {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def status(self):
+        return json.loads(self.cli("status", "--json"))
+
+    def pid(self, service, replica=0):
+        """Pid of a process as the supervisor knows it; None while down."""
+        try:
+            listed = json.loads((self.data / "run" / "supervisor.json").read_text())
+        except (OSError, ValueError):
+            return None
+        for child in listed["children"]:
+            if child["service"] == service and child["replica"] == replica:
+                return child["pid"]
+        raise KeyError(f"{service}.{replica}")
+
+    def owner(self, service):
+        """Replica that owns the service's store now, or None."""
+        for entry in self.status():
+            if entry["service"] == service and entry["owner"] and entry["ready"]:
+                return entry["replica"]
+        return None
+
+    def kill(self, service, replica=0, sig=signal.SIGKILL):
+        """Send a signal to one process; returns its pid (None if it was down)."""
+        pid = self.pid(service, replica)
+        if pid:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                return None
+        return pid
+
+    def wait_restarted(self, service, old, replica=0, timeout=20):
+        return wait_for(lambda: (self.pid(service, replica) not in (None, old)) and self.pid(service, replica), timeout,
+                        what=f"a new {service}.{replica}")
+
+    # ---- keys and HTTP ----
+    @property
+    def credentials(self):
+        return json.loads((self.data / "credentials.json").read_text())
+
+    @property
+    def admin_key(self):
+        return self.credentials["admin_key"]
+
+    @property
+    def live_key(self):
+        return self.credentials["app"]["live_key"]
+
+    @property
+    def test_key(self):
+        return self.credentials["app"]["test_key"]
+
+    def http(self, method, path, body=None, key=None, headers=None, edge=0, timeout=30):
+        return http(method, self.port + edge, path, body, key, headers, timeout)
+
+
+class Request:
+    """What a receiver got: method, path, headers (lower-case names), body, json, at (seconds)."""
+
+    def __init__(self, method, path, headers, body):
+        self.method, self.path, self.body, self.at = method, path, body, time.time()
+        self.headers = {name.lower(): value for name, value in headers.items()}
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Receiver:
+    """A threaded HTTP server that keeps what it gets. `reply` is a status, or a function of a Request that gives (status, headers, body)."""
+
+    def __init__(self, reply=200):
+        self.reply = reply
+        self.requests = []
+        self.lock = threading.Lock()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def take(self):
+                size = int(self.headers.get("Content-Length") or 0)
+                request = Request(self.command, self.path, self.headers, self.rfile.read(size))
+                with outer.lock:
+                    outer.requests.append(request)
+                answer = outer.reply(request) if callable(outer.reply) else outer.reply
+                status, headers, body = (answer, {}, b"") if isinstance(answer, int) else answer
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET = do_PUT = do_DELETE = take
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 512
+
+            def handle_error(self, *_):
+                pass  # the sender went away: killed in the middle, as tests do
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def url(self, path="/hook"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def got(self, check=lambda request: True):
+        with self.lock:
+            return [request for request in self.requests if check(request)]
+
+    def wait(self, count=1, check=lambda request: True, timeout=15):
+        """The requests that pass `check`, once there are `count`."""
+        return wait_for(lambda: len(self.got(check)) >= count and self.got(check), timeout, what=f"{count} requests")
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def flags(*given):
+    """Decorator: the flags of the house that a test function with a parameter `house` gets."""
+
+    def mark(function):
+        function.house_flags = given
+        return function
+
+    return mark
