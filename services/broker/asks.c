@@ -250,7 +250,8 @@ static bool dispatch_round (broker_t *self, service_t *service, bool some_ready)
         ask_t *ask = ask_next (service, peer, peer->ready || !some_ready);
         if (!ask)
             continue;
-        service->turn = at + 1;
+        if (!ask->owner_only && !ask->addressed)
+            service->turn = at + 1; /* spreads what any replica may answer */
         ask_dispatch (self, ask, peer);
         any = true;
     }

@@ -1,7 +1,8 @@
-/* test_replica.c - a service for the broker's tests: test-replica ENDPOINT SERVICE REPLICA CREDIT [owner] [bare].
+/* test_replica.c - a service for the broker's tests: test-replica ENDPOINT SERVICE REPLICA CREDIT [owner] [bare]. As test-replica run
+ * PROGRAM ARGS it becomes that program, which then ends with the one who started it.
  *
- * Ops: echo (the body back), who ("SERVICE#N sender"), hold (never answers, keeps its credit), slow (answers after 20 ms and gives the
- * credit back then), count (how often incr ran), incr (owner only, says "N by REPLICA"), sms_send (to have one of the schema). `bare`
+ * Ops: echo (the body back), who ("SERVICE#N sender"), hold (never answers, keeps its credit), slow and later (answer after 20 and 400 ms and give
+ * the credit back then), count (how often incr ran), incr (owner only, says "N by REPLICA"), sms_send (to have one of the schema). `bare`
  * leaves out echo. SIGUSR1: become the owner. SIGTERM: bye, and end after 200 ms. */
 #include "bus/bus.h"
 
@@ -16,7 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { SLOW_MAX = 256, SLOW_MS = 20 };
+enum { SLOW_MAX = 256, SLOW_MS = 20, LATER_MS = 400 };
 
 typedef struct slow {
     uint64_t token;
@@ -41,9 +42,10 @@ static void on_ask (void *context, uint64_t token, const envelope_t *header, byt
 {
     replica_t *self = context;
     const char *op = strchr (header->target, '.') + 1;
-    bool keep = !strcmp (op, "hold") || !strcmp (op, "slow");
-    if (!strcmp (op, "slow") && self->slow_count < SLOW_MAX)
-        self->slow[self->slow_count++] = (slow_t){token, clock_mono_ms () + SLOW_MS};
+    bool slow = !strcmp (op, "slow"), later = !strcmp (op, "later");
+    bool keep = slow || later || !strcmp (op, "hold");
+    if ((slow || later) && self->slow_count < SLOW_MAX)
+        self->slow[self->slow_count++] = (slow_t){token, clock_mono_ms () + (slow ? SLOW_MS : LATER_MS)};
     else if (!strcmp (op, "echo"))
         bus_answer (self->bus, token, body, true, "req_first");
     else if (!strcmp (op, "who"))
@@ -65,10 +67,13 @@ static void on_ask (void *context, uint64_t token, const envelope_t *header, byt
 static void slow_answer (replica_t *self)
 {
     int64_t now = clock_mono_ms ();
-    while (self->slow_count && self->slow[0].at_ms <= now) {
-        say (self, self->slow[0].token, "slow");
+    for (int i = 0; i < self->slow_count; i++) {
+        if (self->slow[i].at_ms > now)
+            continue;
+        say (self, self->slow[i].token, "slow");
         bus_credit (self->bus, 1);
-        memmove (self->slow, self->slow + 1, (size_t) --self->slow_count * sizeof self->slow[0]);
+        memmove (&self->slow[i], &self->slow[i + 1], (size_t) (--self->slow_count - i) * sizeof self->slow[0]);
+        i--;
     }
 }
 
@@ -115,11 +120,13 @@ static void run (replica_t *self, int signals)
 
 int main (int argc, char **argv)
 {
-    static const char *const ops[] = {"who", "hold", "slow", "count", "incr!", "sms_send!", "echo", NULL};
-    static const char *const bare_ops[] = {"who", "hold", "slow", "count", "incr!", "sms_send!", NULL};
+    static const char *const ops[] = {"who", "hold", "slow", "later", "count", "incr!", "sms_send!", "echo", NULL};
+    static const char *const bare_ops[] = {"who", "hold", "slow", "later", "count", "incr!", "sms_send!", NULL};
+    prctl (PR_SET_PDEATHSIG, SIGKILL); /* outlives exec */
+    if (argc >= 3 && !strcmp (argv[1], "run"))
+        return execv (argv[2], argv + 2);
     if (argc < 5)
         return 64;
-    prctl (PR_SET_PDEATHSIG, SIGKILL);
     bool owner = false, bare = false;
     for (int i = 5; i < argc; i++) {
         owner = owner || !strcmp (argv[i], "owner");

@@ -5,6 +5,7 @@
 #include "gen/common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -21,15 +22,16 @@ enum { ARGS_MAX = 24, GIVE_UP_MS = 10000 };
 
 static pid_t start (const char *program, const char *const *args)
 {
-    char *argv[ARGS_MAX] = {(char *) (uintptr_t) program};
+    char *argv[ARGS_MAX] = {"test-replica", "run", (char *) (uintptr_t) program}; /* ends with this process, however it ends */
     for (int i = 0; args && args[i]; i++)
-        argv[i + 1] = (char *) (uintptr_t) args[i];
+        argv[i + 3] = (char *) (uintptr_t) args[i];
     pid_t pid;
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init (&files);
+    posix_spawn_file_actions_addopen (&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     if (!getenv ("BED_VERBOSE"))
-        posix_spawn_file_actions_addopen (&files, STDERR_FILENO, "/dev/null", 1 /* O_WRONLY */, 0);
-    assert_int_equal (posix_spawn (&pid, program, &files, NULL, argv, environ), 0);
+        posix_spawn_file_actions_addopen (&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    assert_int_equal (posix_spawn (&pid, REPLICA_BINARY, &files, NULL, argv, environ), 0);
     posix_spawn_file_actions_destroy (&files);
     return pid;
 }

@@ -34,7 +34,10 @@ after(() => house.stop());
 
 function resolve(node) {
     while (node?.$ref) node = node.$ref.slice(2).split("/").reduce((at, key) => at[key], served);
-    return node;
+    if (!node?.allOf || node.allOf.some((part) => part.if)) return node;
+    const parts = node.allOf.map(resolve);
+    return { ...Object.assign({}, ...parts), required: parts.flatMap((part) => part.required ?? []),
+             properties: Object.assign({}, ...parts.map((part) => part.properties)) };
 }
 
 const list = (x) => (x === undefined ? [] : [x].flat());

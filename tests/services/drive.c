@@ -42,7 +42,8 @@ void drive_open (drive_t *self)
 {
     *self = (drive_t){0};
     const char *base = getenv ("TMPDIR");
-    snprintf (self->folder, sizeof self->folder, "%.30s/aviary-svc-XXXXXX", base && *base ? base : "/tmp");
+    snprintf (self->folder, sizeof self->folder, "%.30s/aviary-svc-XXXXXX",
+              base && *base ? base : "/tmp");
     if (!mkdtemp (self->folder))
         die (self->folder);
 }
@@ -68,7 +69,8 @@ void drive_close (drive_t *self)
 
 static void process_exec (drive_t *self, process_t *process)
 {
-    char *argv[DRIVE_FLAGS + 4] = {(char *) (uintptr_t) process->program, (char *) (uintptr_t) "--data", self->folder};
+    char *argv[DRIVE_FLAGS + 4] = {(char *) (uintptr_t) process->program,
+                                   (char *) (uintptr_t) "--data", self->folder};
     for (int i = 0; i < DRIVE_FLAGS && process->flags[i][0]; i++)
         argv[3 + i] = process->flags[i];
     prctl (PR_SET_PDEATHSIG, SIGKILL);
@@ -158,7 +160,8 @@ void drive_work (drive_t *self, int ms, const bool *stop)
     } while (clock_mono_ms () < end);
 }
 
-static void call_done (void *context, const envelope_t *header, bytes_t body, const failure_t *failure)
+static void call_done (void *context, const envelope_t *header, bytes_t body,
+                       const failure_t *failure)
 {
     call_t *call = context;
     call->done = true;
@@ -171,8 +174,8 @@ static void call_done (void *context, const envelope_t *header, bytes_t body, co
     }
 }
 
-int drive_ask (drive_t *self, const char *target, const schema_type_t *in_type, const void *in, const schema_type_t *out_type, void *out,
-               arena_t *arena)
+int drive_ask (drive_t *self, const char *target, const schema_type_t *in_type, const void *in,
+               const schema_type_t *out_type, void *out, arena_t *arena)
 {
     buf_t body = {0};
     call_t call = {0};
@@ -191,12 +194,13 @@ int drive_ask (drive_t *self, const char *target, const schema_type_t *in_type, 
     return code;
 }
 
-void drive_send (drive_t *self, const char *target, const char *key, id16_t id, const schema_type_t *in_type, const void *in,
-                 bus_answer_fn *done, void *context)
+void drive_send (drive_t *self, const char *target, const char *key, id16_t id,
+                 const schema_type_t *in_type, const void *in, bus_answer_fn *done, void *context)
 {
     buf_t body = {0};
     envelope_t header = {.target = target, .ttl_ms = 5000, .id = id, .request_id = key};
-    header.idem = (idempotency_t){.dialect = "test", .route = "POST /test", .key = key, .request_id = key};
+    header.idem =
+        (idempotency_t){.dialect = "test", .route = "POST /test", .key = key, .request_id = key};
     schema_pack (in_type, in, &body);
     bus_ask (self->bus, &header, buf_bytes (&body), done, context);
     buf_free (&body);
@@ -210,7 +214,8 @@ bool drive_ready (drive_t *self, const char *service)
     bool ready = false;
     for (int64_t end = clock_mono_ms () + 20000; !ready && clock_mono_ms () < end;) {
         common_health_out_t out;
-        int rc = drive_ask (self, target, &common_health_in_type, &(common_health_in_t){0}, &common_health_out_type, &out, arena);
+        int rc = drive_ask (self, target, &common_health_in_type, &(common_health_in_t){0},
+                            &common_health_out_type, &out, arena);
         ready = !rc && out.ready;
         if (!ready)
             drive_work (self, 50, NULL);

@@ -12,11 +12,11 @@
 enum { DRIVE_PROCESSES = 8, DRIVE_FLAGS = 8 };
 
 typedef struct process {
-    const char *program;  /* absolute */
+    const char *program; /* absolute */
     char flags[DRIVE_FLAGS][96];
-    const char *preload;  /* library, or NULL */
+    const char *preload; /* library, or NULL */
     const char *preload_file;
-    pid_t pid;            /* 0 = not running */
+    pid_t pid; /* 0 = not running */
 } process_t;
 
 typedef struct drive {
@@ -50,11 +50,11 @@ typedef struct call {
 } call_t;
 
 /* One ask, answered before it returns. Memory of *out in `arena`. */
-int drive_ask (drive_t *self, const char *target, const schema_type_t *in_type, const void *in, const schema_type_t *out_type, void *out,
-               arena_t *arena);
+int drive_ask (drive_t *self, const char *target, const schema_type_t *in_type, const void *in,
+               const schema_type_t *out_type, void *out, arena_t *arena);
 /* A keyed ask; `done` gets it. */
-void drive_send (drive_t *self, const char *target, const char *key, id16_t id, const schema_type_t *in_type, const void *in,
-                 bus_answer_fn *done, void *context);
+void drive_send (drive_t *self, const char *target, const char *key, id16_t id,
+                 const schema_type_t *in_type, const void *in, bus_answer_fn *done, void *context);
 /* Ask SERVICE.health until it is ready with an owner; false after 20 s. */
 bool drive_ready (drive_t *self, const char *service);
 /* The path of a program of this build. */

@@ -43,7 +43,8 @@ static void send_one (drive_t *d, int i, bool fails, tallies_t *n)
         drive_send (d, "tally.fail_after_write", key, id_nil (), &tally_fail_after_write_in_type,
                     &(tally_fail_after_write_in_t){.name = name}, note, n);
     else
-        drive_send (d, "tally.incr", key, id_nil (), &tally_incr_in_type, &(tally_incr_in_t){.name = name}, note, n);
+        drive_send (d, "tally.incr", key, id_nil (), &tally_incr_in_type,
+                    &(tally_incr_in_t){.name = name}, note, n);
 }
 
 static void await_entered (drive_t *d, _Atomic uint32_t *numbers, uint32_t want)
@@ -57,8 +58,10 @@ static int64_t total (drive_t *d, const char *name)
 {
     arena_t *arena = arena_new (1 << 16);
     tally_total_out_t out = {0};
-    assert_int_equal (drive_ask (d, "tally.total", &tally_total_in_type, &(tally_total_in_t){.name = name}, &tally_total_out_type, &out,
-                                 arena), 0);
+    assert_int_equal (drive_ask (d, "tally.total", &tally_total_in_type,
+                                 &(tally_total_in_t){.name = name}, &tally_total_out_type, &out,
+                                 arena),
+                      0);
     arena_destroy (&arena);
     return out.total;
 }
@@ -77,7 +80,8 @@ static void test_flush (void **state)
     process_t *service = &d.processes[d.count++];
     char path[512];
     *service = (process_t){.program = strdup (drive_program ("aviary-test-tally", path)),
-                           .preload = drive_program ("libaviary_sync_hold.so", library), .preload_file = file};
+                           .preload = drive_program ("libaviary_sync_hold.so", library),
+                           .preload_file = file};
     process_start (&d, service);
     drive_connect (&d);
     assert_true (drive_ready (&d, "tally"));

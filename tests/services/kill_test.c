@@ -18,7 +18,14 @@
 
 #include <cmocka.h>
 
-enum { NAMES = 3, WINDOW = 24, REQUESTS_MAX = 200000, SLOW_EVERY = 40, SEEN_EVERY = 16, PROCESSES = 5 };
+enum {
+    NAMES = 3,
+    WINDOW = 24,
+    REQUESTS_MAX = 200000,
+    SLOW_EVERY = 40,
+    SEEN_EVERY = 16,
+    PROCESSES = 5
+};
 
 typedef struct request {
     char key[32];
@@ -41,7 +48,8 @@ typedef struct run {
 
 static const char *const names[NAMES] = {"ada", "bob", "cyd"};
 
-static void request_done (void *context, const envelope_t *header, bytes_t body, const failure_t *failure)
+static void request_done (void *context, const envelope_t *header, bytes_t body,
+                          const failure_t *failure)
 {
     (void) header, (void) body;
     request_t *r = context;
@@ -51,7 +59,8 @@ static void request_done (void *context, const envelope_t *header, bytes_t body,
         r->run->acked++;
         return;
     }
-    bool retry = error_class (failure->code) == EC_UNAVAILABLE || failure->code == E_IDEMPOTENCY_RUNNING;
+    bool retry =
+        error_class (failure->code) == EC_UNAVAILABLE || failure->code == E_IDEMPOTENCY_RUNNING;
     if (!retry)
         fprintf (stderr, "key %s: %s: %s\n", r->key, error_name (failure->code), failure->text);
     assert_true (retry);
@@ -66,10 +75,12 @@ static void request_send (run_t *run, request_t *r)
     drive_t *d = &run->drive;
     if (r->slow) {
         mirror_slow_in_t in = {.name = names[r->name], .wait_ms = 20, .ask = r->name == 0};
-        drive_send (d, "mirror.slow", r->key, id_nil (), &mirror_slow_in_type, &in, request_done, r);
+        drive_send (d, "mirror.slow", r->key, id_nil (), &mirror_slow_in_type, &in, request_done,
+                    r);
     } else if (r->seen) {
         tally_incr_seen_in_t in = {.name = names[r->name], .add = 3};
-        drive_send (d, "tally.incr_seen", r->key, id_nil (), &tally_incr_seen_in_type, &in, request_done, r);
+        drive_send (d, "tally.incr_seen", r->key, id_nil (), &tally_incr_seen_in_type, &in,
+                    request_done, r);
     } else {
         tally_incr_in_t in = {.name = names[r->name], .add = 3};
         drive_send (d, "tally.incr", r->key, id_nil (), &tally_incr_in_type, &in, request_done, r);
@@ -119,7 +130,8 @@ static int64_t total_of (run_t *run, const char *service, const char *name)
     arena_t *arena = arena_new (1 << 16);
     tally_total_out_t out = {0};
     snprintf (target, sizeof target, "%s.total", service);
-    int rc = drive_ask (&run->drive, target, &tally_total_in_type, &(tally_total_in_t){.name = name}, &tally_total_out_type, &out, arena);
+    int rc = drive_ask (&run->drive, target, &tally_total_in_type,
+                        &(tally_total_in_t){.name = name}, &tally_total_out_type, &out, arena);
     arena_destroy (&arena);
     return rc ? -rc : out.total;
 }
@@ -133,7 +145,8 @@ static void expect_total (run_t *run, const char *service, const char *name, int
             drive_work (&run->drive, 50, NULL);
     }
     if (is != want)
-        fprintf (stderr, "%s of %s: %lld, not %lld\n", name, service, (long long) is, (long long) want);
+        fprintf (stderr, "%s of %s: %lld, not %lld\n", name, service, (long long) is,
+                 (long long) want);
     assert_int_equal (is, want);
 }
 
@@ -151,6 +164,22 @@ static void run_start (run_t *run)
     assert_true (drive_ready (&run->drive, "mirror"));
 }
 
+/* A process that a sanitizer ended would just be started again, or taken over from. */
+static bool log_says (run_t *run, const char *text)
+{
+    char path[128], line[4096];
+    bool found = false;
+    snprintf (path, sizeof path, "%s/log", run->drive.folder);
+    FILE *file = fopen (path, "r");
+    while (file && !found && fgets (line, sizeof line, file))
+        found = strstr (line, text) != NULL;
+    if (file)
+        fclose (file);
+    if (found)
+        fprintf (stderr, "%s", line);
+    return found;
+}
+
 static void run_end (run_t *run)
 {
     for (int i = PROCESSES - 1; i >= 0; i--) {
@@ -160,6 +189,9 @@ static void run_end (run_t *run)
             fprintf (stderr, "process %d ended with %d\n", i, code);
         assert_int_equal (code, 0);
     }
+    assert_false (log_says (run, "Sanitizer"));
+    assert_false (log_says (run, "runtime error"));
+    assert_false (log_says (run, "quarantine"));
     drive_close (&run->drive);
     free (run->requests);
 }
@@ -184,10 +216,12 @@ static void test_kill (void **state)
     }
     for (int64_t end = clock_mono_ms () + 40000; run.acked < run.count && clock_mono_ms () < end;)
         requests_step (&run, false);
-    fprintf (stderr, "%d kills, %d requests, %d acknowledged, %d of them slow\n", run.kills, run.count, run.acked, run.slow);
+    fprintf (stderr, "%d kills, %d requests, %d acknowledged, %d of them slow\n", run.kills,
+             run.count, run.acked, run.slow);
     for (int i = 0; i < run.count && run.acked < run.count; i++)
         if (!run.requests[i].done)
-            fprintf (stderr, "not done: %s after %d tries\n", run.requests[i].key, run.requests[i].tries);
+            fprintf (stderr, "not done: %s after %d tries\n", run.requests[i].key,
+                     run.requests[i].tries);
     assert_int_equal (run.acked, run.count);
     for (int i = 0; i < NAMES; i++) {
         expect_total (&run, "tally", names[i], run.want[i]);

@@ -64,18 +64,19 @@ static int slow_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     const mirror_slow_job_t *slow = job->body;
     tally_total_out_t answer = {0};
-    if (slow->ask && (outcome->code || schema_unpack (&tally_total_out_type, outcome->body, t->arena, &answer, NULL)))
+    if (slow->ask && (outcome->code || schema_unpack (&tally_total_out_type, outcome->body,
+                                                      t->arena, &answer, NULL)))
         return job_retry (t, job, t->now + 100);
     int rc = resume (t, job->ask, &answer);
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 static const job_kind_t slow_kind = {.name = "slow",
-                              .number = 1,
-                              .type = &mirror_slow_job_type,
-                              .repeatable = true,
-                              .begin = slow_begin,
-                              .finish = slow_finish};
+                                     .number = 1,
+                                     .type = &mirror_slow_job_type,
+                                     .repeatable = true,
+                                     .begin = slow_begin,
+                                     .finish = slow_finish};
 
 int mirror_slow (turn_t *t, const mirror_slow_in_t *in, mirror_slow_out_t *out)
 {

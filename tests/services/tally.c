@@ -52,7 +52,8 @@ int tally_total (turn_t *t, const tally_total_in_t *in, tally_total_out_t *out)
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-int tally_fail_after_write (turn_t *t, const tally_fail_after_write_in_t *in, tally_fail_after_write_out_t *out)
+int tally_fail_after_write (turn_t *t, const tally_fail_after_write_in_t *in,
+                            tally_fail_after_write_out_t *out)
 {
     (void) out;
     int64_t total;

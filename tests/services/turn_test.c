@@ -15,7 +15,8 @@
 static int64_t total_of (optest_t *test, const char *name)
 {
     tally_total_out_t out;
-    assert_int_equal (optest_ask (test, "total", NULL, &(tally_total_in_t){.name = name}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "total", NULL, &(tally_total_in_t){.name = name}, &out, NULL), 0);
     return out.total;
 }
 
@@ -26,7 +27,9 @@ static void test_incr_and_event (void **state)
     assert_non_null (test);
     tally_incr_out_t out;
     for (int i = 1; i <= 3; i++) {
-        assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a", .add = 2}, &out, NULL), 0);
+        assert_int_equal (
+            optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a", .add = 2}, &out, NULL),
+            0);
         assert_int_equal (out.total, 2 * i);
     }
     assert_int_equal (total_of (test, "a"), 6);
@@ -51,7 +54,8 @@ static void test_one_failure_costs_nobody (void **state)
         snprintf (name, sizeof name, "n%d", i);
         bool bad = i == 25, memory = i == 26;
         if (bad || memory)
-            puts[i] = optest_put (test, "fail_after_write", NULL, &(tally_fail_after_write_in_t){.name = name, .memory = memory});
+            puts[i] = optest_put (test, "fail_after_write", NULL,
+                                  &(tally_fail_after_write_in_t){.name = name, .memory = memory});
         else
             puts[i] = optest_put (test, "incr", NULL, &(tally_incr_in_t){.name = name});
     }
@@ -78,10 +82,12 @@ static void test_lost_commit (void **state)
     (void) state;
     optest_t *test = optest_new (&tally);
     store_fail_commit (optest_store (test), true);
-    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL), E_IO);
+    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL),
+                      E_IO);
     assert_int_equal (optest_restart (test), 0);
     assert_int_equal (total_of (test, "a"), 0);
-    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL), 0);
+    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL),
+                      0);
     optest_destroy (&test);
 }
 
@@ -111,16 +117,20 @@ static void test_repeat_by_id (void **state)
     optest_t *test = optest_new (&tally);
     envelope_t header = {0};
     tally_incr_out_t out;
-    assert_int_equal (optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
-    assert_int_equal (optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
     assert_int_equal (out.total, 1);
     assert_false (optest_replayed (optest_last (test), NULL));
     assert_int_equal (optest_restart (test), 0); /* a new owner knows it too */
-    assert_int_equal (optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
     assert_int_equal (total_of (test, "a"), 1);
     for (int i = 0; i < 3; i++)
         assert_int_equal (optest_advance (test, 61000), 0);
-    assert_int_equal (optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
     assert_int_equal (total_of (test, "a"), 2); /* forgotten after a minute or two */
     optest_destroy (&test);
 }
@@ -128,7 +138,8 @@ static void test_repeat_by_id (void **state)
 static envelope_t keyed (const char *key, uint8_t print, const char *request)
 {
     envelope_t header = {.request_id = request};
-    header.idem = (idempotency_t){.dialect = "test", .route = "POST /x", .key = key, .request_id = request};
+    header.idem =
+        (idempotency_t){.dialect = "test", .route = "POST /x", .key = key, .request_id = request};
     memset (header.idem.fingerprint, print, sizeof header.idem.fingerprint);
     return header;
 }
@@ -140,43 +151,59 @@ static void test_idempotency (void **state)
     tally_incr_out_t out;
     failure_t failure;
     const char *first;
-    envelope_t a = keyed ("k1", 1, "req-1"), b = keyed ("k1", 1, "req-2"), c = keyed ("k1", 2, "req-3");
-    assert_int_equal (optest_ask (test, "incr", &a, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    envelope_t a = keyed ("k1", 1, "req-1"), b = keyed ("k1", 1, "req-2"),
+               c = keyed ("k1", 2, "req-3");
+    assert_int_equal (optest_ask (test, "incr", &a, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
     assert_false (optest_replayed (optest_last (test), NULL));
-    assert_int_equal (optest_ask (test, "incr", &b, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (optest_ask (test, "incr", &b, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
     assert_true (optest_replayed (optest_last (test), &first));
     assert_string_equal (first, "req-1");
     assert_int_equal (out.total, 1);
-    assert_int_equal (optest_ask (test, "incr", &a, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
-    assert_false (optest_replayed (optest_last (test), NULL)); /* the same envelope: the edge's own repeat */
-    assert_int_equal (optest_ask (test, "incr", &c, &(tally_incr_in_t){.name = "a"}, &out, &failure), E_IDEMPOTENCY_MISMATCH);
+    assert_int_equal (optest_ask (test, "incr", &a, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
+    assert_false (
+        optest_replayed (optest_last (test), NULL)); /* the same envelope: the edge's own repeat */
+    assert_int_equal (
+        optest_ask (test, "incr", &c, &(tally_incr_in_t){.name = "a"}, &out, &failure),
+        E_IDEMPOTENCY_MISMATCH);
     /* failures: kept when they are the caller's */
     envelope_t d = keyed ("k2", 1, "req-4"), e = keyed ("k2", 1, "req-5");
-    assert_int_equal (optest_ask (test, "fail_after_write", &d, &(tally_fail_after_write_in_t){.name = "a"}, NULL, NULL), E_CONFLICT);
-    assert_int_equal (optest_ask (test, "incr", &e, &(tally_incr_in_t){.name = "a"}, NULL, &failure), E_CONFLICT);
+    assert_int_equal (optest_ask (test, "fail_after_write", &d,
+                                  &(tally_fail_after_write_in_t){.name = "a"}, NULL, NULL),
+                      E_CONFLICT);
+    assert_int_equal (
+        optest_ask (test, "incr", &e, &(tally_incr_in_t){.name = "a"}, NULL, &failure), E_CONFLICT);
     assert_true (optest_replayed (optest_last (test), &first));
     assert_string_equal (first, "req-4");
     /* ours are not */
     envelope_t f = keyed ("k3", 1, "req-6"), g = keyed ("k3", 1, "req-7");
-    assert_int_equal (optest_ask (test, "fail_after_write", &f, &(tally_fail_after_write_in_t){.name = "a", .memory = true}, NULL, NULL),
+    assert_int_equal (optest_ask (test, "fail_after_write", &f,
+                                  &(tally_fail_after_write_in_t){.name = "a", .memory = true}, NULL,
+                                  NULL),
                       E_NO_MEMORY);
-    assert_int_equal (optest_ask (test, "incr", &g, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (optest_ask (test, "incr", &g, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
     assert_int_equal (out.total, 2);
     /* a day later */
     assert_int_equal (optest_advance (test, INT64_C (25) * 3600000), 0);
     envelope_t h = keyed ("k1", 1, "req-8");
-    assert_int_equal (optest_ask (test, "incr", &h, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
+    assert_int_equal (optest_ask (test, "incr", &h, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
     assert_int_equal (out.total, 3);
     optest_destroy (&test);
 }
 
 static int search_store (turn_t *t, void *context)
 {
-    static const char *const tables[] = {"svc.idem_a", "svc.idem_b", "svc.repeat_a", "svc.repeat_b", "svc.parked"};
+    static const char *const tables[] = {"svc.idem_a", "svc.idem_b", "svc.repeat_a", "svc.repeat_b",
+                                         "svc.parked"};
     bytes_t needle = bytes_of_str (context);
     int found = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        kv_cursor_t walk = {.table = store_table (optest_store ((optest_t *) (void *) t->svc), tables[i])};
+        kv_cursor_t walk = {
+            .table = store_table (optest_store ((optest_t *) (void *) t->svc), tables[i])};
         bytes_t key, value;
         while (!kv_next (t->txn, &walk, &key, &value))
             found += memmem (value.data, value.size, needle.data, needle.size) != NULL;
@@ -205,7 +232,8 @@ static void test_secret_is_sealed (void **state)
 static int64_t mirrored (optest_t *test, const char *name)
 {
     mirror_total_out_t out;
-    assert_int_equal (optest_ask (test, "total", NULL, &(mirror_total_in_t){.name = name}, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "total", NULL, &(mirror_total_in_t){.name = name}, &out, NULL), 0);
     return out.total;
 }
 
@@ -215,7 +243,8 @@ static void test_park_and_resume (void **state)
     optest_t *test = optest_new (&mirror);
     mirror_slow_out_t out;
     mirror_slow_in_t in = {.name = "a", .wait_ms = 10};
-    envelope_t a = keyed ("p1", 1, "req-1"), twin = keyed ("p1", 1, "req-2"), late = keyed ("p1", 1, "req-3");
+    envelope_t a = keyed ("p1", 1, "req-1"), twin = keyed ("p1", 1, "req-2"),
+               late = keyed ("p1", 1, "req-3");
     assert_int_equal (optest_ask (test, "slow", &a, &in, &out, NULL), E_PARKED);
     optest_put_t *first = optest_last (test);
     assert_int_equal (optest_ask (test, "slow", &twin, &in, &out, NULL), E_PARKED);
@@ -248,7 +277,8 @@ static void test_parked_over_a_restart (void **state)
     envelope_t a = {0};
     assert_int_equal (optest_ask (test, "slow", &a, &in, &out, NULL), E_PARKED);
     assert_int_equal (optest_restart (test), 0);
-    assert_int_equal (optest_ask (test, "slow", &a, &in, &out, NULL), E_PARKED); /* the same envelope: attaches */
+    assert_int_equal (optest_ask (test, "slow", &a, &in, &out, NULL),
+                      E_PARKED); /* the same envelope: attaches */
     optest_put_t *again = optest_last (test);
     assert_int_equal (optest_turn (test), 0);
     outward_t *job = optest_job (test); /* begun again: its kind is repeatable */
@@ -257,7 +287,31 @@ static void test_parked_over_a_restart (void **state)
     assert_int_equal (optest_take (test, again, &out, &failure), E_CONFLICT);
     assert_string_equal (failure.field, "fail");
     assert_int_equal (mirrored (test, "slow"), 0); /* what the failing resume wrote is gone */
-    assert_int_equal (optest_ask (test, "slow", &a, &in, &out, &failure), E_CONFLICT); /* and its outcome is kept */
+    assert_int_equal (optest_ask (test, "slow", &a, &in, &out, &failure),
+                      E_CONFLICT); /* and its outcome is kept */
+    optest_destroy (&test);
+}
+
+static int count_parked (turn_t *t, void *context)
+{
+    return kv_count (
+        t->txn, store_table (optest_store ((optest_t *) (void *) t->svc), "svc.parked"), context);
+}
+
+static void test_forgotten_parked (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&mirror);
+    mirror_slow_in_t in = {.name = "a", .wait_ms = 10};
+    uint64_t rows = 0;
+    assert_int_equal (optest_ask (test, "slow", NULL, &in, NULL, NULL), E_PARKED);
+    assert_int_equal (optest_run (test, count_parked, &rows), 0);
+    assert_int_equal (rows, 1);
+    assert_int_equal (optest_advance (test, INT64_C (73) * 3600000), 0);
+    assert_int_equal (optest_run (test, count_parked, &rows), 0);
+    assert_int_equal (rows, 0);
+    outward_t *job = optest_job (test); /* what comes of it now resumes nobody, and is no fault */
+    assert_int_equal (optest_job_answered (test, job, 0, ""), 0);
     optest_destroy (&test);
 }
 
@@ -268,11 +322,13 @@ static void test_follow (void **state)
     event_about_t about = {.record = {{1}}, .version = 1};
     tally_counted_t body = {.name = "a", .add = 5, .total = 5};
     assert_int_equal (optest_follow (test, &tally_counted_event, &about, &body, NULL), 0);
-    assert_int_equal (optest_follow (test, &tally_counted_event, &about, &body, NULL), 0); /* older than what it has */
+    assert_int_equal (optest_follow (test, &tally_counted_event, &about, &body, NULL),
+                      0); /* older than what it has */
     assert_int_equal (mirrored (test, "a"), 5);
     failure_t failure = {0};
     body.name = "poison";
-    assert_int_equal (optest_follow (test, &tally_counted_event, &about, &body, &failure), E_CONFLICT);
+    assert_int_equal (optest_follow (test, &tally_counted_event, &about, &body, &failure),
+                      E_CONFLICT);
     assert_int_equal (mirrored (test, "poison"), 0);
     optest_destroy (&test);
 }
@@ -286,7 +342,9 @@ static void test_journal_ops (void **state)
     assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &head, NULL), 0);
     assert_int_equal (head.events.count, 0);
     for (int i = 0; i < 5; i++)
-        assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = i % 2 ? "a" : "b"}, NULL, NULL), 0);
+        assert_int_equal (optest_ask (test, "incr", NULL,
+                                      &(tally_incr_in_t){.name = i % 2 ? "a" : "b"}, NULL, NULL),
+                          0);
     in.cursor = head.cursor;
     in.limit = 3;
     assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
@@ -340,20 +398,29 @@ static void test_builtin_reads (void **state)
     common_metrics_out_t metrics;
     common_health_out_t health;
     common_ping_out_t ping;
-    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL), 0);
-    assert_int_equal (optest_ask (test, "metrics", NULL, &(common_metrics_in_t){0}, &metrics, NULL), 0);
+    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL),
+                      0);
+    assert_int_equal (optest_ask (test, "metrics", NULL, &(common_metrics_in_t){0}, &metrics, NULL),
+                      0);
     assert_non_null (strstr (metrics.text, "aviary_tally_counted_total{replica=\"0\"} 1\n"));
-    assert_non_null (strstr (metrics.text, "aviary_tally_asks_total{op=\"incr\",replica=\"0\"} 1\n"));
+    assert_non_null (
+        strstr (metrics.text, "aviary_tally_asks_total{op=\"incr\",replica=\"0\"} 1\n"));
     assert_non_null (strstr (metrics.text, "aviary_tally_journal_head{replica=\"0\"} 1\n"));
-    assert_int_equal (optest_ask (test, "health", NULL, &(common_health_in_t){0}, &health, NULL), 0);
+    assert_int_equal (optest_ask (test, "health", NULL, &(common_health_in_t){0}, &health, NULL),
+                      0);
     assert_true (health.owner);
     assert_int_equal (optest_ask (test, "ping", NULL, &(common_ping_in_t){0}, &ping, NULL), 0);
     assert_string_equal (ping.service, "tally");
     common_log_level_out_t none;
-    assert_int_equal (optest_ask (test, "log_level", NULL, &(common_log_level_in_t){.level = "loud"}, &none, NULL), E_BAD_REQUEST);
-    assert_int_equal (optest_ask (test, "log_level", NULL, &(common_log_level_in_t){.level = "error"}, &none, NULL), 0);
+    assert_int_equal (optest_ask (test, "log_level", NULL,
+                                  &(common_log_level_in_t){.level = "loud"}, &none, NULL),
+                      E_BAD_REQUEST);
+    assert_int_equal (optest_ask (test, "log_level", NULL,
+                                  &(common_log_level_in_t){.level = "error"}, &none, NULL),
+                      0);
     common_explain_out_t lines;
-    assert_int_equal (optest_ask (test, "explain", NULL, &(common_explain_in_t){.id = {{1}}}, &lines, NULL), 0);
+    assert_int_equal (
+        optest_ask (test, "explain", NULL, &(common_explain_in_t){.id = {{1}}}, &lines, NULL), 0);
     assert_int_equal (lines.lines.count, 0);
     optest_destroy (&test);
 }
@@ -370,6 +437,7 @@ int main (void)
         cmocka_unit_test (test_secret_is_sealed),
         cmocka_unit_test (test_park_and_resume),
         cmocka_unit_test (test_parked_over_a_restart),
+        cmocka_unit_test (test_forgotten_parked),
         cmocka_unit_test (test_follow),
         cmocka_unit_test (test_journal_ops),
         cmocka_unit_test (test_builtin_reads),

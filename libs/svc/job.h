@@ -1,0 +1,107 @@
+/* job.h - what goes outward is a job; jobs wait in lanes.
+ *
+ * A job belongs to a group (a provider account, a webhook subscription: has the breaker, the rate and the width) and in it to a lane (number and
+ * recipient, or message): jobs of one lane go one after the other, in order. A job may be claimed in the turn that made it.
+ * Life: job_add -> begin () in the claiming turn says what to do outward -> commit -> id into the `started` file -> outward -> finish () in the turn that
+ * gets the outcome. After a crash, jobs claimed but not started are begun again; started ones get finish () with stage FETCH_SENT and code E_REPLICA_LOST
+ * unless their kind says that a repeat is safe. */
+#ifndef AVIARY_SVC_JOB_H
+#define AVIARY_SVC_JOB_H
+
+#include "fetch/fetch.h"
+#include "svc/turn.h"
+
+typedef struct job_kind job_kind_t;
+
+typedef struct job {
+    id16_t id;
+    const job_kind_t *kind;
+    id16_t tenant;
+    id16_t group;
+    id16_t ask;     /* parked ask, nil if none */
+    uint32_t tries; /* begun so often, this one included */
+    int64_t made;   /* Unix ms */
+    void *body;     /* decoded struct of kind->type; changes are stored by job_retry */
+} job_t;
+
+typedef enum outbound_how {
+    OUT_NOTHING =
+        0, /* nothing outward: finish () runs in this same turn with stage FETCH_ANSWERED, status 0 */
+    OUT_HTTP, /* `request` by libs/fetch */
+    OUT_WAIT, /* local carrier: finish () after `wait_ms` with stage FETCH_ANSWERED and `body` as the answer's body */
+    OUT_ASK, /* ask another service: `target`, `request.body` packed; the answer's body or the failure comes back in the outcome */
+    OUT_DROP /* the job's reason is gone: forget it */
+} outbound_how_t;
+
+typedef struct outbound {
+    outbound_how_t how;
+    fetch_request_t request; /* memory in the turn's arena */
+    uint32_t wait_ms;
+    bytes_t body;
+    const char *target;
+} outbound_t;
+
+/* What came of it. Strings live in the turn's arena. */
+typedef struct outcome {
+    fetch_stage_t stage;
+    int status;
+    int code; /* 0 or E_ */
+    const char *reason;
+    const char *headers;
+    bytes_t body;
+    int64_t retry_after_ms;
+    uint32_t duration_ms;
+    const char *address;
+    failure_t failure; /* OUT_ASK */
+} outcome_t;
+
+/* A group's policy, asked for when the group is first met in this process and after job_group_changed (). */
+typedef struct job_policy {
+    unsigned width;    /* most jobs of the group outward at once; 0 = 16 */
+    double per_second; /* 0 = no limit */
+    double burst;
+    unsigned breaker_failures; /* consecutive failures that open the breaker; 0 = no breaker */
+    uint32_t breaker_open_ms;  /* then one probe, doubling up to 16 times as long */
+} job_policy_t;
+
+struct job_kind {
+    const char *name;
+    uint16_t number;           /* on disk; never reused */
+    const schema_type_t *type; /* of the body */
+    bool repeatable; /* a started job whose outcome is unknown may simply be begun again */
+    bool
+        retry_holds_lane; /* a job waiting for its retry holds the jobs behind it (sends: order; webhooks: no) */
+    int (*begin) (turn_t *t, job_t *job, outbound_t *out);
+    /* Must end with the job retried (job_retry) or it is done. A non-zero return undoes the turn's writes for this job and it is tried again in 1 s. */
+    int (*finish) (turn_t *t, job_t *job, const outcome_t *outcome);
+    void (*policy) (turn_t *t, id16_t group, job_policy_t *out); /* NULL = defaults */
+    /* Does this outcome count against the group's breaker? NULL = not answered, 429 or 5xx does. */
+    bool (*is_breaker_failure) (const outcome_t *outcome);
+};
+
+typedef struct job_new {
+    const job_kind_t *kind;
+    id16_t tenant;
+    id16_t group;
+    const char *lane; /* up to 120 bytes; NULL = a lane of its own */
+    int64_t due;      /* Unix ms; 0 = now */
+    id16_t ask;       /* turn_ask_id () if an ask is parked on it, else nil */
+    const void *body; /* struct of kind->type */
+} job_new_t;
+
+int job_add (turn_t *t, const job_new_t *job, id16_t *id /* may be NULL */);
+/* In finish (): begin again at `due`, with job->body as it is now. */
+int job_retry (turn_t *t, job_t *job, int64_t due);
+/* The policy of a group may have changed. */
+void job_group_changed (turn_t *t, id16_t group);
+/* Forget all waiting jobs of a group, up to `most`; *more says whether some are left. Jobs outward end by begin's or finish's own checks. */
+int job_group_drop (turn_t *t, id16_t group, unsigned most, bool *more);
+/* Put off all waiting jobs of a group without using up tries (breaker, pause); 0 = go on now. */
+int job_group_pause (turn_t *t, id16_t group, int64_t until);
+
+/* Delay in ms before the next try when `tries` were made (1 = the first failed), from a schedule of `n` steps, spread by up to
+ * jitter_percent either way with `random`; -1 when the schedule is over. */
+int64_t job_backoff (unsigned tries, const uint32_t *steps_ms, size_t n, unsigned jitter_percent,
+                     uint64_t random);
+
+#endif

@@ -1,0 +1,82 @@
+/* lanes.h - private to libs/svc: the scheduler of jobs, driven by the writer thread.
+ *
+ * Memory (groups with what is due, outward, tokens, breaker) is derived from the store and changes only after a commit: handlers stage
+ * changes in the turn, lanes_committed applies them, lanes_aborted forgets them.
+ *
+ * The writer's turn: begin, [lanes_load once], handlers and lanes_finish in any order, then **lanes_claim as the last thing before every commit** (with
+ * `most` 0 if nothing may go out, as in a drain): it stores what the handlers staged. Commit, then lanes_committed; else lanes_aborted. One turn at a time. */
+#ifndef AVIARY_SVC_LANES_H
+#define AVIARY_SVC_LANES_H
+
+#include "base/queue.h"
+#include "svc/job.h"
+
+extern const char *const lanes_tables
+    []; /* raw store tables, NULL-terminated: jobs, lanes, due, claimed, job_pauses, job_quarantine */
+
+/* Something to do outward, made by lanes_claim, handed over after the commit. The launcher (outbound thread) ends it with an outward_done_t.
+ * The struct itself, and the outward_done_t made for it, lie in `arena` too: free with outward_destroy or outward_done_destroy, not both. */
+typedef struct outward {
+    queue_item_t item;
+    id16_t job;
+    unsigned slot;  /* in the started file */
+    outbound_t out; /* memory in `arena` */
+    arena_t *arena; /* owned */
+    struct outward_done
+        *done; /* zeroed but for job, slot and arena: fill its outcome and hand it back */
+} outward_t;
+
+typedef struct outward_done {
+    queue_item_t item;
+    id16_t job;
+    unsigned slot;
+    outcome_t outcome; /* memory in `arena` */
+    arena_t *arena;    /* owned */
+} outward_done_t;
+
+void outward_destroy (outward_t **self);
+void outward_done_destroy (outward_done_t **self);
+/* A copy with memory in `arena`; what does not fit is left out and told as E_NO_MEMORY in code. */
+void outcome_copy (arena_t *arena, const outcome_t *in, outcome_t *out);
+
+typedef struct lanes_config {
+    const job_kind_t *const *kinds;
+    size_t kind_count;
+    const char *started_path; /* mapped file DIR/run/NAME.started */
+    unsigned outward_max;     /* in all; 0 = 1024 */
+    /* A job went to quarantine (after the commit): for the log. May be NULL. */
+    void (*quarantined) (void *context, const char *kind, id16_t job, const char *reason);
+    /* Crash guard: note that a job's begin () or finish () runs now, and that it ended; false = it was running at three crashes and goes to
+     * quarantine unrun. NULL = no guard. */
+    bool (*enter) (void *context, id16_t job);
+    void (*leave) (void *context);
+    void *context;
+} lanes_config_t;
+
+int lanes_new (const lanes_config_t *config, store_t *store, lanes_t **out, failure_t *failure);
+void lanes_destroy (lanes_t **self);
+/* On taking ownership: build memory from the store, resolve what the process before had claimed (begin again) and started (finish as unknown, or
+ * begin again if repeatable). Called inside a turn; resolves by making the results due through lanes_claim. If the turn fails, call it again. */
+int lanes_load (lanes_t *self, turn_t *t);
+/* In a turn, last: take up to `most` ready jobs, round-robin by tenant, run their begin () each under a savepoint, stage them as outward; run again
+ * finish () that failed before; store what the turn staged. Non-zero: the store failed, the turn must be aborted. */
+int lanes_claim (lanes_t *self, turn_t *t, unsigned most);
+/* In a turn: run finish () for an outcome, under a savepoint. Jobs unknown by now are none of ours any more: 0. Non-zero: abort the turn; `done` is
+ * needed again then. */
+int lanes_finish (lanes_t *self, turn_t *t, const outward_done_t *done);
+/* After the commit: apply staged changes, note starts in the started file and hand each outward to launch (). */
+void lanes_committed (lanes_t *self, void (*launch) (void *context, outward_t *outward),
+                      void *context);
+void lanes_aborted (lanes_t *self);
+/* Unix ms of the next thing to do, INT64_MAX if none: the writer wakes then. Also true work left over by `most` gives a past time. */
+int64_t lanes_next (const lanes_t *self);
+size_t lanes_outward (
+    const lanes_t *self); /* under way, or waiting to finish again; drain waits for 0 */
+/* Gauges: jobs waiting, how long the longest-due lane has been due in ms, groups with an open breaker. */
+void lanes_gauges (const lanes_t *self, int64_t now, uint64_t *waiting, int64_t *oldest_ms,
+                   uint64_t *open_breakers);
+/* Jobs waiting in a group. After a start jobs of before are counted in steps, a few thousand a turn. */
+uint64_t lanes_waiting_of (const lanes_t *self, id16_t group);
+uint64_t lanes_quarantined (const lanes_t *self); /* jobs in the quarantine table */
+
+#endif

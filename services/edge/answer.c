@@ -1,0 +1,163 @@
+/* answer.c - the one way out of an exchange: status, headers and body, in the dialect's words.
+ *
+ * Texts are written on the heap: an exchange that used up its own memory still gets an answer. */
+#include "edge.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HEADERS_MAX = 12, HEADER_SIZE = 256 };
+
+typedef struct headers {
+    char text[HEADERS_MAX][HEADER_SIZE];
+    const char *lines[HEADERS_MAX + 1];
+    size_t count;
+} headers_t;
+
+static void header_add (headers_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+
+static void header_add (headers_t *self, const char *format, ...)
+{
+    if (self->count == HEADERS_MAX)
+        return;
+    va_list args;
+    va_start (args, format);
+    vsnprintf (self->text[self->count], HEADER_SIZE, format, args);
+    va_end (args);
+    self->lines[self->count] = self->text[self->count];
+    self->lines[++self->count] = NULL;
+}
+
+static void headers_common (headers_t *self, const exchange_t *x, const char *type)
+{
+    header_add (self, "X-Request-Id: %s", x->request_id);
+    header_add (self, "Content-Type: %s", type);
+    header_add (self, "X-Content-Type-Options: nosniff");
+    if (x->replayed)
+        header_add (self, "Idempotent-Replayed: true");
+    if (!x->limit_shown)
+        return;
+    header_add (self, "X-RateLimit-Limit: %u", x->limit.limit);
+    header_add (self, "X-RateLimit-Remaining: %u", x->limit.remaining);
+    header_add (self, "X-RateLimit-Reset: %lld", (long long) x->limit.reset_s);
+}
+
+/* One line per request where somebody looks; a fault of ours is always told. Neither path nor key stands in it. */
+static void answer_note (exchange_t *x, int status)
+{
+    char number[16], took[32];
+    edge_t *edge = x->edge;
+    atomic_fetch_add_explicit (&edge->answered[status / 100 % STATUS_CLASSES], 1, memory_order_relaxed);
+    snprintf (number, sizeof number, "%d", status);
+    snprintf (took, sizeof took, "%lld", (long long) (clock_mono_us () - x->began_us));
+    svc_log (edge->svc, status == 500 ? LOG_WARN : LOG_DEBUG, "request", "op", x->op ? x->op->name : "-", "status", number, "us", took,
+             "request_id", x->request_id, NULL);
+}
+
+static web_next_t send (exchange_t *x, int status, const headers_t *headers, bytes_t body)
+{
+    web_answer (x->web, status, headers->lines, body);
+    answer_note (x, status);
+    return WEB_DONE;
+}
+
+/* ---- errors ---- */
+
+static void headers_of_failure (headers_t *self, const exchange_t *x, int status, const failure_t *failure)
+{
+    int64_t wait_s = (failure->retry_after_ms + 999) / 1000;
+    if (status == 401)
+        header_add (self, "WWW-Authenticate: %s", x->edge->dialect->auth_scheme);
+    if (status == 405 && x->route.allow)
+        header_add (self, "Allow: %s", x->route.allow);
+    if (failure->code == E_RATE_LIMITED && wait_s == 0)
+        wait_s = x->limit.retry_after_s;
+    if (status == 503 && wait_s == 0)
+        wait_s = 1;
+    if ((status == 503 || status == 429) && wait_s > 0)
+        header_add (self, "Retry-After: %lld", (long long) wait_s);
+}
+
+static web_next_t failure_send (exchange_t *x, const failure_t *failure, bool core, int said)
+{
+    headers_t headers = {0};
+    buf_t body = {0};
+    dialect_blame_t blame = {.op = x->op, .core = core, .docs_url = x->edge->docs_url, .status = said};
+    int status = dialect_error_render (x->edge->dialect, failure, &blame, &body);
+    headers_common (&headers, x, "application/json");
+    headers_of_failure (&headers, x, status, failure);
+    send (x, status, &headers, buf_bytes (&body));
+    buf_free (&body);
+    return WEB_DONE;
+}
+
+web_next_t answer_failure (exchange_t *x, const failure_t *failure, bool core)
+{
+    return failure_send (x, failure, core, 0);
+}
+
+web_next_t answer_fail (exchange_t *x, int code, const char *field, const char *text)
+{
+    failure_t failure = {0};
+    if (code == E_RATE_LIMITED && !text)
+        failure_set (&failure, code, field, "Too many requests: try again in %u seconds", x->limit.retry_after_s);
+    else
+        failure_set (&failure, code, field, "%s", text ? text : error_doc (code));
+    return failure_send (x, &failure, false, 0);
+}
+
+web_next_t answer_status (exchange_t *x, int status, int code, const char *text)
+{
+    failure_t failure = {0};
+    failure_set (&failure, code, "", "%s", text ? text : error_doc (code));
+    web_close_after (x->web);
+    return failure_send (x, &failure, false, status);
+}
+
+/* ---- success ---- */
+
+typedef struct outcome_out {
+    call_t *call;
+    void *out;
+} outcome_out_t;
+
+static int unpack (exchange_t *x, void *more)
+{
+    outcome_out_t *o = more;
+    const schema_type_t *type = x->op->op->out;
+    o->out = arena_alloc (x->arena, type->size);
+    return schema_unpack (type, buf_bytes (&o->call->answer), x->arena, o->out, NULL);
+}
+
+web_next_t answer_out (exchange_t *x, call_t *call)
+{
+    outcome_out_t o = {.call = call};
+    headers_t headers = {0};
+    buf_t body = {0};
+    schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
+    x->replayed = call->replayed;
+    if (exchange_guard (x, unpack, &o))
+        return answer_fail (x, E_INTERNAL, NULL, NULL);
+    if (x->op->answer_view)
+        schema_json_write (x->op->answer_view, &ctx, o.out, &body);
+    if (buf_failed (&body)) {
+        buf_free (&body);
+        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+    }
+    headers_common (&headers, x, "application/json");
+    send (x, x->op->status, &headers, buf_bytes (&body));
+    buf_free (&body);
+    return WEB_DONE;
+}
+
+web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t body)
+{
+    headers_t headers = {0};
+    headers_common (&headers, x, type);
+    if (status == 405)
+        header_add (&headers, "Allow: GET, HEAD");
+    header_add (&headers, "Cache-Control: no-store");
+    return send (x, status, &headers, body);
+}

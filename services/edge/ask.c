@@ -1,0 +1,160 @@
+/* ask.c - the asks of an operation: first the op that must hold (`ensure`), then the op itself.
+ *
+ * An ask whose replica or broker got lost is repeated once under the same envelope id, so that what was done already is not done twice. What is lost after that is 503 and
+ * says how to repeat. */
+#include "edge.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PARK_GRACE_MS = 250, REPEAT_LEAST_MS = 50 };
+
+call_t *ask_call (exchange_t *x, const schema_op_t *op)
+{
+    call_t *call = op ? call_new () : NULL;
+    if (!call)
+        return NULL;
+    envelope_t *header = &call->ask.header;
+    snprintf (call->target, sizeof call->target, "%s.%s", op->service, op->name);
+    memcpy (call->trace, x->trace, sizeof call->trace);
+    memcpy (call->request_id, x->request_id, sizeof call->request_id);
+    header->trace = call->trace;
+    header->request_id = call->request_id;
+    if (!x->known)
+        return call;
+    header->org = x->who.org;
+    header->app = x->who.app;
+    header->test = x->who.test;
+    header->principal = x->who.kind == ACCOUNTS_KEY_KIND_ADMIN ? PRINCIPAL_ADMIN_KEY : PRINCIPAL_APP_KEY;
+    header->principal_id = x->who.id;
+    if (x->route.param_count && strlen (x->route.params[0]) < sizeof call->subject) {
+        strcpy (call->subject, x->route.params[0]); /* bounds were just looked at */
+        header->subject = call->subject;
+    }
+    return call;
+}
+
+web_next_t ask_park (exchange_t *x, call_t *call, uint32_t ttl_ms, exchange_step_t *then)
+{
+    if (buf_failed (&call->body)) {
+        call_drop (call);
+        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+    }
+    x->then = then;
+    call_send (x->edge->svc, call, ttl_ms);
+    web_park (x->web, &call->web, ttl_ms + PARK_GRACE_MS);
+    return WEB_WAIT;
+}
+
+/* ---- the op itself ---- */
+
+static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time);
+
+static void idempotency_set (const exchange_t *x, call_t *call)
+{
+    const dialect_t *d = x->edge->dialect;
+    idempotency_t *idem = &call->ask.header.idem;
+    if (!x->idempotency_key || !(x->op->op->flags & OP_KEYED))
+        return;
+    snprintf (call->key, sizeof call->key, "%s", x->idempotency_key);
+    snprintf (call->route, sizeof call->route, "%s %s", x->op->method, x->op->path);
+    *idem = (idempotency_t){.dialect = d->name,
+                            .scope = d->scope == SCOPE_ORG ? x->who.org : x->who.id,
+                            .route = call->route,
+                            .key = call->key,
+                            .request_id = call->request_id};
+    memcpy (idem->fingerprint, x->fingerprint, sizeof idem->fingerprint);
+}
+
+static web_next_t main_ask (exchange_t *x)
+{
+    int64_t left = x->until_ms - clock_mono_ms ();
+    call_t *call = left > 0 ? ask_call (x, x->op->op) : NULL;
+    if (!call)
+        return answer_fail (x, left > 0 ? E_NO_MEMORY : E_TIMEOUT, NULL, NULL);
+    call->ask.header.id = x->ask_id;
+    idempotency_set (x, call);
+    buf_add (&call->body, x->packed.data, x->packed.size);
+    return ask_park (x, call, (uint32_t) left, main_answered);
+}
+
+static bool is_lost (int code)
+{
+    return code == E_REPLICA_LOST || code == E_BROKER_LOST;
+}
+
+/* Nobody can say whether it was done. */
+static web_next_t answer_lost (exchange_t *x, int code)
+{
+    const char *text = "No answer came in time; try again";
+    if (x->op->op->flags & OP_WRITE)
+        text = x->idempotency_key ? "The answer got lost: a repeat with the same Idempotency-Key is safe and gets the outcome"
+                                  : "The answer got lost and it may have been done: with an Idempotency-Key a repeat would be safe";
+    return answer_fail (x, code, NULL, text);
+}
+
+static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time)
+{
+    int code = in_time ? call->failure.code : E_TIMEOUT;
+    if (code == 0)
+        return answer_out (x, call);
+    if (is_lost (code) && !x->repeated && x->until_ms - clock_mono_ms () >= REPEAT_LEAST_MS) {
+        x->repeated = true;
+        svc_count (x->edge->svc, EDGE_COUNTER_REPEATS_TOTAL, 1);
+        return main_ask (x);
+    }
+    if (is_lost (code) || code == E_TIMEOUT)
+        return answer_lost (x, code);
+    if (x->repeated && code == E_UNAVAILABLE)
+        return answer_lost (x, code); /* the first may have been done, and nobody is there to say */
+    failure_t failure = call->failure;
+    x->replayed = call->replayed;
+    if (code == E_UNKNOWN_OP || code == E_REFUSED) /* another version is running there */
+        failure_set (&failure, E_UNAVAILABLE, "", "This operation is not there at the moment");
+    return answer_failure (x, &failure, true);
+}
+
+/* ---- what must hold before it ---- */
+
+static web_next_t ensured (exchange_t *x, call_t *call, bool in_time)
+{
+    if (!in_time)
+        return answer_fail (x, E_UNAVAILABLE, NULL, "Nothing was done; try again");
+    if (call->failure.code == 0)
+        return main_ask (x);
+    failure_t failure = call->failure;
+    if (error_class (failure.code) == EC_UNAVAILABLE)
+        failure_set (&failure, E_UNAVAILABLE, "", "Nothing was done; try again");
+    return answer_failure (x, &failure, true);
+}
+
+static int ensure_pack (exchange_t *x, void *more)
+{
+    const schema_op_t *op = x->op->ensure;
+    call_t *call = more;
+    void *in = arena_alloc (x->arena, op->in->size);
+    schema_copy_same (x->op->op->in, x->in, op->in, in);
+    for (size_t i = 0; i < x->op->ensure_map_count; i++)
+        schema_copy_field (x->op->ensure_map[i].from, x->in, x->op->ensure_map[i].to, in);
+    schema_pack (op->in, in, &call->body);
+    return 0;
+}
+
+web_next_t ask_begin (exchange_t *x)
+{
+    const schema_op_t *ensure = x->op->ensure;
+    x->ask_id = edge_new_id (x->edge);
+    x->until_ms = clock_mono_ms () + x->op->op->deadline_ms;
+    if (!ensure)
+        return main_ask (x);
+    call_t *call = ask_call (x, ensure);
+    if (!call)
+        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+    if (exchange_guard (x, ensure_pack, call)) {
+        call_drop (call);
+        return answer_fail (x, E_TOO_LARGE, NULL, NULL);
+    }
+    return ask_park (x, call, ensure->deadline_ms, ensured);
+}

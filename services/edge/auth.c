@@ -1,0 +1,182 @@
+/* auth.c - who is it, and how often may they.
+ *
+ * Only the HMAC of a key is ever looked up, cached, sent or kept; an unknown key costs the same whatever it begins with. Accounts that cannot be asked is 503, never
+ * 401: the key may be good. */
+#include "edge.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { KEY_TEXT_MAX = 200, RESOLVE_MS = 2000 };
+
+/* ---- rate limits ---- */
+
+static void bucket_hash (const edge_t *edge, const void *scope, size_t size, const char *bucket, uint8_t out[LIMITS_HASH_SIZE])
+{
+    uint8_t mac[SIGN_SHA256_SIZE];
+    bytes_t parts[] = {bytes_of_str (bucket), bytes_of ("", 1), bytes_of (scope, size)};
+    sign_hmac_sha256_parts (bytes_of (edge->limits_key, sizeof edge->limits_key), parts, 3, mac);
+    memcpy (out, mac, LIMITS_HASH_SIZE);
+}
+
+static uint32_t bucket_limit (const edge_t *edge, const char *name)
+{
+    const schema_bucket_t *bucket = schema_bucket_find (edge->dialect->schema, name);
+    return edge->limit_all ? edge->limit_all : bucket ? bucket->per_minute : 60;
+}
+
+static bool limit_run (exchange_t *x, const void *scope, size_t size, const char *bucket, bool take)
+{
+    edge_t *edge = x->edge;
+    uint8_t hash[LIMITS_HASH_SIZE];
+    uint32_t limit = bucket_limit (edge, bucket);
+    int64_t now = clock_now_ms ();
+    bucket_hash (edge, scope, size, bucket, hash);
+    if (!take || !edge->limits_on) {
+        limits_peek (edge->limits, hash, limit, now, &x->limit);
+        return true;
+    }
+    bool admitted = limits_take (edge->limits, hash, limit, now, &x->limit);
+    if (!admitted)
+        svc_count (edge->svc, EDGE_COUNTER_LIMITED_TOTAL, 1);
+    return admitted;
+}
+
+static bool is_private (const char *address)
+{
+    struct in_addr in;
+    if (inet_pton (AF_INET, address, &in) != 1)
+        return false;
+    uint32_t a = ntohl (in.s_addr);
+    return a >> 24 == 127 || a >> 24 == 10 || a >> 20 == 0xAC1 || a >> 16 == 0xC0A8;
+}
+
+/* Whose address it is: behind a proxy of this house (on a private address), the last one that the proxy noted. */
+static const char *address_of (exchange_t *x, char out[64])
+{
+    const char *peer = web_remote (x->web), *noted = web_header (x->web, "X-Forwarded-For");
+    snprintf (out, 64, "%s", peer ? peer : "");
+    if (!noted || !is_private (out))
+        return out;
+    const char *last = strrchr (noted, ',');
+    last = last ? last + 1 : noted;
+    last += strspn (last, " ");
+    size_t length = strcspn (last, " ");
+    if (length > 0 && length < 46)
+        snprintf (out, 64, "%.*s", (int) length, last);
+    return out;
+}
+
+bool address_take (exchange_t *x)
+{
+    char address[64];
+    address_of (x, address);
+    return limit_run (x, address, strlen (address), "address", true);
+}
+
+void address_peek (exchange_t *x)
+{
+    char address[64];
+    address_of (x, address);
+    limit_run (x, address, strlen (address), "address", false);
+}
+
+static const char *bucket_of (const exchange_t *x)
+{
+    bool admin = x->who.kind == ACCOUNTS_KEY_KIND_ADMIN;
+    return x->op->bucket ? x->op->bucket : admin ? "admin" : "app";
+}
+
+bool bucket_take (exchange_t *x)
+{
+    return limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), true);
+}
+
+void bucket_peek (exchange_t *x)
+{
+    limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), false);
+}
+
+/* ---- keys ---- */
+
+/* The text after "Bearer ", NULL if the header is missing or of another form. */
+static const char *bearer_of (const exchange_t *x)
+{
+    const char *text = web_header (x->web, "Authorization");
+    if (!text || strncasecmp (text, "Bearer ", 7) != 0)
+        return NULL;
+    text += 7 + strspn (text + 7, " ");
+    size_t length = strlen (text);
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return NULL;
+    return length > 0 && length <= KEY_TEXT_MAX ? text : NULL;
+}
+
+static web_next_t unauthorized (exchange_t *x, const char *text)
+{
+    if (!address_take (x))
+        return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
+    return answer_fail (x, E_UNAUTHORIZED, NULL, text);
+}
+
+static web_next_t key_known (exchange_t *x, const key_info_t *who)
+{
+    int32_t wanted = x->op->auth == AUTH_ADMIN ? ACCOUNTS_KEY_KIND_ADMIN : ACCOUNTS_KEY_KIND_APP;
+    if (who->kind != wanted)
+        return unauthorized (x, wanted == ACCOUNTS_KEY_KIND_APP ? "An app key is needed here" : "An admin key is needed here");
+    x->who = *who;
+    x->known = true;
+    return exchange_authorized (x);
+}
+
+static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
+{
+    accounts_key_resolve_out_t out = {0};
+    if (in_time && call->failure.code == E_UNAUTHORIZED)
+        return unauthorized (x, "The API key is not known");
+    if (!in_time || call->failure.code || schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena, &out, NULL)) {
+        address_peek (x);
+        return answer_fail (x, E_UNAVAILABLE, NULL, "The API key cannot be checked at the moment; try again soon");
+    }
+    key_info_t who = {.id = out.id,
+                      .org = out.org,
+                      .app = out.app,
+                      .kind = out.kind,
+                      .test = out.test,
+                      .app_status = out.app_status,
+                      .org_status = out.org_status};
+    key_cache_put (x->edge->keys, x->key_epoch, x->proof, &who);
+    return key_known (x, &who);
+}
+
+static web_next_t key_resolve (exchange_t *x)
+{
+    call_t *call = ask_call (x, schema_op_find ("accounts.key_resolve", strlen ("accounts.key_resolve")));
+    accounts_key_resolve_in_t in = {.proof = bytes_of (x->proof, sizeof x->proof)};
+    memcpy (in.lookup.b, x->proof, sizeof in.lookup.b);
+    if (!call) {
+        address_peek (x);
+        return answer_fail (x, E_UNAVAILABLE, NULL, NULL);
+    }
+    schema_pack (&accounts_key_resolve_in_type, &in, &call->body);
+    x->key_epoch = key_cache_epoch (x->edge->keys);
+    return ask_park (x, call, RESOLVE_MS, key_resolved);
+}
+
+web_next_t auth_begin (exchange_t *x)
+{
+    key_info_t who;
+    const char *key = bearer_of (x);
+    if (!key)
+        return unauthorized (x, web_header (x->web, "Authorization") ? "The Authorization header must be \"Bearer KEY\""
+                                                                     : "An API key is needed: Authorization: Bearer KEY");
+    keyring_hash (svc_keyring (x->edge->svc), key, x->proof);
+    if (key_cache_find (x->edge->keys, x->proof, clock_mono_ms (), &who))
+        return key_known (x, &who);
+    return key_resolve (x);
+}

@@ -1,0 +1,156 @@
+/* edge.h - the edge's state and its parts, shared by its files only.
+ *
+ * A request runs as an exchange: a chain of steps, each of which answers or parks the request on one ask (libs/web: submit and complete). Nothing
+ * is kept on a stack between two steps. */
+#ifndef AVIARY_EDGE_EDGE_H
+#define AVIARY_EDGE_EDGE_H
+
+#include "dialect/dialect.h"
+#include "svc/svc.h"
+#include "web/web.h"
+
+#include "gen/accounts.h"
+#include "gen/edge.h"
+
+#include "keycache.h"
+#include "limits.h"
+#include "route.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { REQUEST_ID_MAX = 128, TRACE_LENGTH = 55, STATUS_CLASSES = 6 };
+
+typedef struct follower follower_t;
+
+typedef struct edge {
+    svc_t *svc;
+    const dialect_t *dialect;
+    char listen[128];       /* of this replica */
+    char public_url[512];
+    char docs_url[512];
+    size_t body_max;
+    bool limits_on;
+    uint32_t limit_all;     /* of every bucket; 0 = as the dialect says */
+    web_config_t web;
+    web_server_t *server;
+    routes_t *routes;
+    key_cache_t *keys;
+    follower_t *follower;
+    limits_t *limits;
+    uint8_t limits_key[SIGN_KEY_SIZE];
+    buf_t openapi;
+    buf_t docs;
+    pthread_mutex_t id_lock;
+    id_source_t ids;
+    atomic_ullong answered[STATUS_CLASSES]; /* by hundreds */
+} edge_t;
+
+/* ---- an ask on its way: owned by the request and by the bus thread, see web/bridge.h ---- */
+
+typedef struct call {
+    web_call_t web; /* first */
+    svc_ask_t ask;
+    char target[ENVELOPE_TARGET_MAX + 1];
+    char trace[TRACE_LENGTH + 1];
+    char request_id[REQUEST_ID_MAX + 1];
+    char subject[80];
+    char route[96];
+    char key[256];
+    buf_t body;
+    /* what came back; only to be read once complete */
+    failure_t failure;      /* code 0: answered */
+    buf_t answer;
+    bool by_broker;         /* the failure is the broker's word */
+    bool replayed;
+    char first_request_id[REQUEST_ID_MAX + 1];
+} call_t;
+
+call_t *call_new (void); /* NULL: no memory */
+/* Sends it; the bus thread has its share from here on. */
+void call_send (svc_t *svc, call_t *call, uint32_t ttl_ms);
+/* For a call that was not sent. */
+void call_drop (call_t *call);
+
+/* ---- an exchange: one request and its answer ---- */
+
+typedef struct exchange exchange_t;
+/* Goes on when the ask was answered; `in_time` false: nobody answered. */
+typedef web_next_t (exchange_step_t) (exchange_t *x, call_t *call, bool in_time);
+
+struct exchange {
+    edge_t *edge;
+    web_request_t *web;
+    arena_t *arena;
+    const char *method;
+    char request_id[REQUEST_ID_MAX + 1];
+    char trace[TRACE_LENGTH + 1];
+    int64_t began_us;
+    route_match_t route;
+    const schema_public_t *op;  /* NULL until routed */
+    uint8_t proof[SIGN_SHA256_SIZE];
+    uint64_t key_epoch;
+    bool known;                 /* `who` is set */
+    key_info_t who;
+    limit_state_t limit;
+    bool limit_shown;           /* rate-limit headers go on the answer */
+    exchange_step_t *then;
+    void *in;
+    bytes_t packed;
+    const char *idempotency_key;
+    uint8_t fingerprint[SIGN_SHA256_SIZE];
+    id16_t ask_id;              /* of the main ask, the same in a repeat */
+    int64_t until_ms;           /* monotonic: its deadline */
+    bool repeated;
+    bool replayed;
+    void *gather;               /* probes.c */
+};
+
+exchange_t *exchange_new (edge_t *edge, web_request_t *web);
+/* Runs `work` so that using too much of the request's memory ends it with E_TOO_LARGE. */
+int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void *more);
+id16_t edge_new_id (edge_t *edge);
+
+/* exchange.c: what libs/web calls */
+web_next_t edge_submit (void *context, web_request_t *web);
+web_next_t edge_complete (void *context, web_request_t *web, web_call_t *call, bool in_time);
+void edge_refuse (void *context, web_request_t *web, int status, const char *text);
+
+/* auth.c: who is it; goes on with exchange_authorized. */
+web_next_t auth_begin (exchange_t *x);
+web_next_t exchange_authorized (exchange_t *x);
+/* Counts against the peer's address; false: too many. */
+bool address_take (exchange_t *x);
+void address_peek (exchange_t *x);
+bool bucket_take (exchange_t *x);
+void bucket_peek (exchange_t *x);
+
+/* request.c: path, query and body into x->in and x->packed, and the idempotency key. 0 or a failure in the public names. */
+int request_read (exchange_t *x, failure_t *failure);
+
+/* ask.c: the operation's asks. */
+web_next_t ask_begin (exchange_t *x);
+/* A call about `op` with who asks and for whom filled in; NULL: no memory. */
+call_t *ask_call (exchange_t *x, const schema_op_t *op);
+web_next_t ask_park (exchange_t *x, call_t *call, uint32_t ttl_ms, exchange_step_t *then);
+
+/* answer.c */
+web_next_t answer_failure (exchange_t *x, const failure_t *failure, bool core);
+web_next_t answer_fail (exchange_t *x, int code, const char *field, const char *text);
+web_next_t answer_status (exchange_t *x, int status, int code, const char *text);
+web_next_t answer_out (exchange_t *x, call_t *call);
+/* Not of the dialect: probes, docs. */
+web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t body);
+
+/* probes.c, openapi.c: what is served beside the dialect; false: not theirs. */
+bool site_serves (exchange_t *x, web_next_t *next);
+web_next_t probe_ready (exchange_t *x);
+web_next_t probe_metrics (exchange_t *x);
+void metrics_merge (bytes_t text, buf_t *out);
+int site_build (edge_t *edge);
+
+/* follower.c: follows accounts, so that the cache holds nothing that was revoked. */
+int follower_start (edge_t *edge);
+void follower_stop (edge_t *edge);
+
+#endif

@@ -1,0 +1,180 @@
+/* exchange.c - one request from its first look to its answer: what libs/web calls, and the order of the steps.
+ *
+ * route -> who (auth.c) -> may they, how often -> read (request.c) -> ask (ask.c) -> answer (answer.c). Every way out is an answer in the dialect's
+ * envelope with a request id; what cannot even get an exchange (no memory) is closed by libs/web. */
+#include "edge.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+id16_t edge_new_id (edge_t *edge)
+{
+    pthread_mutex_lock (&edge->id_lock);
+    id16_t id = id_next (&edge->ids, clock_now_ms ());
+    pthread_mutex_unlock (&edge->id_lock);
+    return id;
+}
+
+/* ---- ids of the request ---- */
+
+static bool is_request_id (const char *text)
+{
+    size_t length = text ? strlen (text) : 0;
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return length > 0 && length <= REQUEST_ID_MAX && strspn (text, letters) == length;
+}
+
+/* W3C Trace Context, version 00. */
+static bool is_trace (const char *text)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (!text || strlen (text) != TRACE_LENGTH || memcmp (text, "00-", 3) != 0)
+        return false;
+    return strspn (text + 3, hex) == 32 && text[35] == '-' && strspn (text + 36, hex) == 16 && text[52] == '-' &&
+           strspn (text + 53, hex) == 2 && strspn (text + 3, "0") < 32 && strspn (text + 36, "0") < 16;
+}
+
+static void trace_make (exchange_t *x)
+{
+    const char *given = web_header (x->web, "traceparent");
+    uint8_t random[24];
+    char hex[2 * sizeof random + 1];
+    if (is_trace (given)) {
+        snprintf (x->trace, sizeof x->trace, "%s", given);
+        return;
+    }
+    sign_random (random, sizeof random);
+    text_write_hex (random, sizeof random, hex);
+    snprintf (x->trace, sizeof x->trace, "00-%.32s-%.16s-01", hex, hex + 32);
+}
+
+exchange_t *exchange_new (edge_t *edge, web_request_t *web)
+{
+    arena_t *arena = web_arena (web);
+    exchange_t *x = arena ? arena_new_of (arena, exchange_t) : NULL;
+    if (!x)
+        return NULL;
+    x->edge = edge;
+    x->web = web;
+    x->arena = arena;
+    x->method = web_method (web) ? web_method (web) : "";
+    x->began_us = clock_mono_us ();
+    const char *given = web_header (web, "X-Request-Id");
+    char made[64];
+    if (!is_request_id (given)) {
+        dialect_request_id (edge->dialect, edge_new_id (edge), made);
+        given = made;
+    }
+    snprintf (x->request_id, sizeof x->request_id, "%s", given);
+    trace_make (x);
+    web_set_data (web, x);
+    return x;
+}
+
+int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void *more)
+{
+    jmp_buf trap;
+    jmp_buf *volatile before = arena_trap (x->arena, &trap);
+    int code = setjmp (trap) ? E_TOO_LARGE : work (x, more);
+    arena_trap (x->arena, before);
+    return code;
+}
+
+/* ---- steps ---- */
+
+static int find_route (exchange_t *x, void *code)
+{
+    const char *raw = web_raw_path (x->web);
+    *(int *) code = route_find (x->edge->routes, x->method, raw ? raw : "", x->arena, &x->route);
+    return 0;
+}
+
+static web_next_t not_routed (exchange_t *x, int code)
+{
+    x->limit_shown = true;
+    if (!address_take (x))
+        return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
+    if (code == E_METHOD_NOT_ALLOWED)
+        return answer_fail (x, code, NULL, "This path does not take this method");
+    return answer_fail (x, E_NOT_FOUND, NULL, "There is nothing at this path");
+}
+
+web_next_t edge_submit (void *context, web_request_t *web)
+{
+    edge_t *edge = context;
+    exchange_t *x = exchange_new (edge, web);
+    web_next_t next;
+    if (!x) {
+        web_answer (web, 503, NULL, (bytes_t){0});
+        return WEB_DONE;
+    }
+    if (site_serves (x, &next))
+        return next;
+    svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
+    int code = E_NOT_FOUND;
+    if (exchange_guard (x, find_route, &code))
+        code = E_NOT_FOUND;
+    if (code)
+        return not_routed (x, code);
+    x->op = x->route.op;
+    x->limit_shown = true;
+    if (x->op->auth != AUTH_NONE)
+        return auth_begin (x);
+    return address_take (x) ? exchange_authorized (x) : answer_fail (x, E_RATE_LIMITED, NULL, NULL);
+}
+
+web_next_t edge_complete (void *context, web_request_t *web, web_call_t *call, bool in_time)
+{
+    (void) context;
+    exchange_t *x = web_data (web);
+    return x->then (x, (call_t *) (void *) call, in_time);
+}
+
+/* What never came to edge_submit. */
+void edge_refuse (void *context, web_request_t *web, int status, const char *text)
+{
+    edge_t *edge = context;
+    exchange_t *x = exchange_new (edge, web);
+    if (!x) {
+        web_answer (web, status, NULL, (bytes_t){0});
+        return;
+    }
+    svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
+    x->limit_shown = true;
+    address_peek (x);
+    int code = status == 413 ? E_TOO_LARGE : status == 503 ? E_UNAVAILABLE : status >= 500 && status != 501 ? E_INTERNAL : E_BAD_REQUEST;
+    answer_status (x, status, code, text);
+}
+
+/* ---- after auth.c: may they, how often; then the work ---- */
+
+static web_next_t forbid (exchange_t *x, int code, const char *text)
+{
+    bucket_peek (x);
+    return answer_fail (x, code, NULL, text);
+}
+
+static int read_request (exchange_t *x, void *failure)
+{
+    return request_read (x, failure);
+}
+
+web_next_t exchange_authorized (exchange_t *x)
+{
+    failure_t failure = {0};
+    if (x->known && x->who.org_status == ACCOUNTS_ORG_STATUS_SUSPENDED)
+        return forbid (x, E_FORBIDDEN, "The organization is suspended");
+    if (x->op->test_only && x->known && !x->who.test)
+        return forbid (x, E_TEST_APP_REQUIRED, "Only test apps may do this: use a test key");
+    if (x->known && !bucket_take (x))
+        return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
+    int code = exchange_guard (x, read_request, &failure);
+    if (code == 0)
+        return ask_begin (x);
+    if (!failure.code)
+        failure_set (&failure, code, "", "The request needs more memory than a request may use");
+    return answer_failure (x, &failure, false);
+}

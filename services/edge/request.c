@@ -1,0 +1,151 @@
+/* request.c - path, query and body of a request into the core op's `in`, through the dialect's views; then packed once, for the ask and for its
+ * fingerprint. The first field that does not fit is told by the name that the client used. */
+#include "edge.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { IDEMPOTENCY_KEY_MAX = 255 };
+
+static schema_ctx_t ctx_of (const exchange_t *x)
+{
+    return dialect_ctx (x->edge->dialect, x->who.test);
+}
+
+/* ---- path and query ---- */
+
+/* The parameters stand in the view in the order of its fields, in the route in the path's: they meet by name. */
+static size_t param_index (const char *path, const char *name)
+{
+    size_t index = 0, length = strlen (name);
+    for (const char *at = strchr (path, '{'); at; at = strchr (at + 1, '{'), index++)
+        if (strncmp (at + 1, name, length) == 0 && at[length + 1] == '}')
+            return index;
+    return ROUTE_PARAMS_MAX;
+}
+
+/* An id in a path that is none is a thing that is not there. */
+static int read_path (exchange_t *x, failure_t *failure)
+{
+    const schema_type_t *view = x->op->path_view;
+    schema_ctx_t ctx = ctx_of (x);
+    for (size_t i = 0; view && i < view->field_count; i++) {
+        const schema_field_t *field = &view->fields[i];
+        size_t index = param_index (x->op->path, field->name);
+        if (index >= x->route.param_count)
+            return failure_set (failure, E_INTERNAL, field->name, "no such path parameter");
+        if (schema_text_read (field, &ctx, x->route.params[index], x->arena, x->in, failure))
+            return failure_set (failure, E_NOT_FOUND, field->name, "There is nothing with this %s", field->name);
+    }
+    return 0;
+}
+
+static int read_pair (exchange_t *x, const char *name, const char *value, uint64_t *seen, failure_t *failure)
+{
+    const schema_type_t *view = x->op->query_view;
+    schema_ctx_t ctx = ctx_of (x);
+    for (size_t i = 0; i < view->field_count; i++) {
+        const schema_field_t *field = &view->fields[i];
+        if (strcmp (field->name, name) != 0)
+            continue;
+        if (*seen >> i & 1 && field->kind != SK_LIST)
+            return failure_set (failure, E_BAD_REQUEST, field->name, "%s stands twice in the query", field->name);
+        *seen |= UINT64_C (1) << i;
+        return schema_text_read (field, &ctx, value, x->arena, x->in, failure);
+    }
+    return 0;
+}
+
+static int read_query (exchange_t *x, failure_t *failure)
+{
+    const schema_type_t *view = x->op->query_view;
+    schema_ctx_t ctx = ctx_of (x);
+    const char *at = web_query (x->web), *name, *value;
+    uint64_t seen = 0;
+    bool malformed = false;
+    int code = 0;
+    if (!view)
+        return 0;
+    while (!code && at && web_pair_next (x->arena, &at, &name, &value, &malformed))
+        code = read_pair (x, name, value, &seen, failure);
+    if (malformed && !code)
+        return failure_set (failure, E_BAD_REQUEST, "", "The query is not well encoded");
+    for (size_t i = 0; i < view->field_count && !code; i++)
+        if (!(seen >> i & 1))
+            code = schema_text_absent (&view->fields[i], &ctx, x->arena, x->in, failure);
+    return code;
+}
+
+/* ---- body ---- */
+
+/* "application/json", with or without parameters. */
+static bool is_json (const char *type)
+{
+    static const char json[] = "application/json";
+    if (!type || strncasecmp (type, json, sizeof json - 1) != 0)
+        return false;
+    type += sizeof json - 1;
+    type += strspn (type, " \t");
+    return *type == 0 || *type == ';';
+}
+
+static int read_body (exchange_t *x, failure_t *failure)
+{
+    const schema_type_t *view = x->op->body_view;
+    schema_ctx_t ctx = ctx_of (x);
+    bytes_t body = {0};
+    if (!view)
+        return 0;
+    if (web_body_length (x->web) != 0 && !is_json (web_header (x->web, "Content-Type")))
+        return failure_set (failure, E_BAD_REQUEST, "Content-Type", "The body must be sent as application/json");
+    int status = web_body (x->web, x->edge->body_max, &body);
+    if (status == 413)
+        return failure_set (failure, E_TOO_LARGE, "", "The body is longer than %zu bytes", x->edge->body_max);
+    if (status)
+        return failure_set (failure, E_BAD_REQUEST, "", status == 408 ? "The body came too slowly" : "The body ended too early");
+    if (body.size == 0)
+        return x->op->body_optional ? 0 : failure_set (failure, E_BAD_REQUEST, "", "A JSON body is needed");
+    return schema_json_read (view, &ctx, body, x->arena, x->in, failure);
+}
+
+/* ---- idempotency ---- */
+
+static int read_key (exchange_t *x, failure_t *failure)
+{
+    const char *header = x->edge->dialect->idempotency_header, *key = web_header (x->web, header);
+    if (!key || strcmp (x->op->method, "POST") != 0)
+        return 0;
+    size_t length = strlen (key);
+    bool visible = length > 0 && length <= IDEMPOTENCY_KEY_MAX;
+    for (size_t i = 0; i < length && visible; i++)
+        visible = key[i] > ' ' && key[i] <= '~';
+    if (!visible)
+        return failure_set (failure, E_BAD_REQUEST, header, "%s must be 1 to %d visible ASCII characters", header, IDEMPOTENCY_KEY_MAX);
+    x->idempotency_key = key;
+    return 0;
+}
+
+int request_read (exchange_t *x, failure_t *failure)
+{
+    const schema_type_t *type = x->op->op->in;
+    x->in = arena_alloc (x->arena, type->size);
+    int code = read_body (x, failure); /* first: a bad one is told as what it is, and all of it is taken off the connection */
+    if (!code)
+        code = read_path (x, failure);
+    if (!code)
+        code = read_query (x, failure);
+    if (!code)
+        code = read_key (x, failure);
+    if (!code && schema_fixed_apply (x->op, x->arena, x->in))
+        code = failure_set (failure, E_INTERNAL, "", "a fixed value does not fit");
+    if (code)
+        return code;
+    buf_t packed = buf_in (x->arena);
+    schema_pack (type, x->in, &packed);
+    if (buf_failed (&packed) || packed.size > ENVELOPE_BODY_MAX)
+        return failure_set (failure, E_TOO_LARGE, "", "The request is longer than %d bytes", ENVELOPE_BODY_MAX);
+    x->packed = buf_bytes (&packed);
+    sign_sha256 (x->packed, x->fingerprint);
+    return 0;
+}

@@ -1,0 +1,178 @@
+/* route.c - see route.h. A path that is not well encoded is a path that does not exist. */
+#include "route.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { METHODS_MAX = 6 };
+
+typedef struct node {
+    char *segment; /* NULL: the root, or a parameter */
+    struct node *children;
+    struct node *next;
+    struct node *parameter;
+    const schema_public_t *ops[METHODS_MAX];
+    size_t op_count;
+} node_t;
+
+struct routes {
+    node_t root;
+};
+
+/* ---- making ---- */
+
+static node_t *child_of (node_t *self, const char *text, size_t length)
+{
+    bool parameter = length > 1 && text[0] == '{';
+    if (parameter && self->parameter)
+        return self->parameter;
+    for (node_t *c = parameter ? NULL : self->children; c; c = c->next)
+        if (strlen (c->segment) == length && memcmp (c->segment, text, length) == 0)
+            return c;
+    node_t *c = calloc (1, sizeof *c);
+    if (c && !parameter && !(c->segment = strndup (text, length))) {
+        free (c);
+        return NULL;
+    }
+    if (c && parameter) {
+        self->parameter = c;
+    } else if (c) {
+        c->next = self->children;
+        self->children = c;
+    }
+    return c;
+}
+
+static bool op_add (node_t *node, const schema_public_t *op)
+{
+    const char *at = op->path;
+    while (node && *at == '/') {
+        size_t length = strcspn (++at, "/");
+        node = child_of (node, at, length);
+        at += length;
+    }
+    if (!node || node->op_count == METHODS_MAX)
+        return false;
+    node->ops[node->op_count++] = op;
+    return true;
+}
+
+routes_t *routes_new (const schema_public_t *ops, size_t count)
+{
+    routes_t *self = calloc (1, sizeof *self);
+    for (size_t i = 0; self && i < count; i++)
+        if (!op_add (&self->root, &ops[i]))
+            routes_destroy (&self);
+    return self;
+}
+
+static void node_clear (node_t *self)
+{
+    while (self->children) {
+        node_t *c = self->children;
+        self->children = c->next;
+        node_clear (c);
+        free (c);
+    }
+    if (self->parameter)
+        node_clear (self->parameter);
+    free (self->parameter);
+    free (self->segment);
+}
+
+void routes_destroy (routes_t **self)
+{
+    if (!self || !*self)
+        return;
+    node_clear (&(*self)->root);
+    free (*self);
+    *self = NULL;
+}
+
+/* ---- finding ---- */
+
+static int hex_value (char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The decoded segment, NULL if its escapes are malformed or give NUL or no UTF-8. */
+static const char *segment_decode (arena_t *arena, const char *text, size_t length)
+{
+    char *out = arena_alloc (arena, length + 1);
+    size_t used = 0;
+    for (size_t i = 0; out && i < length; i++) {
+        if (text[i] != '%') {
+            out[used++] = text[i];
+            continue;
+        }
+        bool whole = i + 2 < length;
+        int high = whole ? hex_value (text[i + 1]) : -1, low = whole ? hex_value (text[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return NULL;
+        out[used++] = (char) (high << 4 | low);
+        i += 2;
+    }
+    return out && text_is_utf8 (out, used) ? out : NULL;
+}
+
+/* The node that the segments lead to; parameters passed on the way are noted in *out. */
+static const node_t *node_find (const node_t *self, const char *const *segments, size_t count, route_match_t *out)
+{
+    if (count == 0)
+        return self->op_count ? self : NULL;
+    for (const node_t *c = self->children; c; c = c->next)
+        if (strcmp (c->segment, *segments) == 0) {
+            const node_t *found = node_find (c, segments + 1, count - 1, out);
+            if (found)
+                return found;
+            break;
+        }
+    if (!self->parameter || !**segments || out->param_count == ROUTE_PARAMS_MAX)
+        return NULL;
+    out->params[out->param_count++] = *segments;
+    const node_t *found = node_find (self->parameter, segments + 1, count - 1, out);
+    if (!found)
+        out->param_count--;
+    return found;
+}
+
+static const char *allow_text (const node_t *node, arena_t *arena)
+{
+    buf_t out = buf_in (arena);
+    for (size_t i = 0; i < node->op_count; i++) {
+        const char *method = node->ops[i]->method;
+        buf_printf (&out, "%s%s%s", i ? ", " : "", method, strcmp (method, "GET") == 0 ? ", HEAD" : "");
+    }
+    return buf_text (&out);
+}
+
+int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena, route_match_t *out)
+{
+    const char *segments[ROUTE_DEPTH_MAX];
+    size_t count = 0;
+    *out = (route_match_t){0};
+    while (*raw == '/') {
+        size_t length = strcspn (++raw, "/");
+        if (count == ROUTE_DEPTH_MAX || !(segments[count++] = segment_decode (arena, raw, length)))
+            return E_NOT_FOUND;
+        raw += length;
+    }
+    if (*raw || count == 0)
+        return E_NOT_FOUND;
+    const node_t *node = node_find (&self->root, segments, count, out);
+    if (!node)
+        return E_NOT_FOUND;
+    if (strcmp (method, "HEAD") == 0)
+        method = "GET";
+    for (size_t i = 0; i < node->op_count; i++)
+        if (strcmp (node->ops[i]->method, method) == 0) {
+            out->op = node->ops[i];
+            return 0;
+        }
+    out->allow = allow_text (node, arena);
+    return E_METHOD_NOT_ALLOWED;
+}

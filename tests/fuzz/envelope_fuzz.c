@@ -1,0 +1,71 @@
+/* envelope_fuzz.c - what peers send: the first byte chooses the reader. A header that both readers take means the same to both, and
+ * rerouting it changes nothing but sender and time. */
+#include "bus/control.h"
+#include "bus/tap.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+static void must (bool holds)
+{
+    if (!holds)
+        abort ();
+}
+
+static void header_try (bytes_t in, arena_t *arena)
+{
+    envelope_t whole, again;
+    envelope_route_t route;
+    failure_t failure;
+    bool read = !envelope_read (in, arena, &whole, &failure);
+    bool routed = !envelope_route_read (in, &route, &failure);
+    must (!read || routed);
+    if (!read)
+        return;
+    must (id_equal (whole.id, route.id) && whole.kind == route.kind && whole.ttl_ms == route.ttl_ms);
+    buf_t out = {0};
+    envelope_route_write (&route, bytes_of_str ("edge"), 7, &out);
+    if (out.size <= ENVELOPE_HEADER_MAX) {
+        must (!envelope_read (buf_bytes (&out), arena, &again, &failure));
+        must (again.ttl_ms == 7 && id_equal (again.org, whole.org) && again.test == whole.test);
+    }
+    buf_clear (&out);
+    envelope_write (&whole, &out);
+    must (!envelope_read (buf_bytes (&out), arena, &again, &failure));
+    buf_free (&out);
+}
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    bytes_t in = bytes_of (data + 1, size - 1);
+    arena_t *arena = arena_new (1 << 18);
+    failure_t failure;
+    hello_t hello;
+    beat_t beat;
+    tap_meta_t meta;
+    envelope_target_t target;
+    switch (data[0] % 6) {
+    case 0:
+        header_try (in, arena);
+        break;
+    case 1:
+        (void) envelope_failure_read (in, &failure);
+        break;
+    case 2:
+        (void) hello_read (in, arena, &hello, &failure);
+        break;
+    case 3:
+        (void) beat_read (in, &beat);
+        break;
+    case 4:
+        (void) tap_meta_read (in, &meta);
+        break;
+    default:
+        (void) envelope_target_read (in, &target);
+    }
+    arena_destroy (&arena);
+    return 0;
+}

@@ -1,0 +1,194 @@
+// Every answer of every operation, success and error, validates against the served document. Operations come from the document itself, so that a new one
+// without a row here fails the last test.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { House, Receiver } from "./house.mjs";
+const require = createRequire(new URL("../package.json", import.meta.url));
+const Ajv = require("ajv/dist/2020").default;
+const addFormats = require("ajv-formats").default;
+
+let house;
+let receiver;
+let document;
+let ajv;
+const seen = new Map();
+
+before(async () => {
+    house = await House.start("--rate-limits", "off", "--loopback-delay", "10");
+    receiver = await Receiver.start();
+    document = (await house.request("GET", "/openapi.json")).json;
+    ajv = new Ajv({ strict: false });
+    addFormats(ajv);
+    ajv.addSchema(document, "doc");
+});
+after(async () => {
+    await receiver.stop();
+    await house.stop();
+});
+
+/** The document's path and operation for a request. */
+function operation(method, path) {
+    const bare = path.split("?")[0];
+    for (const [template, item] of Object.entries(document.paths)) {
+        const pattern = new RegExp(`^${template.replace(/\{[^}]+\}/g, "[^/]+")}$`);
+        if (pattern.test(bare) && item[method.toLowerCase()]) return [template, method.toLowerCase()];
+    }
+    throw new Error(`${method} ${path} is not in the document`);
+}
+
+/** Ask, and hold the answer against the document. */
+async function call(want, method, path, options = {}) {
+    const answer = await house.request(method, path, { key: house.testKey, ...options });
+    const [template, verb] = operation(method, path);
+    const responses = document.paths[template][verb].responses;
+    const name = String(answer.status) in responses ? String(answer.status) : "default";
+    assert.equal(answer.status, want, `${method} ${path}: ${answer.raw}`);
+    const escaped = template.replaceAll("~", "~0").replaceAll("/", "~1");
+    let pointer = `doc#/paths/${escaped}/${verb}/responses/${name}`;
+    if (responses[name].$ref) pointer = `doc${responses[name].$ref}`;
+    const validate = ajv.getSchema(`${encodeURI(pointer)}/content/application~1json/schema`);
+    assert.ok(validate, `${pointer} has no schema`);
+    assert.ok(validate(answer.json), `${method} ${path} ${answer.status}: ${JSON.stringify(validate.errors)} in ${answer.raw}`);
+    assert.match(answer.headers.get("content-type"), /^application\/json/);
+    assert.ok(answer.headers.get("x-request-id"));
+    if (answer.status >= 400) assert.ok(answer.json.error.message.length > 0);
+    const key = `${verb} ${template}`;
+    seen.set(key, (seen.get(key) ?? new Set()).add(answer.status));
+    return answer.json;
+}
+
+const errorOf = (json) => [json.error.type, json.error.code, json.error.param];
+const draw = (kind = "") => call(201, "POST", `/v1/playground/${kind}phone-numbers/system`);
+const ghost = "2DbBs7GWhGvVNJGrDXr5RG0mBWI";
+
+test("sms", async () => {
+    const { number } = await draw();
+    const body = { from: number, to: ["+15551234567"], text: "Hello" };
+    const sent = await call(201, "POST", "/v1/sms", { body });
+    assert.equal(sent.status, "QUEUED");
+    await call(201, "POST", "/v1/sms", { body: { ...body, text: undefined, mediaUrls: ["https://example.org/a.jpg"], subject: "s" } });
+    await call(201, "POST", "/v1/sms", { body: { ...body, transport: "mms" } });
+    assert.deepEqual(errorOf(await call(400, "POST", "/v1/sms", { body: { ...body, from: "+15559990000" } })), ["invalid_request_error", "phone_number_not_assigned", "from"]);
+    assert.deepEqual(errorOf(await call(400, "POST", "/v1/sms", { body: { ...body, to: ["+15551234567", "0123"] } })), ["invalid_request_error", "invalid_phone_number", "to[1]"]);
+    assert.deepEqual(errorOf(await call(400, "POST", "/v1/sms", { body: { ...body, transport: "sms", mediaUrls: ["https://example.org/a.jpg"] } })),
+                     ["invalid_request_error", "unsupported_message_type", "transport"]);
+    assert.equal((await call(400, "POST", "/v1/sms", { body: { ...body, transport: "pigeon" } })).error.param, "transport");
+    assert.equal((await call(400, "POST", "/v1/sms", { body: "{" })).error.type, "invalid_request_error");
+    assert.equal((await call(401, "POST", "/v1/sms", { body, key: null })).error.type, "authentication_error");
+    assert.equal((await call(401, "POST", "/v1/sms", { body, key: "sk_test_app_nobody" })).error.type, "authentication_error");
+    assert.equal((await call(401, "POST", "/v1/sms", { body, key: house.credentials.admin_key })).error.type, "authentication_error");
+    assert.equal((await call(400, "POST", "/v1/sms", { body, key: house.credentials.app.live_key })).error.code, "phone_number_not_assigned");
+    const headers = { "idempotency-key": "contract" };
+    await call(201, "POST", "/v1/sms", { body, headers });
+    await call(409, "POST", "/v1/sms", { body: { ...body, text: "other" }, headers });
+});
+
+test("whatsapp", async () => {
+    const { number } = await draw("whatsapp/");
+    const body = { from: number, to: "+15551234567", type: "text", text: { body: "Hello" } };
+    assert.equal((await call(201, "POST", "/v1/whatsapp/messages", { body })).status, "queued");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "image", media: { mediaId: "med_x" } } })).error.code, "unsupported_message_type");
+    assert.equal((await call(402, "POST", "/v1/whatsapp/messages", { body: { ...body, to: "+9992131047" } })).error.code, "conversation_window_expired");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, text: { body: "" } } })).error.param, "text.body");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, text: undefined } })).error.param, "text");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, replyTo: "wamid.ABC" } })).error.param, "replyTo");
+    assert.equal((await call(404, "POST", "/v1/whatsapp/messages", { body: { ...body, replyTo: `msg_wa_test_${ghost}` } })).error.param, "replyTo");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body, key: house.credentials.app.live_key })).error.code, "whatsapp_not_configured");
+    await call(401, "POST", "/v1/whatsapp/messages", { body, key: null });
+});
+
+test("phone numbers", async () => {
+    const drawn = await draw();
+    const listed = await call(200, "GET", "/v1/phone-numbers?limit=5");
+    assert.ok(listed.phoneNumbers.some((n) => n.number === drawn.number));
+    assert.equal((await call(400, "GET", "/v1/phone-numbers?limit=0")).error.param, "limit");
+    assert.equal((await call(400, "GET", "/v1/phone-numbers?offset=x")).error.param, "offset");
+    await call(401, "GET", "/v1/phone-numbers", { key: null });
+    await call(409, "POST", "/v1/phone-numbers", { body: { phoneNumberId: drawn.id } });
+    await call(200, "DELETE", `/v1/phone-numbers/${drawn.id}`);
+    await call(404, "DELETE", `/v1/phone-numbers/${drawn.id}`);
+    await call(201, "POST", "/v1/phone-numbers", { body: { phoneNumberId: drawn.id, telnyxMessagingProfile: "p" } });
+    assert.equal((await call(404, "POST", "/v1/phone-numbers", { body: { phoneNumberId: `ph_test_${ghost}` } })).error.param, "phoneNumberId");
+    await call(404, "POST", "/v1/phone-numbers", { body: { phoneNumberId: drawn.id }, key: house.credentials.app.live_key });
+    await call(400, "POST", "/v1/phone-numbers", { body: {} });
+    for (const alias of [drawn.id.replace("_test", ""), drawn.id.toLowerCase(), `ph_test_${"z".repeat(27)}`, drawn.id.replace("ph_", "whk_"), "x"])
+        await call(404, "DELETE", `/v1/phone-numbers/${alias}`);
+    await call(401, "DELETE", `/v1/phone-numbers/${drawn.id}`, { key: null });
+    await call(401, "POST", "/v1/phone-numbers", { body: {}, key: null });
+});
+
+test("webhooks", async () => {
+    const body = { url: receiver.url, events: ["messages.sms.sent"], headers: { "X-A": "b" } };
+    const made = await call(201, "POST", "/v1/webhooks", { body });
+    const got = await call(200, "GET", `/v1/webhooks/${made.id}`);
+    assert.equal(got.secret, undefined);
+    assert.deepEqual(got.headers, body.headers);
+    const changed = await call(200, "PUT", `/v1/webhooks/${made.id}`, { body: { events: ["messages.sms.failed"] } });
+    assert.deepEqual([changed.url, changed.events, changed.headers], [body.url, ["messages.sms.failed"], body.headers]);
+    assert.deepEqual((await call(200, "PUT", `/v1/webhooks/${made.id}`, { body: { headers: {} } })).headers, {});
+    assert.ok((await call(200, "GET", "/v1/webhooks")).webhooks.some((w) => w.id === made.id));
+    assert.equal((await call(400, "GET", "/v1/webhooks?limit=101")).error.param, "limit");
+    assert.equal((await call(400, "POST", "/v1/webhooks", { body: { ...body, events: ["nothing.of.this"] } })).error.param, "events[0]");
+    assert.equal((await call(400, "POST", "/v1/webhooks", { body: { ...body, url: "https://a:b@example.org/" } })).error.param, "url");
+    assert.equal((await call(400, "PUT", `/v1/webhooks/${made.id}`, { body: { url: "http://169.254.169.254/" } })).error.param, "url");
+    for (const method of ["GET", "DELETE"]) await call(404, method, `/v1/webhooks/whk_test_${ghost}`);
+    await call(404, "PUT", `/v1/webhooks/whk_test_${ghost}`, { body: {} });
+    await call(404, "GET", `/v1/webhooks/${made.id}`, { key: house.credentials.app.live_key });
+    await call(200, "DELETE", `/v1/webhooks/${made.id}`);
+    await call(404, "DELETE", `/v1/webhooks/${made.id}`);
+    await call(401, "GET", "/v1/webhooks", { key: null });
+    await call(401, "POST", "/v1/webhooks", { body, key: null });
+    for (const method of ["GET", "DELETE"]) await call(401, method, `/v1/webhooks/${made.id}`, { key: null });
+    await call(401, "PUT", `/v1/webhooks/${made.id}`, { body: {}, key: null });
+});
+
+test("playground", async () => {
+    for (const kind of ["", "whatsapp/"]) {
+        for (const role of ["system", "user"]) {
+            const path = `/v1/playground/${kind}phone-numbers/${role}`;
+            const made = await call(201, "POST", path);
+            assert.equal(made.role, role);
+            assert.ok((await call(200, "GET", path)).phoneNumbers.some((n) => n.id === made.id));
+            for (const method of ["GET", "POST"]) {
+                assert.equal((await call(403, method, path, { key: house.credentials.app.live_key })).error.code, "test_app_required");
+                await call(401, method, path, { key: null });
+            }
+        }
+        const path = `/v1/playground/${kind || "sms/"}inbound`;
+        const body = { from: "+15551230000", to: "+15550109999", text: "Hi" };
+        assert.equal((await call(202, "POST", path, { body })).status, "QUEUED");
+        assert.equal((await call(400, "POST", path, { body: { ...body, text: "" } })).error.param, "text");
+        assert.equal((await call(400, "POST", path, { body: { ...body, from: "me" } })).error.code, "invalid_phone_number");
+        assert.equal((await call(403, "POST", path, { body, key: house.credentials.app.live_key })).error.code, "test_app_required");
+        await call(401, "POST", path, { body, key: null });
+    }
+});
+
+test("rate limits are told on every answer and 429 is the error object", async () => {
+    const limited = await House.start("--rate-limits", "3");
+    try {
+        const answers = [];
+        for (let i = 0; i < 8; i++) answers.push(await limited.request("GET", "/v1/phone-numbers", { key: limited.testKey }));
+        const refused = answers.filter((a) => a.status === 429);
+        assert.ok(refused.length >= 2);
+        for (const a of answers) for (const h of ["limit", "remaining", "reset"]) assert.match(a.headers.get(`x-ratelimit-${h}`), /^\d+$/);
+        for (const a of refused) {
+            assert.equal(a.json.error.code, "rate_limit_exceeded");
+            assert.equal(a.headers.get("x-ratelimit-remaining"), "0");
+            assert.ok(Number(a.headers.get("retry-after")) >= 1);
+        }
+    } finally {
+        await limited.stop();
+    }
+});
+
+test("no operation of the document went unasked", () => {
+    for (const [path, item] of Object.entries(document.paths))
+        for (const method of Object.keys(item).filter((m) => ["get", "post", "put", "patch", "delete"].includes(m))) {
+            const statuses = seen.get(`${method} ${path}`);
+            assert.ok(statuses, `${method} ${path} was never asked`);
+            assert.ok([...statuses].some((s) => s < 300), `${method} ${path} never succeeded`);
+            assert.ok([...statuses].some((s) => s >= 400), `${method} ${path} never failed`);
+        }
+});
