@@ -59,13 +59,15 @@ static bool held_send (bus_t *self, pending_t *p, int64_t now_ms)
     int64_t left = p->until_ms - now_ms;
     buf_clear (&self->header);
     envelope_route_write (&route, route.sender, left > 0 ? (uint32_t) left : 0, &self->header);
-    return !buf_failed (&self->header) && link_send (self, buf_bytes (&self->header), parcel_body (p->held));
+    return !buf_failed (&self->header) &&
+           link_send (self, buf_bytes (&self->header), parcel_body (p->held));
 }
 
 void asks_send_held (bus_t *self, int64_t now_ms)
 {
     pending_t *p;
-    while (session_is_live (self, now_ms) && (p = TAILQ_FIRST (&self->held)) && held_send (self, p, now_ms)) {
+    while (session_is_live (self, now_ms) && (p = TAILQ_FIRST (&self->held)) &&
+           held_send (self, p, now_ms)) {
         TAILQ_REMOVE (&self->held, p, link);
         free (p->held);
         p->held = NULL;
@@ -98,9 +100,11 @@ static int ask_check (const bus_t *self, const envelope_t *header, bytes_t body,
         strlen (header->target) > ENVELOPE_TARGET_MAX)
         return failure_set (failure, E_BAD_REQUEST, "target", "this is no target");
     if (body.size > ENVELOPE_BODY_MAX)
-        return failure_set (failure, E_TOO_LARGE, "body", "the request is larger than %d bytes", ENVELOPE_BODY_MAX);
+        return failure_set (failure, E_TOO_LARGE, "body", "the request is larger than %d bytes",
+                            ENVELOPE_BODY_MAX);
     if (header->ttl_ms == 0)
-        return failure_set (failure, E_TIMEOUT, "", "the deadline of %s had passed before it was asked", header->target);
+        return failure_set (failure, E_TIMEOUT, "",
+                            "the deadline of %s had passed before it was asked", header->target);
     return 0;
 }
 
@@ -112,7 +116,8 @@ static int ask_register (bus_t *self, envelope_t *header, pending_t *p, failure_
     if (buf_failed (&self->header))
         return failure_set (failure, E_NO_MEMORY, "", "no memory for an ask");
     if (self->header.size > ENVELOPE_HEADER_MAX)
-        return failure_set (failure, E_TOO_LARGE, "header", "the envelope is larger than %d bytes", ENVELOPE_HEADER_MAX);
+        return failure_set (failure, E_TOO_LARGE, "header", "the envelope is larger than %d bytes",
+                            ENVELOPE_HEADER_MAX);
     int code = waiting_add (&self->asks, &p->node);
     if (code == E_CONFLICT)
         failure_set (failure, code, "id", "an ask with this id is under way");
@@ -121,7 +126,8 @@ static int ask_register (bus_t *self, envelope_t *header, pending_t *p, failure_
     return code;
 }
 
-static int ask_send (bus_t *self, envelope_t *header, bytes_t body, pending_t *p, failure_t *failure)
+static int ask_send (bus_t *self, envelope_t *header, bytes_t body, pending_t *p,
+                     failure_t *failure)
 {
     int64_t now = clock_mono_ms ();
     p->until_ms = now + header->ttl_ms;
@@ -131,7 +137,8 @@ static int ask_send (bus_t *self, envelope_t *header, bytes_t body, pending_t *p
     if (code)
         return code;
     bool live = session_is_live (self, now) && TAILQ_EMPTY (&self->held);
-    if ((live && link_send (self, buf_bytes (&self->header), body)) || pending_hold (self, p, body, now))
+    if ((live && link_send (self, buf_bytes (&self->header), body)) ||
+        pending_hold (self, p, body, now))
         return 0;
     waiting_remove (&self->asks, &p->node);
     return failure_set (failure, E_NO_MEMORY, "", "no memory for an ask");
@@ -168,7 +175,10 @@ void asks_expire (bus_t *self, int64_t now_ms)
         pending_t *p = (pending_t *) (void *) node;
         failure_t failure = {0};
         if (p->held && now_ms < p->until_ms) {
-            failure_set (&failure, E_UNAVAILABLE, "", "the broker is not there");
+            if (session_is_live (self, now_ms))
+                failure_set (&failure, E_BUSY, "", "the way to the broker is full");
+            else
+                failure_set (&failure, E_UNAVAILABLE, "", "the broker is not there");
             failure.retry_after_ms = HOLD_MS;
         } else {
             failure_set (&failure, E_TIMEOUT, "", "no answer came within the deadline");
@@ -212,7 +222,7 @@ void asks_fail_sent (bus_t *self, int code, const char *text)
             TAILQ_INSERT_TAIL (&out, p, link);
     }
     TAILQ_FOREACH (p, &out, link)
-        waiting_remove (&self->asks, &p->node);
+    waiting_remove (&self->asks, &p->node);
     while ((p = TAILQ_FIRST (&out))) {
         TAILQ_REMOVE (&out, p, link);
         pending_fail (self, p, &failure);

@@ -28,7 +28,9 @@ static void beat_send (bus_t *self, int64_t now_ms)
     self->state.clock_ms = now_ms;
     buf_clear (&self->body);
     beat_write (&self->state, &self->body);
-    link_send_envelope (self, &beat_envelope, buf_bytes (&self->body)); /* a beat that cannot go now is worth nothing later */
+    link_send_envelope (
+        self, &beat_envelope,
+        buf_bytes (&self->body)); /* a beat that cannot go now is worth nothing later */
     self->beat_ms = now_ms;
 }
 
@@ -154,12 +156,18 @@ static int messages_take (bus_t *self, int64_t now_ms)
     return count;
 }
 
+static int64_t hello_again_ms (const bus_t *self)
+{
+    return self->refusal.code ? HELLO_REFUSED_MS : HELLO_AGAIN_MS;
+}
+
 /* Our own beats and hellos. They go out before anything else, so that what follows them is known to be young. */
 static void session_beat (bus_t *self, int64_t now_ms)
 {
     if (self->welcomed && now_ms - self->beat_ms >= BEAT_MS)
         beat_send (self, now_ms);
-    else if (!self->welcomed && (!self->hello_ms || now_ms - self->hello_ms >= HELLO_AGAIN_MS))
+    else if (!self->welcomed &&
+             (!self->hello_ms || now_ms - self->hello_ms >= hello_again_ms (self)))
         hello_send (self, now_ms);
 }
 
@@ -172,9 +180,9 @@ static void session_check (bus_t *self, int64_t now_ms)
 static int work_next_ms (const bus_t *self, int64_t now_ms)
 {
     int64_t next = asks_next_ms (self);
-    int64_t beat = self->welcomed     ? self->beat_ms + BEAT_MS
-                   : self->hello_ms   ? self->hello_ms + HELLO_AGAIN_MS
-                                      : now_ms + RECONNECT_MS;
+    int64_t beat = self->welcomed   ? self->beat_ms + BEAT_MS
+                   : self->hello_ms ? self->hello_ms + hello_again_ms (self)
+                                    : now_ms + RECONNECT_MS;
     if (beat < next)
         next = beat;
     if (!STAILQ_EMPTY (&self->outbox) || (self->welcomed && !TAILQ_EMPTY (&self->held)))
@@ -246,7 +254,8 @@ void bus_bye (bus_t *self)
 int bus_new (const bus_config_t *config, bus_t **out, failure_t *failure)
 {
     if (!envelope_name_is (bytes_of_str (config->service)))
-        return failure_set (failure, E_BAD_REQUEST, "service", "%s is no name of a service", config->service);
+        return failure_set (failure, E_BAD_REQUEST, "service", "%s is no name of a service",
+                            config->service);
     bus_t *self = calloc (1, sizeof *self);
     if (!self)
         return failure_set (failure, E_NO_MEMORY, "", "no memory for the bus");
@@ -258,7 +267,9 @@ int bus_new (const bus_config_t *config, bus_t **out, failure_t *failure)
     STAILQ_INIT (&self->outbox);
     self->worked_ms = clock_mono_ms ();
     self->scratch = arena_new (1 << 16);
-    int code = self->scratch && !waiting_init (&self->asks) ? 0 : failure_set (failure, E_NO_MEMORY, "", "no memory for the bus");
+    int code = self->scratch && !waiting_init (&self->asks)
+                   ? 0
+                   : failure_set (failure, E_NO_MEMORY, "", "no memory for the bus");
     if (!code)
         code = link_open (self, failure);
     if (code) {

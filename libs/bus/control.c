@@ -11,8 +11,7 @@ enum { HELLO_COUNT = 7, BEAT_COUNT = 6, CLOCK_WINDOW_MS = 10000 };
 void hello_write (const hello_t *in, buf_t *out)
 {
     uint32_t count = 0;
-    for (; in->ops && in->ops[count]; count++) {
-    }
+    for (; in->ops && in->ops[count]; count++) {}
     mp_array (out, HELLO_COUNT);
     mp_str (out, in->service);
     mp_int (out, in->replica);
@@ -89,8 +88,9 @@ int hello_read (bytes_t body, arena_t *arena, hello_t *out, failure_t *failure)
     if (in.failed || !envelope_name_is (name))
         return failure_set (failure, E_BAD_REQUEST, "service", "the hello's service is no name");
     h.service = arena_strndup (arena, (const char *) name.data, name.size);
-    bool fits = h.service && u32_read (&in, 999999, &h.replica) && u32_read (&in, UINT32_MAX, &h.pid) &&
-                u64_read (&in, &h.session) && u32_read (&in, HELLO_CREDIT_MAX, &h.credit);
+    bool fits = h.service && u32_read (&in, 999999, &h.replica) &&
+                u32_read (&in, UINT32_MAX, &h.pid) && u64_read (&in, &h.session) &&
+                u32_read (&in, HELLO_CREDIT_MAX, &h.credit);
     if (!fits)
         return failure_set (failure, E_BAD_REQUEST, "hello", "the hello does not fit");
     h.serves = mp_read_bool (&in);
@@ -123,7 +123,8 @@ int beat_read (bytes_t body, beat_t *out)
     b.ready = mp_read_bool (&in);
     b.owner = mp_read_bool (&in);
     bytes_t reason = mp_read_str (&in);
-    if (in.failed || reason.size > BEAT_REASON_MAX || !text_is_utf8 ((const char *) reason.data, reason.size))
+    if (in.failed || reason.size > BEAT_REASON_MAX ||
+        !text_is_utf8 ((const char *) reason.data, reason.size))
         return E_BAD_REQUEST;
     if (reason.size)
         memcpy (b.reason, reason.data, reason.size);

@@ -8,10 +8,11 @@
 #include "bus/envelope.h"
 
 enum {
-    BEAT_MS = 100,         /* between two beats, both ways */
-    BEAT_QUIET_MS = 500,   /* without the broker's beats for so long: new asks wait */
-    BEAT_LOST_MS = 2000,   /* frozen or gone */
+    BEAT_MS = 100,       /* between two beats, both ways */
+    BEAT_QUIET_MS = 500, /* without the broker's beats for so long: new asks wait */
+    BEAT_LOST_MS = 2000, /* frozen or gone */
     HELLO_AGAIN_MS = 200,
+    HELLO_REFUSED_MS = 2000, /* when the broker said no */
     HELLO_OPS_MAX = 512,
     HELLO_CREDIT_MAX = 65536,
     BEAT_REASON_MAX = 160
@@ -22,7 +23,8 @@ typedef struct hello {
     const char *service;
     uint32_t replica;
     uint32_t pid;
-    uint64_t session;       /* drawn anew whenever the peer starts over: a repeat of one hello changes nothing */
+    uint64_t
+        session; /* drawn anew whenever the peer starts over: a repeat of one hello changes nothing */
     uint32_t credit;
     bool serves;
     const char *const *ops; /* "sms_send!" = only the owner may answer; NULL-terminated */
@@ -49,7 +51,7 @@ int beat_read (bytes_t body, beat_t *out); /* 0 or E_BAD_REQUEST */
 typedef struct beat_clock {
     int64_t least[2]; /* least (ours - theirs) in the window before and in this one */
     int64_t window_ms;
-    int64_t sent_ms;  /* their clock in the last beat */
+    int64_t sent_ms; /* their clock in the last beat */
     bool known;
 } beat_clock_t;
 

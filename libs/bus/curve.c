@@ -21,7 +21,8 @@ struct curve_names {
     int64_t read_ms;
 };
 
-static int path_of (const char *folder, const char *name, const char *end, char out[PATH_MAX], failure_t *failure)
+static int path_of (const char *folder, const char *name, const char *end, char out[PATH_MAX],
+                    failure_t *failure)
 {
     if (!envelope_name_is (bytes_of_str (name)))
         return failure_set (failure, E_BAD_REQUEST, "name", "not the name of a service");
@@ -53,7 +54,8 @@ int curve_keys_make (const char *folder, const char *name, failure_t *failure)
 /* A certificate's halves as text; `secret` may be NULL. False if the file or a half is missing. */
 static bool cert_read (const char *path, char key[KEY_SIZE], char *secret)
 {
-    static const char nothing[] = "0000000000000000000000000000000000000000"; /* Z85 of 32 zero bytes: the half is absent */
+    static const char nothing[] =
+        "0000000000000000000000000000000000000000"; /* Z85 of 32 zero bytes: the half is absent */
     zcert_t *cert = zcert_load (path);
     if (!cert)
         return false;
@@ -80,7 +82,8 @@ int curve_keys_load (const char *folder, const char *name, curve_keys_t *out, fa
         return failure_set (failure, E_NOT_FOUND, "keys", "there is no %s in the folder of keys",
                             access (own, R_OK) ? own : broker);
     if (!cert_read (own, keys.public_key, keys.secret_key))
-        code = failure_set (failure, E_BAD_REQUEST, "keys", "%s and its secret half are no key pair", own);
+        code = failure_set (failure, E_BAD_REQUEST, "keys",
+                            "%s and its secret half are no key pair", own);
     else if (!cert_read (broker, keys.server_key, NULL))
         code = failure_set (failure, E_BAD_REQUEST, "keys", "%s is no certificate", broker);
     else
@@ -98,7 +101,8 @@ void curve_keys_wipe (curve_keys_t *self)
 static bool file_name (const char *file, char out[NAME_SIZE])
 {
     size_t size = strlen (file);
-    if (size < 5 || strcmp (file + size - 4, ".pub") || !envelope_name_is (bytes_of (file, size - 4)))
+    if (size < 5 || strcmp (file + size - 4, ".pub") ||
+        !envelope_name_is (bytes_of (file, size - 4)))
         return false;
     memcpy (out, file, size - 4);
     out[size - 4] = 0;
@@ -109,7 +113,8 @@ static void names_add (curve_names_t *self, const char *file)
 {
     char path[PATH_MAX];
     curve_name_t name;
-    if (!file_name (file, name.name) || snprintf (path, sizeof path, "%s/%s", self->folder, file) >= PATH_MAX ||
+    if (!file_name (file, name.name) ||
+        snprintf (path, sizeof path, "%s/%s", self->folder, file) >= PATH_MAX ||
         !cert_read (path, name.key, NULL))
         return;
     curve_name_t *grown = realloc (self->names, (self->count + 1) * sizeof *grown);
@@ -156,7 +161,8 @@ void curve_names_destroy (curve_names_t **self)
 static const char *names_look (const curve_names_t *self, const char *public_key)
 {
     for (size_t i = 0; i < self->count; i++)
-        if (!strcmp (self->names[i].key, public_key)) /* public keys: nothing to hide in the timing */
+        if (!strcmp (self->names[i].key,
+                     public_key)) /* public keys: nothing to hide in the timing */
             return self->names[i].name;
     return NULL;
 }

@@ -55,7 +55,7 @@ enum {
     ROUTE_COUNT = 7, /* kind to count */
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
-    KEY_MAX = 255    /* characters */
+    KEY_MAX = 255 /* characters */
 };
 
 static const void *field_at (const envelope_t *in, const header_field_t *field)
@@ -72,20 +72,20 @@ static bool text_is_given (const void *at)
 static bool field_is_given (const header_field_t *field, const void *at)
 {
     switch (field->kind) {
-        case HEADER_KIND:
-            return true;
-        case HEADER_ID:
-            return !id_is_nil (*(const id16_t *) at);
-        case HEADER_TEXT:
-            return text_is_given (at);
-        case HEADER_U32:
-            return *(const uint32_t *) at != 0;
-        case HEADER_PRINCIPAL:
-            return *(const principal_kind_t *) at != PRINCIPAL_NONE;
-        case HEADER_BOOL:
-            return *(const bool *) at;
-        case HEADER_IDEM:
-            return ((const idempotency_t *) at)->key != NULL;
+    case HEADER_KIND:
+        return true;
+    case HEADER_ID:
+        return !id_is_nil (*(const id16_t *) at);
+    case HEADER_TEXT:
+        return text_is_given (at);
+    case HEADER_U32:
+        return *(const uint32_t *) at != 0;
+    case HEADER_PRINCIPAL:
+        return *(const principal_kind_t *) at != PRINCIPAL_NONE;
+    case HEADER_BOOL:
+        return *(const bool *) at;
+    case HEADER_IDEM:
+        return ((const idempotency_t *) at)->key != NULL;
     }
     return false;
 }
@@ -108,34 +108,35 @@ static void field_write (const header_field_t *field, const void *at, buf_t *out
         return;
     }
     switch (field->kind) {
-        case HEADER_KIND:
-            mp_int (out, (int64_t) * (const envelope_kind_t *) at);
-            break;
-        case HEADER_ID:
-            mp_id (out, *(const id16_t *) at);
-            break;
-        case HEADER_TEXT:
-            mp_str (out, *(const char *const *) at);
-            break;
-        case HEADER_U32:
-            mp_int (out, *(const uint32_t *) at);
-            break;
-        case HEADER_PRINCIPAL:
-            mp_int (out, (int64_t) * (const principal_kind_t *) at);
-            break;
-        case HEADER_BOOL:
-            mp_bool (out, *(const bool *) at);
-            break;
-        case HEADER_IDEM:
-            idem_write (at, out);
-            break;
+    case HEADER_KIND:
+        mp_int (out, (int64_t) * (const envelope_kind_t *) at);
+        break;
+    case HEADER_ID:
+        mp_id (out, *(const id16_t *) at);
+        break;
+    case HEADER_TEXT:
+        mp_str (out, *(const char *const *) at);
+        break;
+    case HEADER_U32:
+        mp_int (out, *(const uint32_t *) at);
+        break;
+    case HEADER_PRINCIPAL:
+        mp_int (out, (int64_t) * (const principal_kind_t *) at);
+        break;
+    case HEADER_BOOL:
+        mp_bool (out, *(const bool *) at);
+        break;
+    case HEADER_IDEM:
+        idem_write (at, out);
+        break;
     }
 }
 
 void envelope_write (const envelope_t *in, buf_t *out)
 {
     size_t count = FIELD_COUNT;
-    while (count > 1 && !field_is_given (&header_fields[count - 1], field_at (in, &header_fields[count - 1])))
+    while (count > 1 &&
+           !field_is_given (&header_fields[count - 1], field_at (in, &header_fields[count - 1])))
         count--;
     mp_array (out, (uint32_t) count + 1);
     mp_int (out, ENVELOPE_VERSION);
@@ -174,14 +175,16 @@ static bool idem_read (mp_reader_t *in, arena_t *arena, idempotency_t *out)
 {
     if (mp_read_nil (in))
         return true;
-    if (mp_read_array (in) != IDEM_COUNT || !text_read (in, ENVELOPE_NAME_MAX, arena, &out->dialect))
+    if (mp_read_array (in) != IDEM_COUNT ||
+        !text_read (in, ENVELOPE_NAME_MAX, arena, &out->dialect))
         return false;
     out->scope = mp_read_id (in);
     if (in->failed || !text_read (in, 255, arena, &out->route) ||
         !text_read (in, (size_t) KEY_MAX * 4, arena, &out->key))
         return false;
     bytes_t print = mp_read_bin (in);
-    if (in->failed || print.size != sizeof out->fingerprint || !text_read (in, 128, arena, &out->request_id))
+    if (in->failed || print.size != sizeof out->fingerprint ||
+        !text_read (in, 128, arena, &out->request_id))
         return false;
     memcpy (out->fingerprint, print.data, sizeof out->fingerprint);
     if (!out->dialect || !out->route || !out->key)
@@ -200,30 +203,30 @@ static bool field_read (const header_field_t *field, mp_reader_t *in, arena_t *a
 {
     int64_t number;
     switch (field->kind) {
-        case HEADER_KIND:
-            if (!number_read (in, ENV_BYE, &number) || number < ENV_ASK)
-                return false;
-            *(envelope_kind_t *) at = (envelope_kind_t) number;
-            return true;
-        case HEADER_ID:
-            *(id16_t *) at = mp_read_id (in);
-            return !in->failed;
-        case HEADER_TEXT:
-            return text_read (in, field->max, arena, at);
-        case HEADER_U32:
-            if (!number_read (in, UINT32_MAX, &number))
-                return false;
-            *(uint32_t *) at = (uint32_t) number;
-            return true;
-        case HEADER_PRINCIPAL:
-            if (!number_read (in, PRINCIPAL_CLI, &number))
-                return false;
-            *(principal_kind_t *) at = (principal_kind_t) number;
-            return true;
-        case HEADER_BOOL:
-            return bool_read (in, at);
-        case HEADER_IDEM:
-            return idem_read (in, arena, at);
+    case HEADER_KIND:
+        if (!number_read (in, ENV_BYE, &number) || number < ENV_ASK)
+            return false;
+        *(envelope_kind_t *) at = (envelope_kind_t) number;
+        return true;
+    case HEADER_ID:
+        *(id16_t *) at = mp_read_id (in);
+        return !in->failed;
+    case HEADER_TEXT:
+        return text_read (in, field->max, arena, at);
+    case HEADER_U32:
+        if (!number_read (in, UINT32_MAX, &number))
+            return false;
+        *(uint32_t *) at = (uint32_t) number;
+        return true;
+    case HEADER_PRINCIPAL:
+        if (!number_read (in, PRINCIPAL_CLI, &number))
+            return false;
+        *(principal_kind_t *) at = (principal_kind_t) number;
+        return true;
+    case HEADER_BOOL:
+        return bool_read (in, at);
+    case HEADER_IDEM:
+        return idem_read (in, arena, at);
     }
     return false;
 }
@@ -278,26 +281,26 @@ static bool route_field (mp_reader_t *in, uint32_t i, envelope_route_t *out)
 {
     int64_t number = 0;
     switch (i) {
-        case 0:
-            if (!number_read (in, ENV_BYE, &number) || number < ENV_ASK)
-                return false;
-            out->kind = (envelope_kind_t) number;
-            return true;
-        case 1:
-            out->id = mp_read_id (in);
-            return !in->failed;
-        case 2:
-            return route_text (in, ENVELOPE_TARGET_MAX, &out->target);
-        case 4:
-            return route_text (in, ENVELOPE_NAME_MAX, &out->sender);
-        case 5:
-            out->org = mp_read_id (in);
-            return !in->failed;
-        default:
-            if (!number_read (in, UINT32_MAX, &number))
-                return false;
-            *(i == 3 ? &out->ttl_ms : &out->count) = (uint32_t) number;
-            return true;
+    case 0:
+        if (!number_read (in, ENV_BYE, &number) || number < ENV_ASK)
+            return false;
+        out->kind = (envelope_kind_t) number;
+        return true;
+    case 1:
+        out->id = mp_read_id (in);
+        return !in->failed;
+    case 2:
+        return route_text (in, ENVELOPE_TARGET_MAX, &out->target);
+    case 4:
+        return route_text (in, ENVELOPE_NAME_MAX, &out->sender);
+    case 5:
+        out->org = mp_read_id (in);
+        return !in->failed;
+    default:
+        if (!number_read (in, UINT32_MAX, &number))
+            return false;
+        *(i == 3 ? &out->ttl_ms : &out->count) = (uint32_t) number;
+        return true;
     }
 }
 
@@ -431,8 +434,8 @@ int envelope_failure_read (bytes_t body, failure_t *out)
     if (mp_read_array (&in) != 4)
         return E_BAD_REQUEST;
     int64_t code = mp_read_int (&in);
-    if (in.failed || code < 1 || code > UINT16_MAX || !failure_text (&in, f.field, sizeof f.field) ||
-        !failure_text (&in, f.text, sizeof f.text))
+    if (in.failed || code < 1 || code > UINT16_MAX ||
+        !failure_text (&in, f.field, sizeof f.field) || !failure_text (&in, f.text, sizeof f.text))
         return E_BAD_REQUEST;
     f.retry_after_ms = mp_read_int (&in);
     if (!mp_done (&in) || f.retry_after_ms < 0)

@@ -13,37 +13,43 @@
 enum { ENVELOPE_VERSION = 1, ENVELOPE_BODY_MAX = 1 << 20, ENVELOPE_HEADER_MAX = 4096 };
 
 typedef enum envelope_kind {
-    ENV_ASK = 1,    /* request for target "service.op" */
-    ENV_ANSWER = 2, /* id = the ask's id; body = the op's out */
-    ENV_FAILURE = 3,/* id = the ask's id; body = packed failure_t (envelope_failure_*) */
-    ENV_HELLO = 4,  /* peer -> broker: registers; body = hello */
-    ENV_WELCOME = 5,/* broker -> peer: body = incarnation of the broker */
-    ENV_BEAT = 6,   /* both ways, every 100 ms; from a peer: owner flag, ready flag, reason */
-    ENV_CREDIT = 7, /* peer -> broker: `count` more asks may come */
-    ENV_BYE = 8     /* peer -> broker: draining, send no more asks; broker -> peer: I do not know you, say hello */
+    ENV_ASK = 1,     /* request for target "service.op" */
+    ENV_ANSWER = 2,  /* id = the ask's id; body = the op's out */
+    ENV_FAILURE = 3, /* id = the ask's id; body = packed failure_t (envelope_failure_*) */
+    ENV_HELLO = 4,   /* peer -> broker: registers; body = hello */
+    ENV_WELCOME = 5, /* broker -> peer: body = incarnation of the broker */
+    ENV_BEAT = 6,    /* both ways, every 100 ms; from a peer: owner flag, ready flag, reason */
+    ENV_CREDIT = 7,  /* peer -> broker: `count` more asks may come */
+    ENV_BYE =
+        8 /* peer -> broker: draining, send no more asks; broker -> peer: I do not know you, say hello */
 } envelope_kind_t;
 
 typedef enum principal_kind {
-    PRINCIPAL_NONE = 0, PRINCIPAL_APP_KEY = 1, PRINCIPAL_ADMIN_KEY = 2, PRINCIPAL_SERVICE = 3, PRINCIPAL_CLI = 4
+    PRINCIPAL_NONE = 0,
+    PRINCIPAL_APP_KEY = 1,
+    PRINCIPAL_ADMIN_KEY = 2,
+    PRINCIPAL_SERVICE = 3,
+    PRINCIPAL_CLI = 4
 } principal_kind_t;
 
 /* The idempotency fields of a keyed ask; key NULL = none. */
 typedef struct idempotency {
-    const char *dialect;    /* "chirp" */
-    id16_t scope;           /* API key (Chirp) or organization */
-    const char *route;      /* "POST /v1/sms" */
-    const char *key;        /* as the client sent it, 1 to 255 characters */
-    uint8_t fingerprint[32];/* SHA-256 of the canonical request body */
-    const char *request_id; /* of the first request, told in replays */
+    const char *dialect;     /* "chirp" */
+    id16_t scope;            /* API key (Chirp) or organization */
+    const char *route;       /* "POST /v1/sms" */
+    const char *key;         /* as the client sent it, 1 to 255 characters */
+    uint8_t fingerprint[32]; /* SHA-256 of the canonical request body */
+    const char *request_id;  /* of the first request, told in replays */
 } idempotency_t;
 
 typedef struct envelope {
     envelope_kind_t kind;
-    id16_t id;              /* of the ask; a repeat has the same */
-    const char *target;     /* "messaging.sms_send"; "" where there is none */
-    const char *sender;     /* service name as registered; set by the broker on what it forwards */
-    uint32_t ttl_ms;        /* time left until the deadline when sent; the broker takes off what it kept it */
-    id16_t org;             /* tenant; nil = none */
+    id16_t id;          /* of the ask; a repeat has the same */
+    const char *target; /* "messaging.sms_send"; "" where there is none */
+    const char *sender; /* service name as registered; set by the broker on what it forwards */
+    uint32_t
+        ttl_ms; /* time left until the deadline when sent; the broker takes off what it kept it */
+    id16_t org; /* tenant; nil = none */
     principal_kind_t principal;
     id16_t principal_id;    /* key id */
     id16_t app;             /* nil for admin keys */
@@ -52,8 +58,8 @@ typedef struct envelope {
     const char *trace;      /* W3C traceparent; may be NULL */
     const char *request_id; /* HTTP request id; may be NULL */
     idempotency_t idem;
-    uint32_t count;         /* ENV_CREDIT */
-    bool replayed;          /* ENV_ANSWER, ENV_FAILURE: came from the idempotency record */
+    uint32_t count;               /* ENV_CREDIT */
+    bool replayed;                /* ENV_ANSWER, ENV_FAILURE: came from the idempotency record */
     const char *first_request_id; /* with replayed */
 } envelope_t;
 
@@ -75,7 +81,7 @@ typedef struct envelope_route {
     uint32_t ttl_ms;
     id16_t org;
     uint32_t count;
-    bytes_t rest;        /* the packed fields that follow */
+    bytes_t rest; /* the packed fields that follow */
     uint32_t rest_count;
 } envelope_route_t;
 
@@ -87,11 +93,12 @@ void envelope_route_write (const envelope_route_t *in, bytes_t sender, uint32_t 
 typedef struct envelope_target {
     bytes_t service;
     bytes_t op;
-    bool addressed;      /* to the one replica `replica` */
+    bool addressed; /* to the one replica `replica` */
     uint32_t replica;
 } envelope_target_t;
 
-bool envelope_target_read (bytes_t target, envelope_target_t *out); /* false and *out untouched if it is none */
+bool envelope_target_read (bytes_t target,
+                           envelope_target_t *out); /* false and *out untouched if it is none */
 /* A service name: a lower-case letter, then lower-case letters, digits, '_' and '-'; at most ENVELOPE_NAME_MAX bytes. */
 bool envelope_name_is (bytes_t name);
 

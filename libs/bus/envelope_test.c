@@ -34,7 +34,11 @@ static envelope_t whole (void)
         .subject = "+4917012345678",
         .trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         .request_id = "req_1",
-        .idem = {.dialect = "chirp", .scope = id_of (6), .route = "POST /v1/sms", .key = "k\xc3\xa4y", .request_id = "req_0"},
+        .idem = {.dialect = "chirp",
+                 .scope = id_of (6),
+                 .route = "POST /v1/sms",
+                 .key = "k\xc3\xa4y",
+                 .request_id = "req_0"},
         .replayed = true,
         .first_request_id = "req_0",
     };
@@ -112,7 +116,9 @@ static void refused_envelope (const char *field, const envelope_t *e)
 {
     buf_t buf = {0};
     envelope_write (e, &buf);
-    refused (field, !strcmp (field, "kind") || !strcmp (field, "target") || !strcmp (field, "sender"), buf_bytes (&buf));
+    refused (field,
+             !strcmp (field, "kind") || !strcmp (field, "target") || !strcmp (field, "sender"),
+             buf_bytes (&buf));
     buf_free (&buf);
 }
 
@@ -257,7 +263,7 @@ static void targets (void **state)
         const char *text;
         const char *service; /* NULL = refused */
         const char *op;
-        int replica;         /* -1 = any */
+        int replica; /* -1 = any */
     } rows[] = {
         {"messaging.sms_send", "messaging", "sms_send", -1},
         {"messaging#2.sms_send", "messaging", "sms_send", 2},
@@ -279,7 +285,8 @@ static void targets (void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         envelope_target_t t;
-        assert_int_equal (envelope_target_read (bytes_of_str (rows[i].text), &t), rows[i].service != NULL);
+        assert_int_equal (envelope_target_read (bytes_of_str (rows[i].text), &t),
+                          rows[i].service != NULL);
         if (!rows[i].service)
             continue;
         assert_true (bytes_equal (t.service, bytes_of_str (rows[i].service)));
@@ -304,8 +311,9 @@ static void failures (void **state)
     assert_int_equal (out.retry_after_ms, in.retry_after_ms);
     for (size_t size = 0; size < buf.size; size++)
         assert_int_equal (envelope_failure_read (bytes_of (buf.data, size), &out), E_BAD_REQUEST);
-    static const char *const rows[] = {"\x94\x00\xa0\xa0\x00", "\x94\xff\xa0\xa0\x01", "\x94\x01\xa0\xa1\xff\x01",
-                                       "\x94\x01\xa0\xa0\xff", "\x95\x01\xa0\xa0\x01\x01", "\x81\x01\x01"};
+    static const char *const rows[] = {"\x94\x00\xa0\xa0\x00",     "\x94\xff\xa0\xa0\x01",
+                                       "\x94\x01\xa0\xa1\xff\x01", "\x94\x01\xa0\xa0\xff",
+                                       "\x95\x01\xa0\xa0\x01\x01", "\x81\x01\x01"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal (envelope_failure_read (bytes_of_str (rows[i]), &out), E_BAD_REQUEST);
     buf_free (&buf);

@@ -58,9 +58,11 @@ static bool slot_take (bus_t *self, uint64_t token, id16_t *id)
     return in->session == self->session && self->welcomed;
 }
 
-static void failure_post (bus_t *self, id16_t id, const failure_t *failure, bool replayed, const char *first_request_id)
+static void failure_post (bus_t *self, id16_t id, const failure_t *failure, bool replayed,
+                          const char *first_request_id)
 {
-    envelope_t e = {.kind = ENV_FAILURE, .id = id, .replayed = replayed, .first_request_id = first_request_id};
+    envelope_t e = {
+        .kind = ENV_FAILURE, .id = id, .replayed = replayed, .first_request_id = first_request_id};
     failure_t clean = *failure;
     if (!text_is_utf8 (clean.text, strlen (clean.text)))
         clean.text[0] = 0;
@@ -73,11 +75,13 @@ static void failure_post (bus_t *self, id16_t id, const failure_t *failure, bool
 
 static arena_t *arena_of_ask (bus_t *self)
 {
-    return self->config.arena_for_ask ? self->config.arena_for_ask (self->config.context) : arena_new (ASK_ARENA);
+    return self->config.arena_for_ask ? self->config.arena_for_ask (self->config.context)
+                                      : arena_new (ASK_ARENA);
 }
 
 /* Hands the ask to the service; 0 or why it cannot. */
-static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_ms, failure_t *failure)
+static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_ms,
+                        failure_t *failure)
 {
     envelope_t e;
     arena_t *arena = arena_of_ask (self);
@@ -95,11 +99,13 @@ static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_
         return code;
     }
     e.ttl_ms -= age_ms;
-    self->config.on_ask (self->config.context, slot_use (self, slot, e.id), &e, bytes_of (copy, body.size), arena);
+    self->config.on_ask (self->config.context, slot_use (self, slot, e.id), &e,
+                         bytes_of (copy, body.size), arena);
     return 0;
 }
 
-void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body, int64_t now_ms)
+void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body,
+                int64_t now_ms)
 {
     failure_t failure = {0};
     uint32_t age = beat_clock_age (&self->clock, now_ms);
@@ -108,9 +114,11 @@ void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, byte
     if (!self->config.on_ask)
         code = failure_set (&failure, E_UNKNOWN_OP, "", "%s answers no asks", self->service);
     else if (body.size > ENVELOPE_BODY_MAX)
-        code = failure_set (&failure, E_TOO_LARGE, "body", "the request is larger than %d bytes", ENVELOPE_BODY_MAX);
+        code = failure_set (&failure, E_TOO_LARGE, "body", "the request is larger than %d bytes",
+                            ENVELOPE_BODY_MAX);
     else if (route->ttl_ms <= age)
-        code = failure_set (&failure, E_TIMEOUT, "", "the deadline passed before %s could begin", self->service);
+        code = failure_set (&failure, E_TIMEOUT, "", "the deadline passed before %s could begin",
+                            self->service);
     else
         code = ask_deliver (self, header, body, age, &failure);
     if (code) {
@@ -119,22 +127,26 @@ void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, byte
     }
 }
 
-void bus_answer (bus_t *self, uint64_t token, bytes_t body, bool replayed, const char *first_request_id)
+void bus_answer (bus_t *self, uint64_t token, bytes_t body, bool replayed,
+                 const char *first_request_id)
 {
     id16_t id;
     if (!slot_take (self, token, &id))
         return;
     if (body.size > ENVELOPE_BODY_MAX) {
         failure_t failure = {0};
-        failure_set (&failure, E_INTERNAL, "", "the answer is larger than %d bytes", ENVELOPE_BODY_MAX);
+        failure_set (&failure, E_INTERNAL, "", "the answer is larger than %d bytes",
+                     ENVELOPE_BODY_MAX);
         failure_post (self, id, &failure, false, NULL);
         return;
     }
-    envelope_t e = {.kind = ENV_ANSWER, .id = id, .replayed = replayed, .first_request_id = first_request_id};
+    envelope_t e = {
+        .kind = ENV_ANSWER, .id = id, .replayed = replayed, .first_request_id = first_request_id};
     link_post (self, &e, body);
 }
 
-void bus_fail (bus_t *self, uint64_t token, const failure_t *failure, bool replayed, const char *first_request_id)
+void bus_fail (bus_t *self, uint64_t token, const failure_t *failure, bool replayed,
+               const char *first_request_id)
 {
     id16_t id;
     if (slot_take (self, token, &id))

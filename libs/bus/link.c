@@ -17,7 +17,8 @@ static bool link_options (void *socket)
 {
     int64_t most = ENVELOPE_BODY_MAX + 16384;
     return option_set (socket, ZMQ_IMMEDIATE, 1) && option_set (socket, ZMQ_LINGER, 0) &&
-           option_set (socket, ZMQ_SNDHWM, SEND_MESSAGES) && option_set (socket, ZMQ_RCVHWM, RECEIVE_MESSAGES) &&
+           option_set (socket, ZMQ_SNDHWM, SEND_MESSAGES) &&
+           option_set (socket, ZMQ_RCVHWM, RECEIVE_MESSAGES) &&
            option_set (socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) &&
            option_set (socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) &&
            zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
@@ -25,11 +26,14 @@ static bool link_options (void *socket)
 
 static bool link_curve (void *socket, const curve_keys_t *keys)
 {
-    return !zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, keys->server_key, sizeof keys->server_key) &&
-           !zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, keys->public_key, sizeof keys->public_key) &&
-           !zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, sizeof keys->secret_key) &&
-           option_set (socket, ZMQ_HEARTBEAT_IVL, 1000) && option_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 5000) &&
-           option_set (socket, ZMQ_IPV6, 1);
+    return !zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, keys->server_key,
+                            sizeof keys->server_key) &&
+           !zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, keys->public_key,
+                            sizeof keys->public_key) &&
+           !zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, keys->secret_key,
+                            sizeof keys->secret_key) &&
+           option_set (socket, ZMQ_HEARTBEAT_IVL, 1000) &&
+           option_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 5000) && option_set (socket, ZMQ_IPV6, 1);
 }
 
 int link_open (bus_t *self, failure_t *failure)
@@ -46,10 +50,11 @@ int link_open (bus_t *self, failure_t *failure)
     if (!self->socket || !link_options (self->socket))
         return failure_set (failure, E_NO_MEMORY, "", "no socket: %s", zmq_strerror (zmq_errno ()));
     if (self->config.curve && !link_curve (self->socket, self->config.curve))
-        return failure_set (failure, E_BAD_REQUEST, "keys", "the keys of the bus are no CURVE keys");
+        return failure_set (failure, E_BAD_REQUEST, "keys",
+                            "the keys of the bus are no CURVE keys");
     if (zmq_connect (self->socket, endpoint))
-        return failure_set (failure, E_BAD_REQUEST, "endpoint", "cannot connect to %s: %s", endpoint,
-                            zmq_strerror (zmq_errno ()));
+        return failure_set (failure, E_BAD_REQUEST, "endpoint", "cannot connect to %s: %s",
+                            endpoint, zmq_strerror (zmq_errno ()));
     return 0;
 }
 
@@ -137,7 +142,8 @@ void link_post (bus_t *self, const envelope_t *e, bytes_t body)
 void link_flush (bus_t *self)
 {
     parcel_t *parcel;
-    while ((parcel = STAILQ_FIRST (&self->outbox)) && link_send (self, parcel_header (parcel), parcel_body (parcel))) {
+    while ((parcel = STAILQ_FIRST (&self->outbox)) &&
+           link_send (self, parcel_header (parcel), parcel_body (parcel))) {
         STAILQ_REMOVE_HEAD (&self->outbox, link);
         free (parcel);
     }

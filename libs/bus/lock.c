@@ -33,7 +33,8 @@ int bus_lock (const char *folder, const char *name, failure_t *failure)
     char path[PATH_MAX];
     int length = snprintf (path, sizeof path, "%s/%s.lock", folder, name);
     if (length < 0 || (size_t) length >= sizeof path)
-        return failure_set (failure, E_BAD_REQUEST, "lock", "the path of the lock of %s is too long", name);
+        return failure_set (failure, E_BAD_REQUEST, "lock",
+                            "the path of the lock of %s is too long", name);
     int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return failure_set (failure, E_IO, "lock", "cannot open %s: %s", path, strerror (errno));

@@ -58,7 +58,14 @@ static void hello_comes_back (void **state)
 {
     (void) state;
     static const char *const ops[] = {"sms_send!", "sms_get", NULL};
-    hello_t in = {.service = "messaging", .replica = 2, .pid = 77, .session = 0x1122334455667788u, .credit = 512, .serves = true, .ops = ops}, out;
+    hello_t in = {.service = "messaging",
+                  .replica = 2,
+                  .pid = 77,
+                  .session = 0x1122334455667788u,
+                  .credit = 512,
+                  .serves = true,
+                  .ops = ops},
+            out;
     arena_t *arena = arena_new (1 << 16);
     buf_t buf = {0};
     hello_write (&in, &buf);
@@ -81,7 +88,8 @@ static void hello_comes_back (void **state)
 static void hello_refuses (void **state)
 {
     (void) state;
-    static const char *const good[] = {"a", NULL}, *const bad_ops[] = {"A", NULL}, *const empty[] = {"!", NULL};
+    static const char *const good[] = {"a", NULL}, *const bad_ops[] = {"A", NULL},
+                             *const empty[] = {"!", NULL};
     hello_t rows[] = {
         {.service = "Messaging", .ops = good},
         {.service = "", .ops = good},
@@ -104,7 +112,13 @@ static void hello_refuses (void **state)
 static void beat_comes_back (void **state)
 {
     (void) state;
-    beat_t in = {.clock_ms = 123456, .incarnation = 99, .session = 7, .ready = true, .owner = true, .reason = "follows accounts"}, out;
+    beat_t in = {.clock_ms = 123456,
+                 .incarnation = 99,
+                 .session = 7,
+                 .ready = true,
+                 .owner = true,
+                 .reason = "follows accounts"},
+           out;
     buf_t buf = {0};
     beat_write (&in, &buf);
     assert_int_equal (beat_read (buf_bytes (&buf), &out), 0);
@@ -218,10 +232,14 @@ static void tap_meta_comes_back (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (waiting_finds_and_orders), cmocka_unit_test (hello_comes_back),
-        cmocka_unit_test (hello_refuses),            cmocka_unit_test (beat_comes_back),
-        cmocka_unit_test (age_is_known_from_beats),  cmocka_unit_test (lock_has_one_holder),
-        cmocka_unit_test (endpoints),                cmocka_unit_test (keys),
+        cmocka_unit_test (waiting_finds_and_orders),
+        cmocka_unit_test (hello_comes_back),
+        cmocka_unit_test (hello_refuses),
+        cmocka_unit_test (beat_comes_back),
+        cmocka_unit_test (age_is_known_from_beats),
+        cmocka_unit_test (lock_has_one_holder),
+        cmocka_unit_test (endpoints),
+        cmocka_unit_test (keys),
         cmocka_unit_test (tap_meta_comes_back),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

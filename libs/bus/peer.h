@@ -12,7 +12,7 @@
 
 enum {
     RECONNECT_MS = 20,
-    HOLD_MS = 1000,           /* a new ask waits so long for a connection */
+    HOLD_MS = 1000, /* a new ask waits so long for a connection */
     WORK_BATCH = 256,
     CREDIT_DEFAULT = 512,
     SPARE_MAX = 1024,
@@ -34,8 +34,8 @@ typedef struct pending {
     struct pending *spare;
     bus_answer_fn *done;
     void *context;
-    int64_t until_ms;    /* the ask's own deadline */
-    parcel_t *held;      /* not sent yet; NULL = under way */
+    int64_t until_ms; /* the ask's own deadline */
+    parcel_t *held;   /* not sent yet; NULL = under way */
 } pending_t;
 
 TAILQ_HEAD (pending_list, pending);
@@ -55,43 +55,44 @@ struct bus {
     char service[ENVELOPE_NAME_MAX + 1];
     void *context;
     void *socket;
-    buf_t header;             /* scratch for what is written */
+    buf_t header; /* scratch for what is written */
     buf_t body;
-    arena_t *scratch;         /* strings of what is read, until the next message */
+    arena_t *scratch; /* strings of what is read, until the next message */
     id_source_t ids;
 
-    uint64_t session;         /* ours: drawn when we start over */
-    uint64_t incarnation;     /* the broker's */
+    uint64_t session;     /* ours: drawn when we start over */
+    uint64_t incarnation; /* the broker's */
     bool welcomed;
     bool draining;
     bool closing;
-    int64_t heard_ms;         /* last beat or welcome */
+    int64_t heard_ms; /* last beat or welcome */
     int64_t worked_ms;
-    int64_t beat_ms;          /* last one that we sent */
+    int64_t beat_ms; /* last one that we sent */
     int64_t hello_ms;
     beat_clock_t clock;
-    failure_t refusal;        /* why the broker does not take us; code 0 = it did not say */
-    beat_t state;             /* what our beats say */
+    failure_t refusal; /* why the broker does not take us; code 0 = it did not say */
+    beat_t state;      /* what our beats say */
 
     waiting_t asks;
     struct pending_list held;
-    pending_t *spare;         /* reusable */
+    pending_t *spare; /* reusable */
     size_t spare_count;
 
     inbound_t *inbox;
     uint32_t inbox_size;
-    uint32_t inbox_free;      /* index + 1; 0 = none */
-    uint32_t outstanding;     /* came in and not credited */
-    uint32_t credit_owed;     /* credited by the service, not told to the broker */
+    uint32_t inbox_free;  /* index + 1; 0 = none */
+    uint32_t outstanding; /* came in and not credited */
+    uint32_t credit_owed; /* credited by the service, not told to the broker */
     struct parcel_list outbox;
 };
 
 /* link.c */
 int link_open (bus_t *self, failure_t *failure);
 void link_close (bus_t *self);
-bool link_send (bus_t *self, bytes_t header, bytes_t body);  /* false: nothing went out */
+bool link_send (bus_t *self, bytes_t header, bytes_t body); /* false: nothing went out */
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body);
-bool link_receive (bus_t *self, zmq_msg_t *header, zmq_msg_t *body); /* both initialised; false: nothing there */
+bool link_receive (bus_t *self, zmq_msg_t *header,
+                   zmq_msg_t *body); /* both initialised; false: nothing there */
 bool link_has_more (bus_t *self);
 void link_post (bus_t *self, const envelope_t *e, bytes_t body); /* now or from link_flush */
 void link_flush (bus_t *self);
@@ -110,7 +111,8 @@ void asks_free (bus_t *self);
 int64_t asks_next_ms (const bus_t *self); /* monotonic; INT64_MAX = none */
 
 /* inbox.c */
-void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body, int64_t now_ms);
+void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body,
+                int64_t now_ms);
 void inbox_credit_flush (bus_t *self);
 
 /* bus.c */

@@ -29,8 +29,10 @@ int tap_meta_read (bytes_t packed, tap_meta_t *out)
     mp_reader_t in = mp_read (packed);
     if (mp_read_array (&in) < 3)
         return E_BAD_REQUEST;
-    int64_t time_ms = mp_read_int (&in), replica = mp_read_int (&in), elapsed_ms = mp_read_int (&in);
-    if (in.failed || replica < 0 || replica > UINT32_MAX || elapsed_ms < 0 || elapsed_ms > UINT32_MAX)
+    int64_t time_ms = mp_read_int (&in), replica = mp_read_int (&in),
+            elapsed_ms = mp_read_int (&in);
+    if (in.failed || replica < 0 || replica > UINT32_MAX || elapsed_ms < 0 ||
+        elapsed_ms > UINT32_MAX)
         return E_BAD_REQUEST;
     *out = (tap_meta_t){time_ms, (uint32_t) replica, (uint32_t) elapsed_ms};
     return 0;
@@ -47,11 +49,13 @@ int tap_new (const char *endpoint, const char *service, tap_t **out, failure_t *
         self->context = zmq_ctx_new ();
     if (self && self->context)
         self->socket = zmq_socket (self->context, ZMQ_SUB);
-    bool open = self && self->socket && !zmq_setsockopt (self->socket, ZMQ_RCVHWM, &messages, sizeof messages) &&
+    bool open = self && self->socket &&
+                !zmq_setsockopt (self->socket, ZMQ_RCVHWM, &messages, sizeof messages) &&
                 !zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, service, strlen (service)) &&
                 !zmq_connect (self->socket, endpoint);
     if (!open) {
-        failure_set (failure, E_IO, "endpoint", "cannot listen to %s: %s", endpoint, zmq_strerror (zmq_errno ()));
+        failure_set (failure, E_IO, "endpoint", "cannot listen to %s: %s", endpoint,
+                     zmq_strerror (zmq_errno ()));
         tap_destroy (&self);
         return E_IO;
     }

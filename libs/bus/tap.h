@@ -8,9 +8,9 @@
 
 /* Beside each mirrored envelope. */
 typedef struct tap_meta {
-    int64_t time_ms;      /* Unix */
-    uint32_t replica;     /* of the service that answers */
-    uint32_t elapsed_ms;  /* answers and failures: since the ask came to the broker */
+    int64_t time_ms;     /* Unix */
+    uint32_t replica;    /* of the service that answers */
+    uint32_t elapsed_ms; /* answers and failures: since the ask came to the broker */
 } tap_meta_t;
 
 void tap_meta_write (const tap_meta_t *in, buf_t *out);
@@ -19,10 +19,10 @@ int tap_meta_read (bytes_t packed, tap_meta_t *out); /* 0 or E_BAD_REQUEST */
 typedef struct tap tap_t;
 
 typedef struct tap_message {
-    const char *target;    /* "service.op" */
+    const char *target; /* "service.op" */
     tap_meta_t meta;
-    envelope_t envelope;   /* kind: ask, answer or failure; strings in the arena */
-    bytes_t body;          /* in the arena */
+    envelope_t envelope; /* kind: ask, answer or failure; strings in the arena */
+    bytes_t body;        /* in the arena */
 } tap_message_t;
 
 /* Listen at "ipc://DIR/run/tap". `service` is a service's name, "service.op" or "" for all. */

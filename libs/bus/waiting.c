@@ -14,7 +14,8 @@ uint64_t waiting_random (void)
 {
     uint64_t value;
     if (getrandom (&value, sizeof value, 0) != (ssize_t) sizeof value)
-        value = (uint64_t) clock_mono_us () * 0x9e3779b97f4a7c15u; /* only before the kernel's pool is up */
+        value = (uint64_t) clock_mono_us () *
+                0x9e3779b97f4a7c15u; /* only before the kernel's pool is up */
     return value;
 }
 
@@ -37,7 +38,8 @@ uint64_t waiting_hash (uint64_t seed, id16_t id)
 
 int waiting_init (waiting_t *self)
 {
-    *self = (waiting_t){.bucket_count = BUCKETS_FIRST, .capacity = HEAP_FIRST, .seed = waiting_random ()};
+    *self = (waiting_t){
+        .bucket_count = BUCKETS_FIRST, .capacity = HEAP_FIRST, .seed = waiting_random ()};
     self->buckets = calloc (self->bucket_count, sizeof *self->buckets);
     self->heap = calloc (self->capacity, sizeof *self->heap);
     if (self->buckets && self->heap)
@@ -85,7 +87,8 @@ static void heap_down (waiting_t *self, waiting_node_t *node)
         size_t child = place * 2 + 1;
         if (child >= self->count)
             break;
-        if (child + 1 < self->count && self->heap[child + 1]->deadline_ms < self->heap[child]->deadline_ms)
+        if (child + 1 < self->count &&
+            self->heap[child + 1]->deadline_ms < self->heap[child]->deadline_ms)
             child++;
         if (self->heap[child]->deadline_ms >= node->deadline_ms)
             break;

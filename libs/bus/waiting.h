@@ -22,7 +22,7 @@ typedef struct waiting {
     uint64_t seed; /* ids come from outside */
 } waiting_t;
 
-int waiting_init (waiting_t *self); /* 0 or E_NO_MEMORY */
+int waiting_init (waiting_t *self);  /* 0 or E_NO_MEMORY */
 void waiting_free (waiting_t *self); /* nodes that are still inside are the caller's */
 /* Adds a node with id and deadline_ms set. 0, E_CONFLICT if the id is there, or E_NO_MEMORY. */
 int waiting_add (waiting_t *self, waiting_node_t *node);

@@ -20,15 +20,15 @@ enum {
     MESSAGE_MAX = ENVELOPE_BODY_MAX + 16384
 };
 
-_Static_assert (sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_t");
+_Static_assert(sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_t");
 
 struct router {
     void *context;
     void *socket;
     void *tap;
-    zactor_t *auth;        /* NULL without TCP; the context is czmq's then */
+    zactor_t *auth; /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
-    size_t tap_topics;     /* subscribed to at present */
+    size_t tap_topics; /* subscribed to at present */
 };
 
 static zmq_msg_t *msg_of (const frame_t *frame)
@@ -71,13 +71,15 @@ int wire_endpoint_check (const char *endpoint, failure_t *failure)
     struct sockaddr_un address;
     if (!strncmp (endpoint, "ipc://", 6)) {
         if (strlen (endpoint + 6) >= sizeof address.sun_path)
-            return failure_set (failure, E_BAD_REQUEST, "endpoint",
-                                "the path %s is longer than the %zu bytes that a socket's path may have: use a shorter folder",
-                                endpoint + 6, sizeof address.sun_path - 1);
+            return failure_set (
+                failure, E_BAD_REQUEST, "endpoint",
+                "the path %s is longer than the %zu bytes that a socket's path may have: use a shorter folder",
+                endpoint + 6, sizeof address.sun_path - 1);
         return 0;
     }
     if (strncmp (endpoint, "tcp://", 6) || !strchr (endpoint + 6, ':'))
-        return failure_set (failure, E_BAD_REQUEST, "endpoint", "%s is neither ipc://PATH nor tcp://HOST:PORT", endpoint);
+        return failure_set (failure, E_BAD_REQUEST, "endpoint",
+                            "%s is neither ipc://PATH nor tcp://HOST:PORT", endpoint);
     return 0;
 }
 
@@ -89,9 +91,11 @@ static bool option_set (void *socket, int option, int value)
 static bool router_options (void *socket)
 {
     int64_t most = MESSAGE_MAX;
-    return option_set (socket, ZMQ_ROUTER_MANDATORY, 1) && option_set (socket, ZMQ_SNDHWM, SEND_MESSAGES) &&
-           option_set (socket, ZMQ_RCVHWM, RECEIVE_MESSAGES) && option_set (socket, ZMQ_LINGER, 100) &&
-           option_set (socket, ZMQ_SNDTIMEO, 0) && option_set (socket, ZMQ_BACKLOG, BACKLOG) &&
+    return option_set (socket, ZMQ_ROUTER_MANDATORY, 1) &&
+           option_set (socket, ZMQ_SNDHWM, SEND_MESSAGES) &&
+           option_set (socket, ZMQ_RCVHWM, RECEIVE_MESSAGES) &&
+           option_set (socket, ZMQ_LINGER, 100) && option_set (socket, ZMQ_SNDTIMEO, 0) &&
+           option_set (socket, ZMQ_BACKLOG, BACKLOG) &&
            zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
 }
 
@@ -107,15 +111,17 @@ static int bind_at (void *socket, const char *endpoint, failure_t *failure)
     if (!rc)
         return 0;
     code = why == EADDRINUSE ? E_CONFLICT : why == EINVAL || why == ENODEV ? E_BAD_REQUEST : E_IO;
-    return failure_set (failure, code, "endpoint", "cannot listen on %s: %s", endpoint, zmq_strerror (why));
+    return failure_set (failure, code, "endpoint", "cannot listen on %s: %s", endpoint,
+                        zmq_strerror (why));
 }
 
 static int tap_open (router_t *self, const char *endpoint, failure_t *failure)
 {
     self->tap = zmq_socket (self->context, ZMQ_XPUB);
-    if (!self->tap || !option_set (self->tap, ZMQ_SNDHWM, TAP_MESSAGES) || !option_set (self->tap, ZMQ_LINGER, 0) ||
-        !option_set (self->tap, ZMQ_XPUB_NODROP, 1))
-        return failure_set (failure, E_NO_MEMORY, "tap", "no socket for the tap: %s", zmq_strerror (errno));
+    if (!self->tap || !option_set (self->tap, ZMQ_SNDHWM, TAP_MESSAGES) ||
+        !option_set (self->tap, ZMQ_LINGER, 0) || !option_set (self->tap, ZMQ_XPUB_NODROP, 1))
+        return failure_set (failure, E_NO_MEMORY, "tap", "no socket for the tap: %s",
+                            zmq_strerror (errno));
     return bind_at (self->tap, endpoint, failure);
 }
 
@@ -138,10 +144,13 @@ static int curve_bind (router_t *self, const router_config_t *config, failure_t 
     if (code)
         return code;
     bool set = option_set (self->socket, ZMQ_CURVE_SERVER, 1) &&
-               !zmq_setsockopt (self->socket, ZMQ_CURVE_SECRETKEY, own.secret_key, sizeof own.secret_key) &&
+               !zmq_setsockopt (self->socket, ZMQ_CURVE_SECRETKEY, own.secret_key,
+                                sizeof own.secret_key) &&
                !zmq_setsockopt (self->socket, ZMQ_ZAP_DOMAIN, "aviary", 6) &&
-               option_set (self->socket, ZMQ_HEARTBEAT_IVL, 1000) && option_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 5000) &&
-               option_set (self->socket, ZMQ_TCP_KEEPALIVE, 1) && option_set (self->socket, ZMQ_IPV6, 1);
+               option_set (self->socket, ZMQ_HEARTBEAT_IVL, 1000) &&
+               option_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 5000) &&
+               option_set (self->socket, ZMQ_TCP_KEEPALIVE, 1) &&
+               option_set (self->socket, ZMQ_IPV6, 1);
     curve_keys_wipe (&own);
     if (!set)
         return failure_set (failure, E_IO, "keys", "cannot set up CURVE: %s", zmq_strerror (errno));
@@ -151,12 +160,14 @@ static int curve_bind (router_t *self, const router_config_t *config, failure_t 
 static int router_open (router_t *self, const router_config_t *config, failure_t *failure)
 {
     if (config->tcp && !config->keys)
-        return failure_set (failure, E_BAD_REQUEST, "keys", "listening on TCP needs a folder of keys");
+        return failure_set (failure, E_BAD_REQUEST, "keys",
+                            "listening on TCP needs a folder of keys");
     if (config->tcp)
         zsys_handler_set (NULL); /* signals are the program's own business */
     self->context = config->tcp ? zsys_init () : zmq_ctx_new ();
     if (!self->context)
-        return failure_set (failure, E_NO_MEMORY, "", "no ZeroMQ context: %s", zmq_strerror (errno));
+        return failure_set (failure, E_NO_MEMORY, "", "no ZeroMQ context: %s",
+                            zmq_strerror (errno));
     int code = config->tcp ? auth_open (self, config->keys, failure) : 0;
     if (code)
         return code;
@@ -222,7 +233,8 @@ static void tap_listeners (router_t *self)
 
 bool router_wait (router_t *self, int fd, int timeout_ms)
 {
-    zmq_pollitem_t items[] = {{self->socket, 0, ZMQ_POLLIN, 0}, {NULL, fd, ZMQ_POLLIN, 0}, {self->tap, 0, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[] = {
+        {self->socket, 0, ZMQ_POLLIN, 0}, {NULL, fd, ZMQ_POLLIN, 0}, {self->tap, 0, ZMQ_POLLIN, 0}};
     if (zmq_poll (items, self->tap ? 3 : 2, timeout_ms) <= 0)
         return false;
     if (items[2].revents & ZMQ_POLLIN)
@@ -243,29 +255,29 @@ static bool more_follows (const frame_t *frame)
 /* The rest of a message that is not of our form. */
 static void parts_drop (router_t *self, frame_t *scratch)
 {
-    while (more_follows (scratch) && part_receive (self->socket, scratch)) {
-    }
+    while (more_follows (scratch) && part_receive (self->socket, scratch)) {}
 }
 
 static bool number_of (bytes_t id, uint32_t *out)
 {
     if (id.size != ROUTING_ID_SIZE || id.data[0] != 0)
         return false;
-    *out = (uint32_t) id.data[1] << 24 | (uint32_t) id.data[2] << 16 | (uint32_t) id.data[3] << 8 | id.data[4];
+    *out = (uint32_t) id.data[1] << 24 | (uint32_t) id.data[2] << 16 | (uint32_t) id.data[3] << 8 |
+           id.data[4];
     return true;
 }
 
-/* Name of the certificate behind the message: the authenticator wrote the key into its properties. What came by ipc has ":uid:gid:pid"
- * as its address; all else without a key is nobody, should there ever be such. */
+/* Name of the certificate behind the message: the authenticator wrote the key into its properties. What came by ipc has no key and
+ * "localhost:uid:gid:pid" as its address (those of TCP are numeric); all else without a key is nobody, should there ever be such. */
 static const char *name_of (router_t *self, const frame_t *frame)
 {
     if (!self->names)
         return NULL;
-    const char *address = zmq_msg_gets (msg_of (frame), "Peer-Address");
-    if (address && address[0] == ':')
-        return NULL;
     const char *key = zmq_msg_gets (msg_of (frame), "User-Id");
-    return key ? curve_names_find (self->names, key) : "";
+    if (key)
+        return curve_names_find (self->names, key);
+    const char *address = zmq_msg_gets (msg_of (frame), "Peer-Address");
+    return address && !strncmp (address, "localhost:", 10) ? NULL : "";
 }
 
 bool router_receive (router_t *self, router_message_t *out)
@@ -275,7 +287,8 @@ bool router_receive (router_t *self, router_message_t *out)
     while (part_receive (self->socket, &id)) {
         bool whole = number_of (frame_bytes (&id), &out->peer) && more_follows (&id);
         if (whole && part_receive (self->socket, &out->header)) {
-            if (more_follows (&out->header) && part_receive (self->socket, &out->body) && !more_follows (&out->body)) {
+            if (more_follows (&out->header) && part_receive (self->socket, &out->body) &&
+                !more_follows (&out->body)) {
                 out->name = name_of (self, &out->header);
                 frame_close (&id);
                 return true;
@@ -293,7 +306,8 @@ bool router_receive (router_t *self, router_message_t *out)
 /* Opens a message to a connection. */
 static int address_send (router_t *self, uint32_t peer)
 {
-    uint8_t id[ROUTING_ID_SIZE] = {0, (uint8_t) (peer >> 24), (uint8_t) (peer >> 16), (uint8_t) (peer >> 8), (uint8_t) peer};
+    uint8_t id[ROUTING_ID_SIZE] = {0, (uint8_t) (peer >> 24), (uint8_t) (peer >> 16),
+                                   (uint8_t) (peer >> 8), (uint8_t) peer};
     while (zmq_send (self->socket, id, sizeof id, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         if (errno != EINTR)
             return errno == EAGAIN ? E_BUSY : E_UNAVAILABLE;

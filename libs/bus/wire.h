@@ -14,23 +14,27 @@ typedef struct frame {
 } frame_t;
 
 void frame_init (frame_t *self); /* empty */
-int frame_fill (frame_t *self, bytes_t data); /* a new one with a copy of the data; 0 or E_NO_MEMORY */
+int frame_fill (frame_t *self,
+                bytes_t data);    /* a new one with a copy of the data; 0 or E_NO_MEMORY */
 void frame_close (frame_t *self); /* and empty again */
 void frame_move (frame_t *to, frame_t *from); /* `to` is closed first, `from` is empty afterwards */
-bytes_t frame_bytes (const frame_t *self); /* small messages live inside the frame: good until it moves */
+bytes_t frame_bytes (
+    const frame_t *self); /* small messages live inside the frame: good until it moves */
 
 typedef struct router router_t;
 
 typedef struct router_config {
-    const char *ipc;  /* "ipc://DIR/run/bus" or NULL */
-    const char *tcp;  /* "tcp://host:port" or NULL; needs `keys` */
-    const char *keys; /* folder with broker.pub, broker.pub_secret and a NAME.pub for each peer that may come */
-    const char *tap;  /* "ipc://DIR/run/tap" or NULL */
+    const char *ipc; /* "ipc://DIR/run/bus" or NULL */
+    const char *tcp; /* "tcp://host:port" or NULL; needs `keys` */
+    const char *
+        keys; /* folder with broker.pub, broker.pub_secret and a NAME.pub for each peer that may come */
+    const char *tap; /* "ipc://DIR/run/tap" or NULL */
 } router_config_t;
 
 typedef struct router_message {
-    uint32_t peer;    /* number of the connection */
-    const char *name; /* whose certificate it is, "" if nobody's any more; NULL on ipc. Good until the next message */
+    uint32_t peer; /* number of the connection */
+    const char *
+        name; /* whose certificate it is, "" if nobody's any more; NULL on ipc. Good until the next message */
     frame_t header;
     frame_t body;
 } router_message_t;

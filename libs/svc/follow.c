@@ -1,15 +1,19 @@
 /* follow.c - following other services' journals: each event once, its effects and the cursor in one commit.
  *
  * One ask at a time per service: pages of the snapshot first when there is no cursor (or the journal says reset), then long polls of the
- * journal. A batch counts only if the stored cursor is still the one it was asked with. An event whose apply fails three times goes to
- * the table svc.quarantine and is passed over; health says so. A dead service is asked again and again, and holds up nothing else. */
+ * journal. A batch counts only if the stored cursor is still the one that this process stored last. An event whose apply fails three times
+ * goes to the table svc.quarantine and is passed over; health says so. A dead service is asked again and again, and holds up nothing else.
+ *
+ * The cursor is stored with what a batch wrote, in the same commit. A batch that wrote nothing moves the place in memory only: it goes to the
+ * store with the next commit that there is anyway, or a second later, or when the process drains. What a crash makes us read again wrote
+ * nothing the first time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "svc/inner.h"
 
-enum { MODE_SNAPSHOT = 1, MODE_JOURNAL = 2, RETRY_MS = 200, BATCH = 500, ROW_MAX = 256 };
+enum { MODE_SNAPSHOT = 1, MODE_JOURNAL = 2, RETRY_MS = 200, STORE_MS = 1000, BATCH = 500, ROW_MAX = 256 };
 
 typedef struct place {
     int mode;
@@ -35,8 +39,10 @@ struct follow {
     svc_ask_t ask;
     buf_t body;
     reply_t reply;
-    place_t place, next_place;
-    bool staged;
+    place_t place, next_place; /* followed to: committed, and after this turn */
+    place_t stored;            /* as this process stored it last */
+    int64_t stored_at;         /* monotonic ms */
+    bool staged, storing;      /* in this turn */
     bool handled; /* in this turn */
     atomic_bool asking;
     int64_t next; /* monotonic ms: ask again */
@@ -133,9 +139,10 @@ static void follow_ask (follow_t *f)
         common_snapshot_read_in_t in = {.cursor = cursor, .limit = BATCH};
         schema_pack (&common_snapshot_read_in_type, &in, &f->body);
     } else {
+        /* The first answer tells the head that readiness waits for: at once. */
         common_journal_read_in_t in = {.cursor = cursor,
                                        .limit = BATCH,
-                                       .wait_ms = FOLLOW_WAIT_MS,
+                                       .wait_ms = f->goal < 0 ? 0 : FOLLOW_WAIT_MS,
                                        .follower = svc->schema->name};
         schema_pack (&common_journal_read_in_type, &in, &f->body);
     }
@@ -293,19 +300,10 @@ typedef struct batch {
     bool again_at_once;
 } batch_t;
 
-static int batch_stage (batch_t *b, const place_t *next)
+static void batch_stage (const batch_t *b, const place_t *next)
 {
-    buf_t row = {0};
-    int rc = place_write (next, &row);
-    if (!rc && (next->mode != b->f->place.mode || !place_equal (next, &b->f->place) ||
-                !b->f->place.cursor_size))
-        rc = kv_put (b->w->txn, b->w->cursors, bytes_of_str (b->f->service), buf_bytes (&row));
-    buf_free (&row);
-    if (!rc) {
-        b->f->next_place = *next;
-        b->f->staged = true;
-    }
-    return rc;
+    b->f->next_place = *next;
+    b->f->staged = true;
 }
 
 static int batch_snapshot (turn_t *t, batch_t *b)
@@ -323,7 +321,8 @@ static int batch_snapshot (turn_t *t, batch_t *b)
     if (!place_set (next.cursor, &next.cursor_size, sizeof next.cursor, cursor))
         return E_BAD_REQUEST;
     b->again_at_once = true;
-    return batch_stage (b, &next);
+    batch_stage (b, &next);
+    return 0;
 }
 
 static int64_t sequence_of (bytes_t text)
@@ -345,7 +344,8 @@ static int batch_journal (turn_t *t, batch_t *b)
                  NULL);
         place_t next = {.mode = MODE_SNAPSHOT};
         b->again_at_once = true;
-        return batch_stage (b, &next);
+        batch_stage (b, &next);
+        return 0;
     }
     cursor_t cursor;
     if (!cursor_read (out.cursor, &cursor))
@@ -364,7 +364,8 @@ static int batch_journal (turn_t *t, batch_t *b)
         f->goal = out.head;
     place_t next = {.mode = MODE_JOURNAL, .cursor_size = CURSOR_SIZE};
     cursor_write (&cursor, next.cursor);
-    return batch_stage (b, &next);
+    batch_stage (b, &next);
+    return 0;
 }
 
 static int batch_run (turn_t *t, void *context)
@@ -374,9 +375,10 @@ static int batch_run (turn_t *t, void *context)
     int rc = place_load (b->w, b->f, &stored);
     if (rc)
         return rc;
-    if (!place_equal (&stored, &b->f->place)) { /* somebody else went on: from there */
-        b->f->next_place = stored;
-        b->f->staged = b->again_at_once = true;
+    if (!place_equal (&stored, &b->f->stored)) { /* somebody else went on: from there */
+        b->f->stored = stored;
+        batch_stage (b, &stored);
+        b->again_at_once = true;
         return 0;
     }
     return b->f->place.mode == MODE_SNAPSHOT ? batch_snapshot (t, b) : batch_journal (t, b);
@@ -387,15 +389,10 @@ static void follow_failed (writer_t *w, follow_t *f)
     const failure_t *failure = &f->reply.failure;
     svc_log (w->svc, LOG_DEBUG, "a journal could not be read", "journal", f->service, "error.code",
              error_name (failure->code), NULL);
-    if (f->place.mode == MODE_SNAPSHOT && failure->code == E_CONFLICT)
-        f->place = (place_t){.mode = MODE_SNAPSHOT};
-}
-
-static int follow_restart (turn_t *t, void *context)
-{
-    follow_t *f = context;
-    int rc = kv_get (t->txn, t->svc->writer.cursors, bytes_of_str (f->service), &(bytes_t){0});
-    return rc ? rc : kv_del (t->txn, t->svc->writer.cursors, bytes_of_str (f->service));
+    if (f->place.mode == MODE_SNAPSHOT && f->place.cursor_size && failure->code == E_CONFLICT) {
+        f->next_place = (place_t){.mode = MODE_SNAPSHOT};
+        f->staged = true;
+    }
 }
 
 void follow_work (writer_t *w, work_t *work)
@@ -409,11 +406,7 @@ void follow_work (writer_t *w, work_t *work)
     f->staged = false;
     f->handled = true;
     if (reply->failed) {
-        bool anew = f->place.mode == MODE_SNAPSHOT && f->place.cursor_size &&
-                    reply->failure.code == E_CONFLICT;
         follow_failed (w, f);
-        if (anew)
-            (void) turn_step (&t, follow_restart, f);
         return;
     }
     batch_t batch = {.w = w, .f = f};
@@ -425,6 +418,51 @@ void follow_work (writer_t *w, work_t *work)
     } else if (batch.again_at_once) {
         f->next = 0;
     }
+}
+
+/* ---- storing the place ---- */
+
+static bool place_due (const follow_t *f, const place_t *place, bool draining)
+{
+    return draining || place->mode != f->stored.mode || place->mode == MODE_SNAPSHOT ||
+           clock_mono_ms () - f->stored_at >= STORE_MS;
+}
+
+static int place_store (writer_t *w, follow_t *f, const place_t *place)
+{
+    buf_t row = {0};
+    int rc = place_write (place, &row);
+    if (!rc)
+        rc = kv_put (w->txn, w->cursors, bytes_of_str (f->service), buf_bytes (&row));
+    buf_free (&row);
+    f->storing = !rc;
+    return rc;
+}
+
+int follow_store (writer_t *w)
+{
+    bool draining = atomic_load (&w->svc->draining);
+    int rc = 0;
+    for (size_t i = 0; i < w->follow_count && !rc; i++) {
+        follow_t *f = &w->follows[i];
+        const place_t *place = f->staged ? &f->next_place : &f->place;
+        if (!place_equal (place, &f->stored) &&
+            (txn_writes (w->txn) > 0 || place_due (f, place, draining)))
+            rc = place_store (w, f, place);
+    }
+    return rc;
+}
+
+bool follow_unstored (const svc_t *svc)
+{
+    const writer_t *w = &svc->writer;
+    for (size_t i = 0; i < w->follow_count; i++) {
+        const follow_t *f = &w->follows[i];
+        if (!place_equal (&f->place, &f->stored) &&
+            place_due (f, &f->place, atomic_load (&svc->draining)))
+            return true;
+    }
+    return false;
 }
 
 void follow_settled (svc_t *svc, bool committed)
@@ -439,7 +477,11 @@ void follow_settled (svc_t *svc, bool committed)
                 !atomic_exchange (&f->reached, true))
                 svc_wake (svc);
         }
-        f->staged = false;
+        if (f->storing && committed) {
+            f->stored = f->place;
+            f->stored_at = clock_mono_ms ();
+        }
+        f->staged = f->storing = false;
         if (f->handled)
             atomic_store (&f->asking, false);
         f->handled = false;
@@ -473,6 +515,7 @@ int follow_open (svc_t *svc)
     for (size_t i = 0; !rc && i < service->follow_count; i++) {
         follow_t *f = follow_add (w, service->follows[i].event->service);
         rc = place_load (w, f, &f->place);
+        f->stored = f->place;
     }
     return rc;
 }

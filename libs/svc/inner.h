@@ -298,6 +298,8 @@ void follow_close (svc_t *svc);
 void follow_tick (svc_t *svc, int64_t now); /* ask who is to be asked; monotonic ms */
 int64_t follow_next (const svc_t *svc);
 void follow_work (writer_t *w, work_t *work);     /* in a turn */
+int follow_store (writer_t *w); /* the last thing in a turn: places that are to be stored */
+bool follow_unstored (const svc_t *svc);          /* is there one that a turn should store? */
 void follow_settled (svc_t *svc, bool committed); /* after the turn */
 bool follow_ready (svc_t *svc, char *reason, size_t size);
 void follow_metrics (svc_t *svc, buf_t *out);

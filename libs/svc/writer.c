@@ -319,6 +319,8 @@ int writer_finish (svc_t *svc)
 {
     writer_t *w = &svc->writer;
     int rc = w->broken ? w->broken : lanes_turn (w);
+    if (!rc)
+        rc = follow_store (w);
     bool wrote = txn_writes (w->txn) > 0;
     if (rc)
         txn_abort (&w->txn);
@@ -534,7 +536,7 @@ static bool writer_await (svc_t *svc)
 static bool has_work (svc_t *svc)
 {
     writer_t *w = &svc->writer;
-    return timers_due (svc, clock_now_ms ()) ||
+    return timers_due (svc, clock_now_ms ()) || follow_unstored (svc) ||
            (w->lanes && !atomic_load (&svc->draining) && lanes_next (w->lanes) <= clock_now_ms ());
 }
 
@@ -561,6 +563,8 @@ void *writer_main (void *context)
             rc = writer_turn (svc, chain);
         parked_tick (w, clock_mono_ms (), false);
     }
+    if (!rc && follow_unstored (svc))
+        writer_turn (svc, NULL);
     parked_tick (w, 0, true);
     return NULL;
 }

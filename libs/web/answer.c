@@ -196,3 +196,11 @@ void web_close_after (web_request_t *self)
 {
     self->close = true;
 }
+
+void web_drop (web_request_t *self)
+{
+    if (self->answered)
+        return;
+    answer_settle (self, 0);
+    self->close = true;
+}

@@ -90,7 +90,7 @@ bool web_header_at (const web_request_t *self, size_t index, const char **name, 
         return false;
     *name = self->info->http_headers[index].name;
     *value = self->info->http_headers[index].value;
-    return true;
+    return *name != NULL && *value != NULL; /* a malformed request is told before its headers are */
 }
 
 const char *web_header (const web_request_t *self, const char *name)

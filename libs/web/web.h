@@ -118,6 +118,8 @@ bool web_answer_piece (web_request_t *self, const void *data, size_t size);
 bool web_answered (const web_request_t *self);
 /* Close the connection after this answer. */
 void web_close_after (web_request_t *self);
+/* In place of an answer: close the connection without a byte (simulated faults). */
+void web_drop (web_request_t *self);
 
 /* ---- query strings and forms ---- */
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void tap (broker_t *self, bytes_t target, uint32_t replica, int64_t came_ms, bytes_t header, const frame_t *body)
+static void tap (broker_t *self, bytes_t target, uint32_t replica, int64_t came_ms, bytes_t header,
+                 const frame_t *body)
 {
     tap_meta_t meta = {.time_ms = clock_now_ms (), .replica = replica};
     meta.elapsed_ms = (uint32_t) (self->now_ms - came_ms);
@@ -20,8 +21,8 @@ static void tap (broker_t *self, bytes_t target, uint32_t replica, int64_t came_
 }
 
 /* Tells an asker that its ask failed here. */
-static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_t target, int64_t came_ms,
-                          const failure_t *failure)
+static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_t target,
+                          int64_t came_ms, const failure_t *failure)
 {
     envelope_route_t route = {.kind = ENV_FAILURE, .id = id, .target = target};
     frame_t body;
@@ -31,7 +32,8 @@ static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_
     envelope_route_write (&route, bytes_of_str ("broker"), 0, &self->header);
     buf_clear (&self->body);
     envelope_failure_write (failure, &self->body);
-    if (buf_failed (&self->header) || buf_failed (&self->body) || frame_fill (&body, buf_bytes (&self->body)))
+    if (buf_failed (&self->header) || buf_failed (&self->body) ||
+        frame_fill (&body, buf_bytes (&self->body)))
         return; /* no memory: the asker's deadline ends it */
     if (router_tapped (self->router) && target.size)
         tap (self, target, 0, came_ms, buf_bytes (&self->header), &body);
@@ -106,7 +108,8 @@ static void ask_fail_absent (broker_t *self, ask_t *ask, const char *why)
 static void ask_fail_timeout (broker_t *self, ask_t *ask)
 {
     failure_t failure = {0};
-    failure_set (&failure, E_TIMEOUT, "", "the deadline passed before %s could begin", ask->service->name);
+    failure_set (&failure, E_TIMEOUT, "", "the deadline passed before %s could begin",
+                 ask->service->name);
     broker_count (self, BROKER_COUNTER_TIMEOUT_TOTAL);
     ask_fail (self, ask, &failure);
 }
@@ -148,7 +151,8 @@ static bool all_have_op (const service_t *service, uint32_t op)
 }
 
 /* Where an ask is to wait. While versions are mixed, an op that not every replica has waits for one that has it. */
-static int lane_choose (broker_t *self, const ask_t *ask, peer_t *peer, lane_t **out, failure_t *failure)
+static int lane_choose (broker_t *self, const ask_t *ask, peer_t *peer, lane_t **out,
+                        failure_t *failure)
 {
     service_t *service = ask->service;
     if (!service->live_count)
@@ -164,11 +168,14 @@ static int lane_choose (broker_t *self, const ask_t *ask, peer_t *peer, lane_t *
     else if ((peer = replica_with_op (service, ask->op)))
         *out = &peer->lane;
     else
-        return failure_set (failure, E_UNKNOWN_OP, "", "no replica of %s that is there has this op", service->name);
-    bool lacks = ask->addressed ? !peer_has_op (peer, ask->op)
-                                : ask->owner_only && service->owner && !peer_has_op (service->owner, ask->op);
+        return failure_set (failure, E_UNKNOWN_OP, "", "no replica of %s that is there has this op",
+                            service->name);
+    bool lacks = ask->addressed
+                     ? !peer_has_op (peer, ask->op)
+                     : ask->owner_only && service->owner && !peer_has_op (service->owner, ask->op);
     if (lacks)
-        return failure_set (failure, E_UNKNOWN_OP, "", "the replica of %s that must answer does not have this op",
+        return failure_set (failure, E_UNKNOWN_OP, "",
+                            "the replica of %s that must answer does not have this op",
                             service->name);
     return 0;
 }
@@ -202,7 +209,8 @@ static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
     buf_clear (&self->header);
     envelope_route_write (&ask->route, bytes_of_str (ask->sender), (uint32_t) left, &self->header);
     if (router_tapped (self->router))
-        tap (self, ask->route.target, peer->replica, ask->came_ms, buf_bytes (&self->header), &ask->body);
+        tap (self, ask->route.target, peer->replica, ask->came_ms, buf_bytes (&self->header),
+             &ask->body);
     if (broker_send (self, peer->connection, buf_bytes (&self->header), &ask->body)) {
         ask_place (self, ask, ask->addressed ? peer : NULL);
         return;
@@ -217,7 +225,8 @@ static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
 /* What a replica gets next: its own lane, the owner's if it is that, and all replicas' take turns. */
 static ask_t *ask_next (service_t *service, peer_t *peer, bool any)
 {
-    lane_t *lanes[3] = {&peer->lane, peer == service->owner ? &service->owned : NULL, any ? &service->any : NULL};
+    lane_t *lanes[3] = {&peer->lane, peer == service->owner ? &service->owned : NULL,
+                        any ? &service->any : NULL};
     for (int i = 0; i < 3; i++) {
         lane_t *lane = lanes[peer->asks_turn++ % 3];
         ask_t *ask = lane ? lane_take (lane) : NULL;
@@ -262,8 +271,7 @@ void service_dispatch (broker_t *self, service_t *service)
 {
     ask_t *ask;
     bool some_ready = service_has_ready (service);
-    while (service->queued && service->live_count && dispatch_round (self, service, some_ready)) {
-    }
+    while (service->queued && service->live_count && dispatch_round (self, service, some_ready)) {}
     if (service->live_count)
         return;
     while ((ask = lane_any (&service->any)) || (ask = lane_any (&service->owned)))
@@ -296,7 +304,8 @@ void asks_leave (broker_t *self, peer_t *peer)
     ask_t *ask;
     while ((ask = TAILQ_FIRST (&peer->asks))) {
         failure_t failure = {0};
-        failure_set (&failure, E_REPLICA_LOST, "", "%s#%u, which had the request, is gone", peer->name, peer->replica);
+        failure_set (&failure, E_REPLICA_LOST, "", "%s#%u, which had the request, is gone",
+                     peer->name, peer->replica);
         broker_count (self, BROKER_COUNTER_REPLICA_LOST_TOTAL);
         ask_fail (self, ask, &failure);
     }
@@ -306,8 +315,8 @@ void asks_leave (broker_t *self, peer_t *peer)
 /* ---- coming in ---- */
 
 /* A repeat of what is under way, by who asked it: the answer goes to where it was asked last. */
-static int ask_attach (broker_t *self, ask_t *ask, const peer_t *asker, const envelope_route_t *route, int64_t deadline_ms,
-                       failure_t *failure)
+static int ask_attach (broker_t *self, ask_t *ask, const peer_t *asker,
+                       const envelope_route_t *route, int64_t deadline_ms, failure_t *failure)
 {
     if (strcmp (ask->sender, asker->name) != 0 || !bytes_equal (ask->route.target, route->target))
         return failure_set (failure, E_CONFLICT, "id", "another ask with this id is under way");
@@ -317,8 +326,8 @@ static int ask_attach (broker_t *self, ask_t *ask, const peer_t *asker, const en
 }
 
 /* The message's frames are the ask's now. */
-static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *message, const envelope_route_t *route,
-                       int64_t deadline_ms)
+static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *message,
+                       const envelope_route_t *route, int64_t deadline_ms)
 {
     ask_t *ask = calloc (1, sizeof *ask);
     if (!ask)
@@ -344,8 +353,8 @@ static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *me
 }
 
 /* Service and op of a target, and whether this peer may ask it. */
-static int target_find (broker_t *self, const peer_t *asker, const envelope_target_t *target, service_t **service, int *op,
-                        failure_t *failure)
+static int target_find (broker_t *self, const peer_t *asker, const envelope_target_t *target,
+                        service_t **service, int *op, failure_t *failure)
 {
     *service = service_find (self, target->service);
     char name[ENVELOPE_NAME_MAX + 1] = {0};
@@ -369,14 +378,16 @@ static int target_find (broker_t *self, const peer_t *asker, const envelope_targ
 }
 
 /* Makes the ask's record and lets it go its way; 0 or why there is none. */
-static int ask_accept (broker_t *self, peer_t *asker, router_message_t *message, const envelope_route_t *route,
-                       const envelope_target_t *target, failure_t *failure)
+static int ask_accept (broker_t *self, peer_t *asker, router_message_t *message,
+                       const envelope_route_t *route, const envelope_target_t *target,
+                       failure_t *failure)
 {
     uint32_t age = beat_clock_age (&asker->clock, self->now_ms);
     uint32_t ttl = route->ttl_ms < TTL_MAX_MS ? route->ttl_ms : TTL_MAX_MS;
     if (ttl <= age) {
         broker_count (self, BROKER_COUNTER_TIMEOUT_TOTAL);
-        return failure_set (failure, E_TIMEOUT, "", "the deadline passed before the broker had the request");
+        return failure_set (failure, E_TIMEOUT, "",
+                            "the deadline passed before the broker had the request");
     }
     int64_t deadline = self->now_ms + ttl - age;
     waiting_node_t *twin = waiting_find (&self->asks, route->id);
@@ -400,7 +411,8 @@ static int ask_accept (broker_t *self, peer_t *asker, router_message_t *message,
     return 0;
 }
 
-void ask_came (broker_t *self, peer_t *asker, router_message_t *message, const envelope_route_t *route)
+void ask_came (broker_t *self, peer_t *asker, router_message_t *message,
+               const envelope_route_t *route)
 {
     failure_t failure = {0};
     envelope_target_t target;
@@ -409,7 +421,8 @@ void ask_came (broker_t *self, peer_t *asker, router_message_t *message, const e
     if (id_is_nil (route->id) || !envelope_target_read (route->target, &target))
         code = failure_set (&failure, E_BAD_REQUEST, "target", "the ask has no id or no target");
     else if (frame_bytes (&message->body).size > ENVELOPE_BODY_MAX)
-        code = failure_set (&failure, E_TOO_LARGE, "body", "the request is larger than %d bytes", ENVELOPE_BODY_MAX);
+        code = failure_set (&failure, E_TOO_LARGE, "body", "the request is larger than %d bytes",
+                            ENVELOPE_BODY_MAX);
     else if (bytes_equal (target.service, bytes_of_str ("broker")))
         own_ask (self, asker, route, target.op);
     else
@@ -426,7 +439,8 @@ static void failure_note (broker_t *self, bytes_t body)
     self->failures[known ? failure.code : 0]++;
 }
 
-void answer_came (broker_t *self, peer_t *replica, router_message_t *message, const envelope_route_t *route)
+void answer_came (broker_t *self, peer_t *replica, router_message_t *message,
+                  const envelope_route_t *route)
 {
     ask_t *ask = (ask_t *) (void *) waiting_find (&self->asks, route->id);
     if (!ask || ask->replica != replica) {
@@ -442,7 +456,8 @@ void answer_came (broker_t *self, peer_t *replica, router_message_t *message, co
     buf_clear (&self->header);
     envelope_route_write (&out, bytes_of_str (replica->name), 0, &self->header);
     if (router_tapped (self->router))
-        tap (self, out.target, replica->replica, ask->came_ms, buf_bytes (&self->header), &message->body);
+        tap (self, out.target, replica->replica, ask->came_ms, buf_bytes (&self->header),
+             &message->body);
     if (broker_send (self, ask->asker, buf_bytes (&self->header), &message->body))
         broker_count (self, BROKER_COUNTER_UNDELIVERED_TOTAL);
     ask_free (self, ask);

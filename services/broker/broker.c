@@ -32,8 +32,12 @@ typedef struct places {
 
 static int fatal (const failure_t *failure)
 {
-    log_line ("error", failure->text, (log_field_t[]){{"field", failure->field, 0}, {"code", error_name (failure->code), 0}, {0}});
-    return failure->code == E_CONFLICT ? EX_UNAVAILABLE : failure->code == E_IO ? EX_IOERR : EX_CONFIG;
+    log_line ("error", failure->text,
+              (log_field_t[]){
+                  {"field", failure->field, 0}, {"code", error_name (failure->code), 0}, {0}});
+    return failure->code == E_CONFLICT ? EX_UNAVAILABLE
+           : failure->code == E_IO     ? EX_IOERR
+                                       : EX_CONFIG;
 }
 
 static int places_find (const broker_settings_t *settings, places_t *out, failure_t *failure)
@@ -42,7 +46,8 @@ static int places_find (const broker_settings_t *settings, places_t *out, failur
     const char *slash = settings->data[0] == '/' ? "" : "/";
     char here[PATH_MAX - 8] = "";
     if (*slash && !getcwd (here, sizeof here))
-        return failure_set (failure, E_IO, "data", "cannot tell the working folder: %s", strerror (errno));
+        return failure_set (failure, E_IO, "data", "cannot tell the working folder: %s",
+                            strerror (errno));
     if ((size_t) snprintf (data, sizeof data, "%s%s%s", here, slash, settings->data) >= sizeof data)
         return failure_set (failure, E_BAD_REQUEST, "data", "the path is too long");
     snprintf (out->run, sizeof out->run, "%s/run", data);
@@ -57,10 +62,12 @@ static int settings_check (const broker_settings_t *settings, failure_t *failure
     if (!*settings->listen)
         return 0;
     if (strncmp (settings->listen, "tcp://", 6) != 0)
-        return failure_set (failure, E_BAD_REQUEST, "listen", "%s is not tcp://HOST:PORT", settings->listen);
+        return failure_set (failure, E_BAD_REQUEST, "listen", "%s is not tcp://HOST:PORT",
+                            settings->listen);
     int code = wire_endpoint_check (settings->listen, failure);
     if (!code && !*settings->keys)
-        code = failure_set (failure, E_BAD_REQUEST, "keys", "listening on TCP needs a folder of keys");
+        code =
+            failure_set (failure, E_BAD_REQUEST, "keys", "listening on TCP needs a folder of keys");
     if (!code)
         code = curve_keys_load (settings->keys, "broker", &own, failure);
     if (!code)
@@ -68,24 +75,31 @@ static int settings_check (const broker_settings_t *settings, failure_t *failure
     return code;
 }
 
-static int folders_make (const broker_settings_t *settings, const places_t *places, failure_t *failure)
+static int folders_make (const broker_settings_t *settings, const places_t *places,
+                         failure_t *failure)
 {
-    if ((mkdir (settings->data, 0700) && errno != EEXIST) || (mkdir (places->run, 0700) && errno != EEXIST))
-        return failure_set (failure, E_IO, "data", "cannot make %s: %s", places->run, strerror (errno));
+    if ((mkdir (settings->data, 0700) && errno != EEXIST) ||
+        (mkdir (places->run, 0700) && errno != EEXIST))
+        return failure_set (failure, E_IO, "data", "cannot make %s: %s", places->run,
+                            strerror (errno));
     return 0;
 }
 
 static void tell (void *context, const char *what, const peer_t *peer, const char *detail)
 {
     (void) context;
-    bool lost = !strncmp (what, "peer lost", 9) || !strncmp (what, "peer frozen", 11) || !strncmp (what, "hello", 5);
+    bool lost = !strncmp (what, "peer lost", 9) || !strncmp (what, "peer frozen", 11) ||
+                !strncmp (what, "hello", 5);
     log_field_t fields[] = {{"detail", detail, 0}, {0}, {0}, {0}, {0}};
     if (peer) {
         fields[1] = (log_field_t){"peer", peer->name, 0};
         fields[2] = (log_field_t){"replica", NULL, peer->replica};
         fields[3] = (log_field_t){"pid", NULL, peer->pid};
     }
-    log_line (lost && peer && peer->service ? "warn" : lost && !peer ? "warn" : "info", what, fields);
+    log_line (lost && peer && peer->service ? "warn"
+              : lost && !peer               ? "warn"
+                                            : "info",
+              what, fields);
 }
 
 /* TERM and INT as a descriptor; blocked before any thread is made, so that no thread dies of them. */
@@ -113,7 +127,8 @@ static void notify (const char *state)
     int fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     socklen_t size = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (path));
     if (fd >= 0) {
-        (void) !sendto (fd, state, strlen (state), MSG_NOSIGNAL, (struct sockaddr *) &address, size);
+        (void) !sendto (fd, state, strlen (state), MSG_NOSIGNAL, (struct sockaddr *) &address,
+                        size);
         close (fd);
     }
 }
@@ -132,13 +147,17 @@ static int serve (const broker_settings_t *settings, const places_t *places, fai
         config.router.keys = settings->keys;
     }
     int fd = signals_open ();
-    int code = fd < 0 ? failure_set (failure, E_IO, "", "no signalfd: %s", strerror (errno)) : broker_new (&config, &broker, failure);
+    int code = fd < 0 ? failure_set (failure, E_IO, "", "no signalfd: %s", strerror (errno))
+                      : broker_new (&config, &broker, failure);
     if (code)
         return code;
-    log_line ("info", "broker ready", (log_field_t[]){{"endpoint", places->bus, 0}, {"listen", settings->listen, 0}, {"pid", NULL, getpid ()}, {0}});
+    log_line ("info", "broker ready",
+              (log_field_t[]){{"endpoint", places->bus, 0},
+                              {"listen", settings->listen, 0},
+                              {"pid", NULL, getpid ()},
+                              {0}});
     notify ("READY=1");
-    while (!broker_work (broker, fd)) {
-    }
+    while (!broker_work (broker, fd)) {}
     notify ("STOPPING=1");
     log_line ("info", "broker stops", NULL);
     broker_destroy (&broker);

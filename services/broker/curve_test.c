@@ -16,9 +16,10 @@ typedef struct tcp_bed {
     char endpoint[64];
 } tcp_bed_t;
 
-static const char *const key_files[] = {"broker.pub", "broker.pub_secret", "cli.pub",     "cli.pub_secret",
-                                        "alpha.pub",  "alpha.pub_secret",  "late.pub",    "late.pub_secret",
-                                        "stray.pub",  "stray.pub_secret",  "billing.pub", "billing.pub_secret"};
+static const char *const key_files[] = {
+    "broker.pub", "broker.pub_secret", "cli.pub",     "cli.pub_secret",
+    "alpha.pub",  "alpha.pub_secret",  "late.pub",    "late.pub_secret",
+    "stray.pub",  "stray.pub_secret",  "billing.pub", "billing.pub_secret"};
 
 /* A port that is free now. */
 static int port_find (void)
@@ -41,7 +42,8 @@ static tcp_bed_t *tcp_bed_new (void)
     static const char *const names[] = {"broker", "cli", "alpha", "billing"};
     for (int i = 0; i < 4; i++)
         assert_int_equal (curve_keys_make (self->keys, names[i], NULL), 0);
-    self->bed = bed_new ((const char *const[]){"--listen", self->endpoint, "--keys", self->keys, NULL});
+    self->bed =
+        bed_new ((const char *const[]){"--listen", self->endpoint, "--keys", self->keys, NULL});
     return self;
 }
 
@@ -76,7 +78,8 @@ static void the_right_key_comes_in (void **state)
     client_t *cli = client_new (tcp->endpoint, "cli", &keys);
     assert_int_equal (client_ask (cli, "broker.ping", "", 5000).code, 0);
     assert_int_equal (client_ask (cli, "alpha.ping", "", 5000).code, E_UNKNOWN_OP);
-    assert_int_equal (client_ask (cli, "alpha.echo", "", 5000).code, E_REFUSED); /* not in the schema: for ipc only */
+    assert_int_equal (client_ask (cli, "alpha.echo", "", 5000).code,
+                      E_REFUSED); /* not in the schema: for ipc only */
     client_t *billing = client_new (tcp->endpoint, "billing", &billing_keys);
     assert_int_equal (client_ask (billing, "alpha.ping", "", 5000).code, E_REFUSED);
     client_t *near = client_new (tcp->bed->bus, "cli", NULL);
@@ -97,7 +100,8 @@ static void no_other_key_gets_anything (void **state)
     assert_int_equal (curve_keys_make (folder, "stray", NULL), 0);
     curve_keys_t stray, right = keys_of (tcp, "cli");
     assert_int_equal (curve_keys_load (folder, "stray", &stray, NULL), 0);
-    memcpy (stray.server_key, right.server_key, sizeof stray.server_key); /* knows the broker, is not known by it */
+    memcpy (stray.server_key, right.server_key,
+            sizeof stray.server_key); /* knows the broker, is not known by it */
     client_t *cli = client_new (tcp->endpoint, "cli", &stray);
     answer_t a = client_ask (cli, "broker.ping", "", 5000);
     assert_int_equal (a.code, E_UNAVAILABLE);
@@ -106,7 +110,8 @@ static void no_other_key_gets_anything (void **state)
     failure_t failure = {0};
     bus_t *bus = NULL;
     bus_config_t config = {.endpoint = tcp->endpoint, .service = "cli"};
-    assert_int_equal (bus_new (&config, &bus, &failure), E_BAD_REQUEST); /* no keys: not even tried */
+    assert_int_equal (bus_new (&config, &bus, &failure),
+                      E_BAD_REQUEST); /* no keys: not even tried */
     for (size_t i = 0; i < sizeof key_files / sizeof key_files[0]; i++) {
         snprintf (path, sizeof path, "%s/%s", folder, key_files[i]);
         unlink (path);
@@ -120,7 +125,8 @@ static void another_name_is_refused (void **state)
     (void) state;
     tcp_bed_t *tcp = tcp_bed_new ();
     curve_keys_t keys = keys_of (tcp, "billing");
-    client_t *cli = client_new (tcp->endpoint, "cli", &keys); /* billing's certificate, the CLI's name */
+    client_t *cli =
+        client_new (tcp->endpoint, "cli", &keys); /* billing's certificate, the CLI's name */
     answer_t a = client_ask (cli, "broker.ping", "", 5000);
     assert_int_equal (a.code, E_REFUSED);
     assert_non_null (strstr (a.text, "billing"));
@@ -139,7 +145,8 @@ static void a_certificate_added_later_counts (void **state)
     assert_int_equal (curve_keys_make (tcp->keys, "late", NULL), 0);
     curve_keys_t keys = keys_of (tcp, "late");
     client_t *late = client_new (tcp->endpoint, "late", &keys);
-    assert_int_equal (client_ask (late, "broker.ping", "", 5000).code, E_REFUSED); /* let in, and then not granted */
+    assert_int_equal (client_ask (late, "broker.ping", "", 5000).code,
+                      E_REFUSED); /* let in, and then not granted */
     assert_true (bus_connected (late->bus));
     client_destroy (&late);
     tcp_bed_destroy (&tcp);

@@ -52,14 +52,17 @@ static void a_frozen_replica_is_lost_and_comes_back (void **state)
     assert_int_equal (shortly.code, E_TIMEOUT);
     client_wait (cli, &longer);
     assert_int_equal (longer.code, E_REPLICA_LOST);
-    assert_int_equal (client_ask (cli, "alpha.count", "", 5000).code, E_UNAVAILABLE); /* frozen: not chosen */
+    assert_int_equal (client_ask (cli, "alpha.count", "", 5000).code,
+                      E_UNAVAILABLE); /* frozen: not chosen */
     client_work (cli, 500);
     kill (sleeper, SIGCONT);
     answer_t count = {0};
-    for (int64_t until = clock_mono_ms () + 5000; clock_mono_ms () < until && (count = client_ask (cli, "alpha.count", "", 2000)).code;)
+    for (int64_t until = clock_mono_ms () + 5000;
+         clock_mono_ms () < until && (count = client_ask (cli, "alpha.count", "", 2000)).code;)
         client_work (cli, 20);
     assert_int_equal (count.code, 0);
-    assert_string_equal (count.text, "2"); /* the short one was not begun; the longer may have been done and was */
+    assert_string_equal (
+        count.text, "2"); /* the short one was not begun; the longer may have been done and was */
     client_work (cli, 100);
     assert_int_equal (longer.calls, 1);
     assert_int_equal (shortly.calls, 1);
@@ -84,10 +87,12 @@ static void a_restarted_broker_is_met_again (void **state)
     client_wait (cli, &held);
     assert_int_equal (held.code, E_BROKER_LOST);
     answer_t again = {0};
-    for (int64_t until = clock_mono_ms () + 8000; clock_mono_ms () < until && (again = client_ask (cli, "alpha.incr", "", 2000)).code;)
+    for (int64_t until = clock_mono_ms () + 8000;
+         clock_mono_ms () < until && (again = client_ask (cli, "alpha.incr", "", 2000)).code;)
         client_work (cli, 20);
     assert_int_equal (again.code, 0);
-    assert_string_equal (again.text, "2 by 0"); /* the same replica, registered anew, still the owner */
+    assert_string_equal (again.text,
+                         "2 by 0"); /* the same replica, registered anew, still the owner */
     client_start (cli, &later, "alpha.later", "", 5000, 0);
     client_wait (cli, &later);
     assert_int_equal (later.code, 0);
@@ -133,7 +138,8 @@ static void a_broker_that_was_stopped_goes_on (void **state)
     client_work (cli, 700);
     kill (bed->broker, SIGCONT);
     answer_t count = {0};
-    for (int64_t until = clock_mono_ms () + 8000; clock_mono_ms () < until && (count = client_ask (cli, "alpha.count", "", 2000)).code;)
+    for (int64_t until = clock_mono_ms () + 8000;
+         clock_mono_ms () < until && (count = client_ask (cli, "alpha.count", "", 2000)).code;)
         client_work (cli, 20);
     assert_string_equal (count.text, "1");
     assert_int_equal (client_metric (cli, "frozen_total"), 0);

@@ -33,6 +33,7 @@ bool grant_is_given (const op_t *op, bytes_t op_name, const char *service, const
         return is_named (op->schema->from, sender->name);
     for (size_t i = 0; i < sizeof builtins / sizeof builtins[0]; i++)
         if (bytes_equal (op_name, bytes_of_str (builtins[i].op)))
-            return builtins[i].services || is_operator (sender->name) || !strcmp (service, sender->name);
+            return builtins[i].services || is_operator (sender->name) ||
+                   !strcmp (service, sender->name);
     return (op && op->schema) || !sender->remote;
 }

@@ -109,7 +109,8 @@ ask_t *lane_any (const lane_t *self)
 ask_t *lane_find_old (const lane_t *self, int64_t came_ms)
 {
     tenant_t *tenant;
-    TAILQ_FOREACH (tenant, &self->turns, turn) {
+    TAILQ_FOREACH (tenant, &self->turns, turn)
+    {
         ask_t *ask = TAILQ_FIRST (&tenant->asks);
         if (ask->came_ms <= came_ms)
             return ask;
@@ -121,7 +122,8 @@ int64_t lane_oldest_ms (const lane_t *self)
 {
     int64_t oldest = INT64_MAX;
     tenant_t *tenant;
-    TAILQ_FOREACH (tenant, &self->turns, turn) {
+    TAILQ_FOREACH (tenant, &self->turns, turn)
+    {
         int64_t came = TAILQ_FIRST (&tenant->asks)->came_ms;
         if (came < oldest)
             oldest = came;

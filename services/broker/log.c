@@ -25,7 +25,8 @@ void log_line (const char *level, const char *msg, const log_field_t *fields)
     buf_t line = {0};
     char time[CLOCK_ISO_SIZE];
     clock_write_iso (clock_now_ms (), time);
-    buf_printf (&line, "{\"ts\":\"%s\",\"level\":\"%s\",\"service\":\"broker\",\"msg\":", time, level);
+    buf_printf (&line, "{\"ts\":\"%s\",\"level\":\"%s\",\"service\":\"broker\",\"msg\":", time,
+                level);
     text_add (&line, msg);
     for (; fields && fields->name; fields++) {
         buf_printf (&line, ",\"%s\":", fields->name);

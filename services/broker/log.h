@@ -5,7 +5,7 @@
 
 typedef struct log_field {
     const char *name;
-    const char *text;  /* NULL: `number` counts */
+    const char *text; /* NULL: `number` counts */
     long long number;
 } log_field_t;
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void answer_send (broker_t *self, const peer_t *asker, const envelope_route_t *route, const schema_type_t *type,
-                         const void *out)
+static void answer_send (broker_t *self, const peer_t *asker, const envelope_route_t *route,
+                         const schema_type_t *type, const void *out)
 {
     char target[ENVELOPE_TARGET_MAX + 1] = {0};
     memcpy (target, route->target.data, route->target.size);
@@ -20,7 +20,8 @@ static void answer_send (broker_t *self, const peer_t *asker, const envelope_rou
 
 static void ping (broker_t *self, const peer_t *asker, const envelope_route_t *route)
 {
-    common_ping_out_t out = {.service = "broker", .pid = getpid (), .version = self->config.version};
+    common_ping_out_t out = {
+        .service = "broker", .pid = getpid (), .version = self->config.version};
     out.has = COMMON_PING_OUT_HAS_REPLICA;
     answer_send (self, asker, route, &common_ping_out_type, &out);
 }
@@ -46,7 +47,8 @@ static int64_t service_oldest_ms (const broker_t *self, const service_t *service
     return oldest == INT64_MAX ? 0 : self->now_ms - oldest;
 }
 
-static void service_fill (const broker_t *self, const service_t *service, broker_service_state_t *out)
+static void service_fill (const broker_t *self, const service_t *service,
+                          broker_service_state_t *out)
 {
     const char *reason = "";
     out->service = service->name;
@@ -82,8 +84,10 @@ static void status (broker_t *self, const peer_t *asker, const envelope_route_t 
     for (uint32_t i = 0; i < self->service_count; i++)
         count += self->services[i]->replica_count;
     arena_reset (self->arena);
-    broker_service_state_t *services = arena_array_of (self->arena, broker_service_state_t, self->service_count + 1);
-    broker_replica_state_t *replicas = arena_array_of (self->arena, broker_replica_state_t, count + 1);
+    broker_service_state_t *services =
+        arena_array_of (self->arena, broker_service_state_t, self->service_count + 1);
+    broker_replica_state_t *replicas =
+        arena_array_of (self->arena, broker_replica_state_t, count + 1);
     if (!services || !replicas) {
         failure_t failure = {0};
         failure_set (&failure, E_NO_MEMORY, "", "no memory for the status");
@@ -97,7 +101,8 @@ static void status (broker_t *self, const peer_t *asker, const envelope_route_t 
         for (uint32_t k = 0; k < service->replica_count; k++)
             replica_fill (self, service->replicas[k], &replicas[at++]);
     }
-    broker_status_out_t out = {.services = {services, self->service_count}, .replicas = {replicas, count}};
+    broker_status_out_t out = {.services = {services, self->service_count},
+                               .replicas = {replicas, count}};
     out.has = BROKER_STATUS_OUT_HAS_SERVICES | BROKER_STATUS_OUT_HAS_REPLICAS;
     answer_send (self, asker, route, &broker_status_out_type, &out);
 }
@@ -106,39 +111,47 @@ static void status (broker_t *self, const peer_t *asker, const envelope_route_t 
 
 static void gauge_head (buf_t *text, const char *name, const char *doc)
 {
-    buf_printf (text, "# HELP aviary_broker_%s %s\n# TYPE aviary_broker_%s gauge\n", name, doc, name);
+    buf_printf (text, "# HELP aviary_broker_%s %s\n# TYPE aviary_broker_%s gauge\n", name, doc,
+                name);
 }
 
 static void service_gauges (const broker_t *self, buf_t *text)
 {
     gauge_head (text, "queued", "Asks that wait.");
     for (uint32_t i = 0; i < self->service_count; i++)
-        buf_printf (text, "aviary_broker_queued{service=\"%s\"} %zu\n", self->services[i]->name, self->services[i]->queued);
+        buf_printf (text, "aviary_broker_queued{service=\"%s\"} %zu\n", self->services[i]->name,
+                    self->services[i]->queued);
     gauge_head (text, "oldest_seconds", "Age of the ask that waits longest.");
     for (uint32_t i = 0; i < self->service_count; i++)
-        buf_printf (text, "aviary_broker_oldest_seconds{service=\"%s\"} %.3f\n", self->services[i]->name,
+        buf_printf (text, "aviary_broker_oldest_seconds{service=\"%s\"} %.3f\n",
+                    self->services[i]->name,
                     (double) service_oldest_ms (self, self->services[i]) / 1000);
     gauge_head (text, "replicas", "Replicas that beat and take asks.");
     for (uint32_t i = 0; i < self->service_count; i++)
-        buf_printf (text, "aviary_broker_replicas{service=\"%s\"} %u\n", self->services[i]->name, self->services[i]->live_count);
+        buf_printf (text, "aviary_broker_replicas{service=\"%s\"} %u\n", self->services[i]->name,
+                    self->services[i]->live_count);
     gauge_head (text, "owned", "1 if a live replica is the owner.");
     for (uint32_t i = 0; i < self->service_count; i++)
-        buf_printf (text, "aviary_broker_owned{service=\"%s\"} %d\n", self->services[i]->name, self->services[i]->owner != NULL);
+        buf_printf (text, "aviary_broker_owned{service=\"%s\"} %d\n", self->services[i]->name,
+                    self->services[i]->owner != NULL);
 }
 
 static void metrics (broker_t *self, const peer_t *asker, const envelope_route_t *route)
 {
     buf_t text = {0};
     for (int i = 0; i < COUNTERS; i++)
-        buf_printf (&text, "# HELP aviary_broker_%s %s\n# TYPE aviary_broker_%s counter\naviary_broker_%s %llu\n",
-                    broker_counters[i], broker_counter_docs[i], broker_counters[i], broker_counters[i],
-                    (unsigned long long) self->counters[i]);
-    buf_printf (&text, "# HELP aviary_broker_failures_by_code_total Failures told to askers, by code.\n"
-                       "# TYPE aviary_broker_failures_by_code_total counter\n");
+        buf_printf (
+            &text,
+            "# HELP aviary_broker_%s %s\n# TYPE aviary_broker_%s counter\naviary_broker_%s %llu\n",
+            broker_counters[i], broker_counter_docs[i], broker_counters[i], broker_counters[i],
+            (unsigned long long) self->counters[i]);
+    buf_printf (&text,
+                "# HELP aviary_broker_failures_by_code_total Failures told to askers, by code.\n"
+                "# TYPE aviary_broker_failures_by_code_total counter\n");
     for (int i = 0; i < CODES_MAX; i++)
         if (self->failures[i])
-            buf_printf (&text, "aviary_broker_failures_by_code_total{code=\"%s\"} %llu\n", i ? error_name (i) : "other",
-                        (unsigned long long) self->failures[i]);
+            buf_printf (&text, "aviary_broker_failures_by_code_total{code=\"%s\"} %llu\n",
+                        i ? error_name (i) : "other", (unsigned long long) self->failures[i]);
     gauge_head (&text, "peers", "Registered connections.");
     buf_printf (&text, "aviary_broker_peers %zu\n", self->peer_count);
     service_gauges (self, &text);

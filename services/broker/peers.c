@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TELL_AGAIN_MS = 10000 };
+
 static peer_t **bucket_of (broker_t *self, uint32_t connection)
 {
-    return &self->peers[connection % PEER_BUCKETS]; /* connections are numbered one after the other */
+    return &self->peers[connection %
+                        PEER_BUCKETS]; /* connections are numbered one after the other */
 }
 
 peer_t *peer_find (const broker_t *self, uint32_t connection)
@@ -85,15 +88,18 @@ void peers_sweep (broker_t *self)
 
 /* ---- hello ---- */
 
-static int hello_check (broker_t *self, const router_message_t *message, const hello_t *hello, failure_t *failure)
+static int hello_check (broker_t *self, const router_message_t *message, const hello_t *hello,
+                        failure_t *failure)
 {
     if (!strcmp (hello->service, "broker"))
         return failure_set (failure, E_REFUSED, "service", "there is one broker");
     if (message->name && strcmp (message->name, hello->service) != 0)
-        return failure_set (failure, E_REFUSED, "service", "the certificate of '%s' does not stand for %s", message->name,
+        return failure_set (failure, E_REFUSED, "service",
+                            "the certificate of '%s' does not stand for %s", message->name,
                             hello->service);
     if (self->peer_count >= PEERS_MAX)
-        return failure_set (failure, E_UNAVAILABLE, "", "the broker has %d peers, no more fit", PEERS_MAX);
+        return failure_set (failure, E_UNAVAILABLE, "", "the broker has %d peers, no more fit",
+                            PEERS_MAX);
     return 0;
 }
 
@@ -122,7 +128,8 @@ static peer_t *peer_new (broker_t *self, const router_message_t *message, const 
 static void beat_send (broker_t *self, peer_t *peer, envelope_kind_t kind)
 {
     envelope_t e = {.kind = kind};
-    beat_t beat = {.clock_ms = self->now_ms, .incarnation = self->incarnation, .session = peer->session};
+    beat_t beat = {
+        .clock_ms = self->now_ms, .incarnation = self->incarnation, .session = peer->session};
     buf_clear (&self->body);
     beat_write (&beat, &self->body);
     broker_send_envelope (self, peer->connection, &e, buf_bytes (&self->body));
@@ -137,7 +144,10 @@ static bool number_is_free (broker_t *self, const hello_t *hello)
         return true;
     beat_send (self, other, ENV_BEAT); /* tells at once if its connection is gone */
     if (!other->gone && !other->frozen) {
-        broker_tell (self, "replica number taken", other, "another process says hello with it");
+        if (!other->told_ms || self->now_ms - other->told_ms >= TELL_AGAIN_MS) {
+            other->told_ms = self->now_ms;
+            broker_tell (self, "replica number taken", other, "another process says hello with it");
+        }
         return false;
     }
     peer_remove (self, other);
@@ -157,7 +167,8 @@ static int peer_serve (broker_t *self, peer_t *peer, const hello_t *hello)
     return code;
 }
 
-static int peer_register (broker_t *self, const router_message_t *message, const hello_t *hello, failure_t *failure)
+static int peer_register (broker_t *self, const router_message_t *message, const hello_t *hello,
+                          failure_t *failure)
 {
     peer_t *peer = peer_new (self, message, hello);
     if (!peer)
@@ -165,7 +176,8 @@ static int peer_register (broker_t *self, const router_message_t *message, const
     int code = hello->serves ? peer_serve (self, peer, hello) : 0;
     if (code) {
         peer_remove (self, peer);
-        return failure_set (failure, code, "", "the broker has no room for a replica of %s", hello->service);
+        return failure_set (failure, code, "", "the broker has no room for a replica of %s",
+                            hello->service);
     }
     broker_tell (self, "peer registered", peer, hello->serves ? "serves" : "asks");
     beat_send (self, peer, ENV_WELCOME);

@@ -182,7 +182,8 @@ static void without_an_owner_writes_wait_a_second (void **state)
     assert_int_equal (client_ask (cli, "alpha.incr", "", 2000).code, 0);
     bed_kill (bed, owner);
     answer_t a = {0};
-    for (int i = 0; i < 50 && a.code != E_UNAVAILABLE; i++) /* those that the dead one still got end otherwise */
+    for (int i = 0; i < 50 && a.code != E_UNAVAILABLE;
+         i++) /* those that the dead one still got end otherwise */
         a = client_ask (cli, "alpha.incr", "", 5000);
     assert_int_equal (a.code, E_UNAVAILABLE);
     client_start (cli, &a, "alpha.incr", "", 5000, 0);
@@ -223,10 +224,12 @@ static void the_schema_says_who_may_ask (void **state)
     bed_replica (bed, "messaging", 0, 16, "owner");
     client_t *edge = client_new (bed->bus, "edge", NULL);
     client_t *billing = client_new (bed->bus, "billing", NULL);
-    assert_int_equal (client_ask (edge, "messaging.sms_send", "", 2000).code, E_CONFLICT); /* reached it: that is its answer */
+    assert_int_equal (client_ask (edge, "messaging.sms_send", "", 2000).code,
+                      E_CONFLICT); /* reached it: that is its answer */
     assert_int_equal (client_ask (billing, "messaging.sms_send", "", 2000).code, E_REFUSED);
     assert_int_equal (client_ask (billing, "messaging.metrics", "", 2000).code, E_REFUSED);
-    assert_int_equal (client_ask (billing, "messaging.journal_read", "", 2000).code, E_UNKNOWN_OP); /* may, but it has none */
+    assert_int_equal (client_ask (billing, "messaging.journal_read", "", 2000).code,
+                      E_UNKNOWN_OP); /* may, but it has none */
     assert_int_equal (client_ask (billing, "broker.status", "", 2000).code, E_REFUSED);
     assert_int_equal (client_ask (edge, "broker.fly", "", 2000).code, E_UNKNOWN_OP);
     assert_int_equal (client_metric (edge, "refused_total"), 3);
@@ -275,7 +278,8 @@ static void a_repeat_attaches (void **state)
     (void) state;
     bed_t *bed = bed_new (NULL);
     bed_replica (bed, "alpha", 0, 16, NULL);
-    client_t *first = client_new (bed->bus, "edge", NULL), *second = client_new (bed->bus, "edge", NULL);
+    client_t *first = client_new (bed->bus, "edge", NULL),
+             *second = client_new (bed->bus, "edge", NULL);
     client_t *other = client_new (bed->bus, "cli", NULL);
     id16_t id = {{9}};
     answer_t a, b, c;
@@ -313,16 +317,22 @@ static void the_broker_ends_as_it_should (void **state)
     longer[sizeof longer - 1] = 0;
     assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, NULL}), 69);
     assert_int_equal (bed_broker_run ((const char *const[]){"--data", longer, NULL}), 78);
-    assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, "--check-config", NULL}), 0);
-    assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, "--listen", "tcp://127.0.0.1:1", NULL}), 78);
-    assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, "--listen", "127.0.0.1:1", "--check-config", NULL}), 78);
+    assert_int_equal (
+        bed_broker_run ((const char *const[]){"--data", bed->folder, "--check-config", NULL}), 0);
+    assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, "--listen",
+                                                            "tcp://127.0.0.1:1", NULL}),
+                      78);
+    assert_int_equal (bed_broker_run ((const char *const[]){"--data", bed->folder, "--listen",
+                                                            "127.0.0.1:1", "--check-config", NULL}),
+                      78);
     assert_int_equal (bed_broker_run ((const char *const[]){"--fly", NULL}), 64);
     assert_int_equal (bed_broker_run ((const char *const[]){"--queue-max", "0", NULL}), 64);
     assert_int_equal (bed_broker_run ((const char *const[]){"--queue-max", NULL}), 64);
     setenv ("AVIARY_BROKER_COLOUR", "red", 1);
     assert_int_equal (bed_broker_run ((const char *const[]){"--check-config", NULL}), 64);
     unsetenv ("AVIARY_BROKER_COLOUR");
-    assert_int_equal (client_ask (cli, "broker.ping", "", 2000).code, 0); /* the second broker did not hurt the first */
+    assert_int_equal (client_ask (cli, "broker.ping", "", 2000).code,
+                      0); /* the second broker did not hurt the first */
     client_destroy (&cli);
     bed_destroy (&bed); /* TERM: 0 */
 }

@@ -26,7 +26,9 @@ static const schema_setting_t *setting_find (const char *name, size_t length)
     if (length >= sizeof plain)
         return NULL;
     for (size_t i = 0; i < length; i++)
-        plain[i] = name[i] == '-' ? '_' : name[i] >= 'A' && name[i] <= 'Z' ? (char) (name[i] - 'A' + 'a') : name[i];
+        plain[i] = name[i] == '-'                     ? '_'
+                   : name[i] >= 'A' && name[i] <= 'Z' ? (char) (name[i] - 'A' + 'a')
+                                                      : name[i];
     plain[length] = 0;
     for (int i = 0; i < BROKER_SETTING_COUNT; i++)
         if (!strcmp (broker_settings[i].name, plain))
@@ -57,7 +59,8 @@ static int environment_read (broker_settings_t *out)
             continue;
         const char *name = *variable + sizeof env_prefix - 1;
         const char *equals = strchr (name, '=');
-        const schema_setting_t *setting = equals ? setting_find (name, (size_t) (equals - name)) : NULL;
+        const schema_setting_t *setting =
+            equals ? setting_find (name, (size_t) (equals - name)) : NULL;
         if (!setting)
             return wrong (*variable, "no such setting");
         if (setting_set (out, setting, equals + 1))
@@ -74,7 +77,8 @@ static void help (void)
         snprintf (flag, sizeof flag, "%s", broker_settings[i].name);
         for (char *c = flag; *c; c++)
             *c = *c == '_' ? '-' : *c;
-        printf ("  --%-14s %s (%s)\n", flag, broker_settings[i].doc, *broker_settings[i].initial ? broker_settings[i].initial : "empty");
+        printf ("  --%-14s %s (%s)\n", flag, broker_settings[i].doc,
+                *broker_settings[i].initial ? broker_settings[i].initial : "empty");
     }
     printf ("  --check-config   look at the settings, start nothing\n"
             "  --version, --help\n\n"
@@ -105,8 +109,11 @@ static int flags_read (int argc, char **argv, broker_settings_t *out, settings_a
         if (plain_flag (flag, action))
             continue;
         size_t length = strcspn (flag, "=");
-        const schema_setting_t *setting = strncmp (flag, "--", 2) ? NULL : setting_find (flag + 2, length - 2);
-        const char *value = flag[length] == '=' ? flag + length + 1 : i + 1 < argc ? argv[++i] : NULL;
+        const schema_setting_t *setting =
+            strncmp (flag, "--", 2) ? NULL : setting_find (flag + 2, length - 2);
+        const char *value = flag[length] == '=' ? flag + length + 1
+                            : i + 1 < argc      ? argv[++i]
+                                                : NULL;
         if (!setting)
             return wrong (flag, "no such flag; see --help");
         if (!value)

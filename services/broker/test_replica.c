@@ -38,18 +38,21 @@ static void say (replica_t *self, uint64_t token, const char *text)
     bus_answer (self->bus, token, bytes_of_str (text), false, NULL);
 }
 
-static void on_ask (void *context, uint64_t token, const envelope_t *header, bytes_t body, arena_t *arena)
+static void on_ask (void *context, uint64_t token, const envelope_t *header, bytes_t body,
+                    arena_t *arena)
 {
     replica_t *self = context;
     const char *op = strchr (header->target, '.') + 1;
     bool slow = !strcmp (op, "slow"), later = !strcmp (op, "later");
     bool keep = slow || later || !strcmp (op, "hold");
     if ((slow || later) && self->slow_count < SLOW_MAX)
-        self->slow[self->slow_count++] = (slow_t){token, clock_mono_ms () + (slow ? SLOW_MS : LATER_MS)};
+        self->slow[self->slow_count++] =
+            (slow_t){token, clock_mono_ms () + (slow ? SLOW_MS : LATER_MS)};
     else if (!strcmp (op, "echo"))
         bus_answer (self->bus, token, body, true, "req_first");
     else if (!strcmp (op, "who"))
-        say (self, token, arena_printf (arena, "%s#%d %s", self->service, self->number, header->sender));
+        say (self, token,
+             arena_printf (arena, "%s#%d %s", self->service, self->number, header->sender));
     else if (!strcmp (op, "incr"))
         say (self, token, arena_printf (arena, "%d by %d", ++self->count, self->number));
     else if (!strcmp (op, "count"))
@@ -72,7 +75,8 @@ static void slow_answer (replica_t *self)
             continue;
         say (self, self->slow[i].token, "slow");
         bus_credit (self->bus, 1);
-        memmove (&self->slow[i], &self->slow[i + 1], (size_t) (--self->slow_count - i) * sizeof self->slow[0]);
+        memmove (&self->slow[i], &self->slow[i + 1],
+                 (size_t) (--self->slow_count - i) * sizeof self->slow[0]);
         i--;
     }
 }
@@ -107,8 +111,7 @@ static void run (replica_t *self, int signals)
     int64_t end_ms = INT64_MAX;
     while (clock_mono_ms () < end_ms) {
         int next_ms = 0;
-        while (bus_work (self->bus, &next_ms)) {
-        }
+        while (bus_work (self->bus, &next_ms)) {}
         if (next_ms > 5)
             next_ms = 5;
         struct pollfd fds[] = {{bus_fd (self->bus), POLLIN, 0}, {signals, POLLIN, 0}};
@@ -120,8 +123,10 @@ static void run (replica_t *self, int signals)
 
 int main (int argc, char **argv)
 {
-    static const char *const ops[] = {"who", "hold", "slow", "later", "count", "incr!", "sms_send!", "echo", NULL};
-    static const char *const bare_ops[] = {"who", "hold", "slow", "later", "count", "incr!", "sms_send!", NULL};
+    static const char *const ops[] = {"who",   "hold",      "slow", "later", "count",
+                                      "incr!", "sms_send!", "echo", NULL};
+    static const char *const bare_ops[] = {"who",   "hold",  "slow",      "later",
+                                           "count", "incr!", "sms_send!", NULL};
     prctl (PR_SET_PDEATHSIG, SIGKILL); /* outlives exec */
     if (argc >= 3 && !strcmp (argv[1], "run"))
         return execv (argv[2], argv + 2);

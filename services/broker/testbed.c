@@ -22,7 +22,9 @@ enum { ARGS_MAX = 24, GIVE_UP_MS = 10000 };
 
 static pid_t start (const char *program, const char *const *args)
 {
-    char *argv[ARGS_MAX] = {"test-replica", "run", (char *) (uintptr_t) program}; /* ends with this process, however it ends */
+    char *argv[ARGS_MAX] = {
+        "test-replica", "run",
+        (char *) (uintptr_t) program}; /* ends with this process, however it ends */
     for (int i = 0; args && args[i]; i++)
         argv[i + 3] = (char *) (uintptr_t) args[i];
     pid_t pid;
@@ -126,11 +128,13 @@ pid_t bed_replica (bed_t *self, const char *service, int number, int credit, con
     client_t *cli = client_new (self->bus, "cli", NULL);
     arena_t *arena = arena_new (1 << 20);
     bool there = false;
-    for (int64_t until = clock_mono_ms () + GIVE_UP_MS; !there && clock_mono_ms () < until; bed_sleep (5)) {
+    for (int64_t until = clock_mono_ms () + GIVE_UP_MS; !there && clock_mono_ms () < until;
+         bed_sleep (5)) {
         arena_reset (arena);
         broker_status_out_t status = client_status (cli, arena);
         const broker_replica_state_t *state = status_replica (&status, service, number);
-        there = state && state->pid == pid && state->ready && (!option || strcmp (option, "owner") != 0 || state->owner);
+        there = state && state->pid == pid && state->ready &&
+                (!option || strcmp (option, "owner") != 0 || state->owner);
     }
     assert_true (there);
     arena_destroy (&arena);
@@ -143,7 +147,8 @@ pid_t bed_replica (bed_t *self, const char *service, int number, int credit, con
 client_t *client_new (const char *endpoint, const char *service, const curve_keys_t *keys)
 {
     client_t *self = calloc (1, sizeof *self);
-    bus_config_t config = {.endpoint = endpoint, .service = service, .pid = (unsigned) getpid (), .curve = keys};
+    bus_config_t config = {
+        .endpoint = endpoint, .service = service, .pid = (unsigned) getpid (), .curve = keys};
     failure_t failure = {0};
     assert_non_null (self);
     if (bus_new (&config, &self->bus, &failure))
@@ -173,10 +178,12 @@ static void done (void *context, const envelope_t *header, bytes_t body, const f
     if (failure)
         snprintf (answer->text, sizeof answer->text, "%s", failure->text);
     else
-        snprintf (answer->text, sizeof answer->text, "%.*s", (int) body.size, (const char *) body.data);
+        snprintf (answer->text, sizeof answer->text, "%.*s", (int) body.size,
+                  (const char *) body.data);
     if (header) {
         snprintf (answer->sender, sizeof answer->sender, "%s", header->sender);
-        snprintf (answer->first_request_id, sizeof answer->first_request_id, "%s", header->first_request_id ? header->first_request_id : "");
+        snprintf (answer->first_request_id, sizeof answer->first_request_id, "%s",
+                  header->first_request_id ? header->first_request_id : "");
         answer->replayed = header->replayed;
     }
     free (waiter);
@@ -191,7 +198,8 @@ static void envelope_start (client_t *self, answer_t *answer, envelope_t *e, con
     bus_ask (self->bus, e, bytes_of_str (body), done, waiter);
 }
 
-void client_start (client_t *self, answer_t *answer, const char *target, const char *body, uint32_t ttl_ms, uint8_t tenant)
+void client_start (client_t *self, answer_t *answer, const char *target, const char *body,
+                   uint32_t ttl_ms, uint8_t tenant)
 {
     envelope_t e = {.target = target, .ttl_ms = ttl_ms, .principal = PRINCIPAL_CLI};
     if (tenant)
@@ -205,30 +213,37 @@ void client_start_as (client_t *self, answer_t *answer, const char *target, id16
     envelope_start (self, answer, &e, "");
 }
 
-static void client_step (client_t *self, int most_ms)
+/* All that is there; how long it may sleep then. */
+static int client_turn (client_t *self)
 {
     int next_ms = 0;
-    while (bus_work (self->bus, &next_ms)) {
-    }
+    while (bus_work (self->bus, &next_ms)) {}
+    return next_ms;
+}
+
+static void client_sleep (client_t *self, int ms)
+{
     struct pollfd fd = {bus_fd (self->bus), POLLIN, 0};
-    poll (&fd, 1, next_ms < most_ms ? next_ms : most_ms);
+    poll (&fd, 1, ms);
 }
 
 void client_work (client_t *self, int ms)
 {
     int64_t until = clock_mono_ms () + ms;
-    for (int64_t now; (now = clock_mono_ms ()) < until;)
-        client_step (self, (int) (until - now));
-    int next_ms;
-    while (bus_work (self->bus, &next_ms)) {
-    }
+    int next_ms = client_turn (self);
+    for (int64_t now; (now = clock_mono_ms ()) < until; next_ms = client_turn (self))
+        client_sleep (self, next_ms < until - now ? next_ms : (int) (until - now));
 }
 
 void client_wait (client_t *self, const answer_t *answer)
 {
     int64_t until = clock_mono_ms () + GIVE_UP_MS;
-    while (!answer->calls && clock_mono_ms () < until)
-        client_step (self, 100);
+    for (;;) {
+        int next_ms = client_turn (self);
+        if (answer->calls || clock_mono_ms () >= until)
+            break;
+        client_sleep (self, next_ms);
+    }
     assert_int_equal (answer->calls, 1);
 }
 
@@ -247,7 +262,8 @@ typedef struct packed {
     buf_t body;
 } packed_t;
 
-static void packed_done (void *context, const envelope_t *header, bytes_t body, const failure_t *failure)
+static void packed_done (void *context, const envelope_t *header, bytes_t body,
+                         const failure_t *failure)
 {
     packed_t *packed = context;
     (void) header;
@@ -263,21 +279,26 @@ static packed_t client_packed (client_t *self, const char *target)
     packed_t packed = {0};
     envelope_t e = {.target = target, .ttl_ms = 5000, .principal = PRINCIPAL_CLI};
     bus_ask (self->bus, &e, (bytes_t){0}, packed_done, &packed);
-    while (!packed.calls)
-        client_step (self, 100);
-    return packed;
+    for (;;) {
+        int next_ms = client_turn (self);
+        if (packed.calls)
+            return packed;
+        client_sleep (self, next_ms);
+    }
 }
 
 broker_status_out_t client_status (client_t *self, arena_t *arena)
 {
     broker_status_out_t out = {0};
     packed_t packed = client_packed (self, "broker.status");
-    assert_int_equal (schema_unpack (&broker_status_out_type, buf_bytes (&packed.body), arena, &out, NULL), 0);
+    assert_int_equal (
+        schema_unpack (&broker_status_out_type, buf_bytes (&packed.body), arena, &out, NULL), 0);
     buf_free (&packed.body);
     return out;
 }
 
-const broker_replica_state_t *status_replica (const broker_status_out_t *status, const char *service, int number)
+const broker_replica_state_t *status_replica (const broker_status_out_t *status,
+                                              const char *service, int number)
 {
     const broker_replica_state_t *replicas = status->replicas.items;
     for (size_t i = 0; i < status->replicas.count; i++)
@@ -291,7 +312,8 @@ long client_metric (client_t *self, const char *name)
     arena_t *arena = arena_new (1 << 20);
     common_metrics_out_t out = {0};
     packed_t packed = client_packed (self, "broker.metrics");
-    assert_int_equal (schema_unpack (&common_metrics_out_type, buf_bytes (&packed.body), arena, &out, NULL), 0);
+    assert_int_equal (
+        schema_unpack (&common_metrics_out_type, buf_bytes (&packed.body), arena, &out, NULL), 0);
     char line[128];
     snprintf (line, sizeof line, "\naviary_broker_%s ", name);
     const char *at = strstr (out.text, line);

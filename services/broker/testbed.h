@@ -28,7 +28,8 @@ typedef struct bed {
 
 /* Starts a broker in a new folder; args end with NULL, may be NULL. */
 bed_t *bed_new (const char *const *args);
-void bed_destroy (bed_t **self); /* TERM to the broker, which must exit 0 if it is there; the folder goes */
+void bed_destroy (
+    bed_t **self); /* TERM to the broker, which must exit 0 if it is there; the folder goes */
 void bed_broker_start (bed_t *self, const char *const *args);
 void bed_broker_kill (bed_t *self); /* -9 */
 /* Runs the broker with the args until it ends; its exit code. */
@@ -39,13 +40,13 @@ void bed_kill (bed_t *self, pid_t pid); /* -9, and reaped */
 void bed_sleep (int ms);
 
 typedef struct answer {
-    int calls;              /* of the callback */
-    int code;               /* 0 = answered */
-    char text[BED_TEXT];    /* body, or the failure's text */
+    int calls;           /* of the callback */
+    int code;            /* 0 = answered */
+    char text[BED_TEXT]; /* body, or the failure's text */
     char sender[64];
     char first_request_id[64];
     bool replayed;
-    int order;              /* when it came: 1, 2, ... in its client */
+    int order; /* when it came: 1, 2, ... in its client */
 } answer_t;
 
 typedef struct client {
@@ -56,16 +57,20 @@ typedef struct client {
 client_t *client_new (const char *endpoint, const char *service, const curve_keys_t *keys);
 void client_destroy (client_t **self);
 /* Starts an ask; `answer` is zeroed and filled when it ends. */
-void client_start (client_t *self, answer_t *answer, const char *target, const char *body, uint32_t ttl_ms, uint8_t tenant);
-void client_start_as (client_t *self, answer_t *answer, const char *target, id16_t id); /* with an id, 5 s */
-void client_work (client_t *self, int ms);              /* for so long */
-void client_wait (client_t *self, const answer_t *answer); /* until it ended; fails the test after 10 s */
+void client_start (client_t *self, answer_t *answer, const char *target, const char *body,
+                   uint32_t ttl_ms, uint8_t tenant);
+void client_start_as (client_t *self, answer_t *answer, const char *target,
+                      id16_t id);          /* with an id, 5 s */
+void client_work (client_t *self, int ms); /* for so long */
+void client_wait (client_t *self,
+                  const answer_t *answer); /* until it ended; fails the test after 10 s */
 answer_t client_ask (client_t *self, const char *target, const char *body, uint32_t ttl_ms);
 /* The broker's metrics: value of a counter. */
 long client_metric (client_t *self, const char *name);
 
 /* broker.status, decoded; strings in the arena. */
 broker_status_out_t client_status (client_t *self, arena_t *arena);
-const broker_replica_state_t *status_replica (const broker_status_out_t *status, const char *service, int number);
+const broker_replica_state_t *status_replica (const broker_status_out_t *status,
+                                              const char *service, int number);
 
 #endif

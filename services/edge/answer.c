@@ -16,7 +16,8 @@ typedef struct headers {
     size_t count;
 } headers_t;
 
-static void header_add (headers_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+static void header_add (headers_t *self, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
 
 static void header_add (headers_t *self, const char *format, ...)
 {
@@ -49,11 +50,13 @@ static void answer_note (exchange_t *x, int status)
 {
     char number[16], took[32];
     edge_t *edge = x->edge;
-    atomic_fetch_add_explicit (&edge->answered[status / 100 % STATUS_CLASSES], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit (&edge->answered[status / 100 % STATUS_CLASSES], 1,
+                               memory_order_relaxed);
     snprintf (number, sizeof number, "%d", status);
     snprintf (took, sizeof took, "%lld", (long long) (clock_mono_us () - x->began_us));
-    svc_log (edge->svc, status == 500 ? LOG_WARN : LOG_DEBUG, "request", "op", x->op ? x->op->name : "-", "status", number, "us", took,
-             "request_id", x->request_id, NULL);
+    svc_log (edge->svc, status == 500 ? LOG_WARN : LOG_DEBUG, "request", "op",
+             x->op ? x->op->name : "-", "status", number, "us", took, "request_id", x->request_id,
+             NULL);
 }
 
 static web_next_t send (exchange_t *x, int status, const headers_t *headers, bytes_t body)
@@ -65,7 +68,8 @@ static web_next_t send (exchange_t *x, int status, const headers_t *headers, byt
 
 /* ---- errors ---- */
 
-static void headers_of_failure (headers_t *self, const exchange_t *x, int status, const failure_t *failure)
+static void headers_of_failure (headers_t *self, const exchange_t *x, int status,
+                                const failure_t *failure)
 {
     int64_t wait_s = (failure->retry_after_ms + 999) / 1000;
     if (status == 401)
@@ -84,7 +88,8 @@ static web_next_t failure_send (exchange_t *x, const failure_t *failure, bool co
 {
     headers_t headers = {0};
     buf_t body = {0};
-    dialect_blame_t blame = {.op = x->op, .core = core, .docs_url = x->edge->docs_url, .status = said};
+    dialect_blame_t blame = {
+        .op = x->op, .core = core, .docs_url = x->edge->docs_url, .status = said};
     int status = dialect_error_render (x->edge->dialect, failure, &blame, &body);
     headers_common (&headers, x, "application/json");
     headers_of_failure (&headers, x, status, failure);
@@ -102,7 +107,8 @@ web_next_t answer_fail (exchange_t *x, int code, const char *field, const char *
 {
     failure_t failure = {0};
     if (code == E_RATE_LIMITED && !text)
-        failure_set (&failure, code, field, "Too many requests: try again in %u seconds", x->limit.retry_after_s);
+        failure_set (&failure, code, field, "Too many requests: try again in %u seconds",
+                     x->limit.retry_after_s);
     else
         failure_set (&failure, code, field, "%s", text ? text : error_doc (code));
     return failure_send (x, &failure, false, 0);

@@ -27,7 +27,8 @@ call_t *ask_call (exchange_t *x, const schema_op_t *op)
     header->org = x->who.org;
     header->app = x->who.app;
     header->test = x->who.test;
-    header->principal = x->who.kind == ACCOUNTS_KEY_KIND_ADMIN ? PRINCIPAL_ADMIN_KEY : PRINCIPAL_APP_KEY;
+    header->principal =
+        x->who.kind == ACCOUNTS_KEY_KIND_ADMIN ? PRINCIPAL_ADMIN_KEY : PRINCIPAL_APP_KEY;
     header->principal_id = x->who.id;
     if (x->route.param_count && strlen (x->route.params[0]) < sizeof call->subject) {
         strcpy (call->subject, x->route.params[0]); /* bounds were just looked at */
@@ -90,8 +91,10 @@ static web_next_t answer_lost (exchange_t *x, int code)
 {
     const char *text = "No answer came in time; try again";
     if (x->op->op->flags & OP_WRITE)
-        text = x->idempotency_key ? "The answer got lost: a repeat with the same Idempotency-Key is safe and gets the outcome"
-                                  : "The answer got lost and it may have been done: with an Idempotency-Key a repeat would be safe";
+        text =
+            x->idempotency_key
+                ? "The answer got lost: a repeat with the same Idempotency-Key is safe and gets the outcome"
+                : "The answer got lost and it may have been done: with an Idempotency-Key a repeat would be safe";
     return answer_fail (x, code, NULL, text);
 }
 

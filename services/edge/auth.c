@@ -15,7 +15,8 @@ enum { KEY_TEXT_MAX = 200, RESOLVE_MS = 2000 };
 
 /* ---- rate limits ---- */
 
-static void bucket_hash (const edge_t *edge, const void *scope, size_t size, const char *bucket, uint8_t out[LIMITS_HASH_SIZE])
+static void bucket_hash (const edge_t *edge, const void *scope, size_t size, const char *bucket,
+                         uint8_t out[LIMITS_HASH_SIZE])
 {
     uint8_t mac[SIGN_SHA256_SIZE];
     bytes_t parts[] = {bytes_of_str (bucket), bytes_of ("", 1), bytes_of (scope, size)};
@@ -128,7 +129,8 @@ static web_next_t key_known (exchange_t *x, const key_info_t *who)
 {
     int32_t wanted = x->op->auth == AUTH_ADMIN ? ACCOUNTS_KEY_KIND_ADMIN : ACCOUNTS_KEY_KIND_APP;
     if (who->kind != wanted)
-        return unauthorized (x, wanted == ACCOUNTS_KEY_KIND_APP ? "An app key is needed here" : "An admin key is needed here");
+        return unauthorized (x, wanted == ACCOUNTS_KEY_KIND_APP ? "An app key is needed here"
+                                                                : "An admin key is needed here");
     x->who = *who;
     x->known = true;
     return exchange_authorized (x);
@@ -139,9 +141,12 @@ static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
     accounts_key_resolve_out_t out = {0};
     if (in_time && call->failure.code == E_UNAUTHORIZED)
         return unauthorized (x, "The API key is not known");
-    if (!in_time || call->failure.code || schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena, &out, NULL)) {
+    if (!in_time || call->failure.code ||
+        schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena, &out,
+                       NULL)) {
         address_peek (x);
-        return answer_fail (x, E_UNAVAILABLE, NULL, "The API key cannot be checked at the moment; try again soon");
+        return answer_fail (x, E_UNAVAILABLE, NULL,
+                            "The API key cannot be checked at the moment; try again soon");
     }
     key_info_t who = {.id = out.id,
                       .org = out.org,
@@ -156,7 +161,8 @@ static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
 
 static web_next_t key_resolve (exchange_t *x)
 {
-    call_t *call = ask_call (x, schema_op_find ("accounts.key_resolve", strlen ("accounts.key_resolve")));
+    call_t *call =
+        ask_call (x, schema_op_find ("accounts.key_resolve", strlen ("accounts.key_resolve")));
     accounts_key_resolve_in_t in = {.proof = bytes_of (x->proof, sizeof x->proof)};
     memcpy (in.lookup.b, x->proof, sizeof in.lookup.b);
     if (!call) {
@@ -173,8 +179,9 @@ web_next_t auth_begin (exchange_t *x)
     key_info_t who;
     const char *key = bearer_of (x);
     if (!key)
-        return unauthorized (x, web_header (x->web, "Authorization") ? "The Authorization header must be \"Bearer KEY\""
-                                                                     : "An API key is needed: Authorization: Bearer KEY");
+        return unauthorized (x, web_header (x->web, "Authorization")
+                                    ? "The Authorization header must be \"Bearer KEY\""
+                                    : "An API key is needed: Authorization: Bearer KEY");
     keyring_hash (svc_keyring (x->edge->svc), key, x->proof);
     if (key_cache_find (x->edge->keys, x->proof, clock_mono_ms (), &who))
         return key_known (x, &who);

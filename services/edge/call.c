@@ -28,7 +28,8 @@ void call_drop (call_t *call)
     web_call_release (&call->web);
 }
 
-static void call_done (void *context, const envelope_t *header, bytes_t body, const failure_t *failure)
+static void call_done (void *context, const envelope_t *header, bytes_t body,
+                       const failure_t *failure)
 {
     call_t *self = context;
     if (header) {

@@ -26,12 +26,12 @@ typedef struct follower follower_t;
 typedef struct edge {
     svc_t *svc;
     const dialect_t *dialect;
-    char listen[128];       /* of this replica */
+    char listen[128]; /* of this replica */
     char public_url[512];
     char docs_url[512];
     size_t body_max;
     bool limits_on;
-    uint32_t limit_all;     /* of every bucket; 0 = as the dialect says */
+    uint32_t limit_all; /* of every bucket; 0 = as the dialect says */
     web_config_t web;
     web_server_t *server;
     routes_t *routes;
@@ -59,9 +59,9 @@ typedef struct call {
     char key[256];
     buf_t body;
     /* what came back; only to be read once complete */
-    failure_t failure;      /* code 0: answered */
+    failure_t failure; /* code 0: answered */
     buf_t answer;
-    bool by_broker;         /* the failure is the broker's word */
+    bool by_broker; /* the failure is the broker's word */
     bool replayed;
     char first_request_id[REQUEST_ID_MAX + 1];
 } call_t;
@@ -87,23 +87,23 @@ struct exchange {
     char trace[TRACE_LENGTH + 1];
     int64_t began_us;
     route_match_t route;
-    const schema_public_t *op;  /* NULL until routed */
+    const schema_public_t *op; /* NULL until routed */
     uint8_t proof[SIGN_SHA256_SIZE];
     uint64_t key_epoch;
-    bool known;                 /* `who` is set */
+    bool known; /* `who` is set */
     key_info_t who;
     limit_state_t limit;
-    bool limit_shown;           /* rate-limit headers go on the answer */
+    bool limit_shown; /* rate-limit headers go on the answer */
     exchange_step_t *then;
     void *in;
     bytes_t packed;
     const char *idempotency_key;
     uint8_t fingerprint[SIGN_SHA256_SIZE];
-    id16_t ask_id;              /* of the main ask, the same in a repeat */
-    int64_t until_ms;           /* monotonic: its deadline */
+    id16_t ask_id;    /* of the main ask, the same in a repeat */
+    int64_t until_ms; /* monotonic: its deadline */
     bool repeated;
     bool replayed;
-    void *gather;               /* probes.c */
+    void *gather; /* probes.c */
 };
 
 exchange_t *exchange_new (edge_t *edge, web_request_t *web);

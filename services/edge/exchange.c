@@ -23,7 +23,8 @@ id16_t edge_new_id (edge_t *edge)
 static bool is_request_id (const char *text)
 {
     size_t length = text ? strlen (text) : 0;
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     return length > 0 && length <= REQUEST_ID_MAX && strspn (text, letters) == length;
 }
 
@@ -33,8 +34,9 @@ static bool is_trace (const char *text)
     static const char hex[] = "0123456789abcdef";
     if (!text || strlen (text) != TRACE_LENGTH || memcmp (text, "00-", 3) != 0)
         return false;
-    return strspn (text + 3, hex) == 32 && text[35] == '-' && strspn (text + 36, hex) == 16 && text[52] == '-' &&
-           strspn (text + 53, hex) == 2 && strspn (text + 3, "0") < 32 && strspn (text + 36, "0") < 16;
+    return strspn (text + 3, hex) == 32 && text[35] == '-' && strspn (text + 36, hex) == 16 &&
+           text[52] == '-' && strspn (text + 53, hex) == 2 && strspn (text + 3, "0") < 32 &&
+           strspn (text + 36, "0") < 16;
 }
 
 static void trace_make (exchange_t *x)
@@ -145,7 +147,10 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     x->limit_shown = true;
     address_peek (x);
-    int code = status == 413 ? E_TOO_LARGE : status == 503 ? E_UNAVAILABLE : status >= 500 && status != 501 ? E_INTERNAL : E_BAD_REQUEST;
+    int code = status == 413                    ? E_TOO_LARGE
+               : status == 503                  ? E_UNAVAILABLE
+               : status >= 500 && status != 501 ? E_INTERNAL
+                                                : E_BAD_REQUEST;
     answer_status (x, status, code, text);
 }
 

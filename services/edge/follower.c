@@ -12,7 +12,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { PAGE = 500, POLL_MS = 300, POLL_TTL_MS = 1500, PAUSE_MS = 50, SLICE_MS = 50, CURSOR_MAX = 64, PAGE_MEMORY = 4 << 20 };
+enum {
+    PAGE = 500,
+    POLL_MS = 300,
+    POLL_TTL_MS = 1500,
+    PAUSE_MS = 50,
+    SLICE_MS = 50,
+    CURSOR_MAX = 64,
+    PAGE_MEMORY = 4 << 20
+};
 
 struct follower {
     edge_t *edge;
@@ -59,9 +67,11 @@ static bool page_apply (follower_t *self, const call_t *call, int64_t sent_ms)
 {
     common_journal_read_out_t page = {0};
     bool fresh = self->cursor_size == 0;
-    if (schema_unpack (&common_journal_read_out_type, buf_bytes (&call->answer), self->arena, &page, NULL))
+    if (schema_unpack (&common_journal_read_out_type, buf_bytes (&call->answer), self->arena, &page,
+                       NULL))
         return false;
-    if (page.cursor.size > CURSOR_MAX || !key_lease_page (self->edge->keys, &page, fresh, sent_ms, self->arena))
+    if (page.cursor.size > CURSOR_MAX ||
+        !key_lease_page (self->edge->keys, &page, fresh, sent_ms, self->arena))
         return false;
     if (page.cursor.size) {
         memcpy (self->cursor, page.cursor.data, page.cursor.size);
@@ -88,7 +98,8 @@ static void trouble_tell (follower_t *self, const failure_t *failure)
 {
     bool lapsed = key_lease_until (self->edge->keys) <= clock_mono_ms ();
     if (lapsed && !self->told)
-        svc_log (self->edge->svc, LOG_WARN, "accounts cannot be followed: cached keys are not used", "reason", failure->text, NULL);
+        svc_log (self->edge->svc, LOG_WARN, "accounts cannot be followed: cached keys are not used",
+                 "reason", failure->text, NULL);
     self->told = lapsed;
 }
 

@@ -67,7 +67,8 @@ static void set_unlock (key_cache_t *self, size_t set)
     pthread_mutex_unlock (&self->locks[set % LOCKS]);
 }
 
-bool key_cache_find (key_cache_t *self, const uint8_t proof[SIGN_SHA256_SIZE], int64_t now_ms, key_info_t *out)
+bool key_cache_find (key_cache_t *self, const uint8_t proof[SIGN_SHA256_SIZE], int64_t now_ms,
+                     key_info_t *out)
 {
     if (atomic_load (&self->until_ms) <= now_ms)
         return false;
@@ -103,7 +104,8 @@ static entry_t *place_of (key_cache_t *self, entry_t *ways, const uint8_t *proof
     return best;
 }
 
-void key_cache_put (key_cache_t *self, uint64_t epoch, const uint8_t proof[SIGN_SHA256_SIZE], const key_info_t *info)
+void key_cache_put (key_cache_t *self, uint64_t epoch, const uint8_t proof[SIGN_SHA256_SIZE],
+                    const key_info_t *info)
 {
     size_t set = set_of (proof);
     entry_t *ways = set_lock (self, set);
@@ -111,7 +113,8 @@ void key_cache_put (key_cache_t *self, uint64_t epoch, const uint8_t proof[SIGN_
         entry_t *place = place_of (self, ways, proof);
         if (!place->used)
             atomic_fetch_add (&self->size, 1);
-        *place = (entry_t){.used = true, .touched = atomic_fetch_add (&self->clock, 1), .info = *info};
+        *place =
+            (entry_t){.used = true, .touched = atomic_fetch_add (&self->clock, 1), .info = *info};
         memcpy (place->proof, proof, SIGN_SHA256_SIZE);
     }
     set_unlock (self, set);
@@ -187,8 +190,7 @@ size_t key_cache_size (const key_cache_t *self)
 void key_lease_renew (key_cache_t *self, int64_t sent_ms)
 {
     int64_t until = sent_ms + KEY_LEASE_MS, before = atomic_load (&self->until_ms);
-    while (before < until && !atomic_compare_exchange_weak (&self->until_ms, &before, until)) {
-    }
+    while (before < until && !atomic_compare_exchange_weak (&self->until_ms, &before, until)) {}
 }
 
 int64_t key_lease_until (const key_cache_t *self)

@@ -22,7 +22,10 @@ static id16_t id_of (uint32_t kind, uint32_t n)
 
 static key_info_t info_of (uint32_t n)
 {
-    return (key_info_t){.id = id_of (1, n), .app = id_of (2, n % 10), .org = id_of (3, n % 3), .kind = ACCOUNTS_KEY_KIND_APP};
+    return (key_info_t){.id = id_of (1, n),
+                        .app = id_of (2, n % 10),
+                        .org = id_of (3, n % 3),
+                        .kind = ACCOUNTS_KEY_KIND_APP};
 }
 
 static void put (key_cache_t *cache, uint32_t n)
@@ -57,7 +60,8 @@ static void test_lease (void **state)
     key_lease_renew (cache, 4000); /* an older beat answered late takes nothing away */
     assert_true (has (cache, 1, 5999));
     key_lease_renew (cache, 6500);
-    assert_true (has (cache, 1, 7000)); /* what was kept is good again once all that happened is known */
+    assert_true (
+        has (cache, 1, 7000)); /* what was kept is good again once all that happened is known */
     key_cache_destroy (&cache);
     key_cache_destroy (&cache);
 }
@@ -124,7 +128,8 @@ static void page_event (page_t *page, int64_t number, const schema_type_t *type,
     buf_t packed = buf_in (page->arena);
     schema_pack (type, body, &packed);
     size_t n = page->out.events.count++;
-    page->events[n] = (common_event_t){.sequence = (int64_t) n + 1, .number = number, .body = buf_bytes (&packed)};
+    page->events[n] = (common_event_t){
+        .sequence = (int64_t) n + 1, .number = number, .body = buf_bytes (&packed)};
     page->out.events.items = page->events;
     page->out.head = (int64_t) n + 1;
 }
@@ -171,11 +176,13 @@ static void test_pages_that_do_not_tell (void **state)
     page.out.reset = false;
     put (cache, 1);
     uint64_t epoch = key_cache_epoch (cache);
-    assert_true (key_lease_page (cache, &page.out, true, 1600, page.arena)); /* from the head: what came before it is not known */
+    assert_true (key_lease_page (cache, &page.out, true, 1600,
+                                 page.arena)); /* from the head: what came before it is not known */
     assert_int_equal (key_cache_size (cache), 0);
     assert_true (key_cache_epoch (cache) != epoch);
     put (cache, 1);
-    page.events[0] = (common_event_t){.sequence = 1, .number = ACCOUNTS_EVENT_KEY_DELETED, .body = bytes_of_str ("junk")};
+    page.events[0] = (common_event_t){
+        .sequence = 1, .number = ACCOUNTS_EVENT_KEY_DELETED, .body = bytes_of_str ("junk")};
     page.out.events = (schema_list_t){page.events, 1};
     assert_false (key_lease_page (cache, &page.out, false, 1700, page.arena));
     assert_int_equal (key_cache_size (cache), 0);
@@ -185,9 +192,10 @@ static void test_pages_that_do_not_tell (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (test_lease),  cmocka_unit_test (test_drops),
-                                       cmocka_unit_test (test_late_answer), cmocka_unit_test (test_bounded),
-                                       cmocka_unit_test (test_pages),  cmocka_unit_test (test_pages_that_do_not_tell)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_lease),       cmocka_unit_test (test_drops),
+        cmocka_unit_test (test_late_answer), cmocka_unit_test (test_bounded),
+        cmocka_unit_test (test_pages),       cmocka_unit_test (test_pages_that_do_not_tell)};
     if (sign_init ())
         return 1;
     return cmocka_run_group_tests (tests, NULL, NULL);

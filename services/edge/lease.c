@@ -3,8 +3,6 @@
  * The order matters: first forget, then renew. A page that is not the last one renews nothing, since what revokes a key may stand in the next. */
 #include "keycache.h"
 
-
-
 static bool event_apply (key_cache_t *self, const common_event_t *event, arena_t *arena)
 {
     accounts_key_deleted_t key = {0};
@@ -31,13 +29,15 @@ static bool event_apply (key_cache_t *self, const common_event_t *event, arena_t
     }
 }
 
-bool key_lease_page (key_cache_t *self, const common_journal_read_out_t *page, bool fresh, int64_t sent_ms, arena_t *arena)
+bool key_lease_page (key_cache_t *self, const common_journal_read_out_t *page, bool fresh,
+                     int64_t sent_ms, arena_t *arena)
 {
     const common_event_t *events = page->events.items;
     size_t count = page->events.count;
     bool readable = !page->reset;
     if (fresh)
-        key_cache_drop_all (self); /* what was cached before the head was known may have been revoked before it */
+        key_cache_drop_all (
+            self); /* what was cached before the head was known may have been revoked before it */
     for (size_t i = 0; i < count && readable; i++)
         readable = event_apply (self, &events[i], arena);
     if (!readable) {

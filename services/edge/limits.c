@@ -123,14 +123,16 @@ static int slot_take (slot_t *slot, uint32_t minute, uint32_t limit, uint32_t *u
         *used = was == minute ? admitted : 0;
         if (*used >= limit)
             return 0;
-        if (atomic_compare_exchange_weak (&slot->count, &count, (uint64_t) minute << 32 | (*used + 1))) {
+        if (atomic_compare_exchange_weak (&slot->count, &count,
+                                          (uint64_t) minute << 32 | (*used + 1))) {
             *used += 1;
             return 1;
         }
     }
 }
 
-bool limits_take (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit, int64_t now_ms, limit_state_t *out)
+bool limits_take (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit,
+                  int64_t now_ms, limit_state_t *out)
 {
     uint32_t minute = (uint32_t) (now_ms / LIMITS_WINDOW_MS), used = 0;
     for (int i = 0; i < TRIES; i++) {
@@ -145,7 +147,8 @@ bool limits_take (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t
     return true;
 }
 
-void limits_peek (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit, int64_t now_ms, limit_state_t *out)
+void limits_peek (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit,
+                  int64_t now_ms, limit_state_t *out)
 {
     uint32_t minute = (uint32_t) (now_ms / LIMITS_WINDOW_MS);
     slot_t *slot = slot_find (self, hash, minute, false);

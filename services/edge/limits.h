@@ -26,8 +26,10 @@ typedef struct limit_state {
 int limits_open (const char *path, limits_t **out, failure_t *failure);
 void limits_close (limits_t **self);
 /* Count one request of whom `hash` names, if fewer than `limit` were admitted in this minute. True: admitted. A table that is full admits. */
-bool limits_take (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit, int64_t now_ms, limit_state_t *out);
+bool limits_take (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit,
+                  int64_t now_ms, limit_state_t *out);
 /* As it stands, without counting. */
-void limits_peek (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit, int64_t now_ms, limit_state_t *out);
+void limits_peek (limits_t *self, const uint8_t hash[LIMITS_HASH_SIZE], uint32_t limit,
+                  int64_t now_ms, limit_state_t *out);
 
 #endif

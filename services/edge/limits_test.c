@@ -35,7 +35,8 @@ static int drop_folder (void **state)
 
 static void hash_of (uint32_t n, uint8_t out[LIMITS_HASH_SIZE])
 {
-    uint64_t a = (n + 1) * UINT64_C (0x9E3779B97F4A7C15), b = (a ^ a >> 31) * UINT64_C (0xBF58476D1CE4E5B9);
+    uint64_t a = (n + 1) * UINT64_C (0x9E3779B97F4A7C15),
+             b = (a ^ a >> 31) * UINT64_C (0xBF58476D1CE4E5B9);
     memcpy (out, &a, 8);
     memcpy (out + 8, &b, 8);
 }
@@ -109,7 +110,8 @@ static void test_exact_over_mappings (void **state)
         pthread_t threads[THREADS];
         run_t runs[THREADS];
         for (size_t i = 0; i < THREADS; i++) {
-            runs[i] = (run_t){maps[i % 2], KEYS, LIMIT, 50, minute * MINUTE + INT64_C (1760000000000), admitted};
+            runs[i] = (run_t){
+                maps[i % 2], KEYS, LIMIT, 50, minute * MINUTE + INT64_C (1760000000000), admitted};
             assert_int_equal (pthread_create (&threads[i], NULL, take_many, &runs[i]), 0);
         }
         for (size_t i = 0; i < THREADS; i++)
@@ -156,7 +158,8 @@ static void test_file (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (test_counts), cmocka_unit_test (test_exact_over_mappings),
-                                       cmocka_unit_test (test_slots_are_used_again), cmocka_unit_test (test_file)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_counts), cmocka_unit_test (test_exact_over_mappings),
+        cmocka_unit_test (test_slots_are_used_again), cmocka_unit_test (test_file)};
     return cmocka_run_group_tests (tests, make_folder, drop_folder);
 }

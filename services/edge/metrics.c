@@ -44,7 +44,8 @@ static bytes_t word_of (bytes_t text, const char *ends)
 static bool is_of (const family_t *family, bytes_t name)
 {
     static const char *const tails[] = {"", "_bucket", "_sum", "_count"};
-    if (name.size < family->name.size || memcmp (name.data, family->name.data, family->name.size) != 0)
+    if (name.size < family->name.size ||
+        memcmp (name.data, family->name.data, family->name.size) != 0)
         return false;
     bytes_t tail = bytes_of (name.data + family->name.size, name.size - family->name.size);
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
@@ -55,7 +56,8 @@ static bool is_of (const family_t *family, bytes_t name)
 
 static void line_take (merge_t *self, bytes_t line)
 {
-    bool help = line.size > 7 && memcmp (line.data, "# HELP ", 7) == 0, type = line.size > 7 && memcmp (line.data, "# TYPE ", 7) == 0;
+    bool help = line.size > 7 && memcmp (line.data, "# HELP ", 7) == 0,
+         type = line.size > 7 && memcmp (line.data, "# TYPE ", 7) == 0;
     if (help || type) {
         self->current = family_of (self, word_of (bytes_of (line.data + 7, line.size - 7), " "));
         if (self->current && help)
@@ -67,7 +69,8 @@ static void line_take (merge_t *self, bytes_t line)
     if (line.size == 0 || line.data[0] == '#')
         return;
     bytes_t name = word_of (line, "{ ");
-    family_t *family = self->current && is_of (self->current, name) ? self->current : family_of (self, name);
+    family_t *family =
+        self->current && is_of (self->current, name) ? self->current : family_of (self, name);
     if (!family)
         return;
     buf_add (&family->samples, line.data, line.size);

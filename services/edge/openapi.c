@@ -9,7 +9,8 @@ static void openapi_build (edge_t *edge)
     const char *at = edge->dialect->schema->openapi, *next;
     while ((next = strstr (at, mark))) {
         buf_add (&edge->openapi, at, (size_t) (next - at));
-        buf_add_str (&edge->openapi, edge->public_url); /* settings_read looked that it needs no quoting */
+        buf_add_str (&edge->openapi,
+                     edge->public_url); /* settings_read looked that it needs no quoting */
         at = next + sizeof mark - 1;
     }
     buf_add_str (&edge->openapi, at);
@@ -19,11 +20,20 @@ static void add_text (buf_t *out, const char *text)
 {
     for (; text && *text; text++) {
         switch (*text) {
-        case '<': buf_add_str (out, "&lt;"); break;
-        case '>': buf_add_str (out, "&gt;"); break;
-        case '&': buf_add_str (out, "&amp;"); break;
-        case '"': buf_add_str (out, "&quot;"); break;
-        default: buf_add_byte (out, (uint8_t) *text);
+        case '<':
+            buf_add_str (out, "&lt;");
+            break;
+        case '>':
+            buf_add_str (out, "&gt;");
+            break;
+        case '&':
+            buf_add_str (out, "&amp;");
+            break;
+        case '"':
+            buf_add_str (out, "&quot;");
+            break;
+        default:
+            buf_add_byte (out, (uint8_t) *text);
         }
     }
 }
@@ -37,14 +47,20 @@ static void add_cell (buf_t *out, const char *open, const char *text, const char
 
 static void add_ops (buf_t *out, const schema_dialect_t *schema)
 {
-    buf_add_str (out, "<h2 id=\"operations\">Operations</h2><table><tr><th>Operation<th>Method and path<th>Key<th>What it does</tr>\n");
+    buf_add_str (
+        out,
+        "<h2 id=\"operations\">Operations</h2><table><tr><th>Operation<th>Method and path<th>Key<th>What it does</tr>\n");
     for (size_t i = 0; i < schema->op_count; i++) {
         const schema_public_t *op = &schema->ops[i];
         buf_printf (out, "<tr id=\"%s\">", op->name);
         add_cell (out, "<td>", op->name, "");
         add_cell (out, "<td><code>", op->method, " ");
         add_cell (out, "", op->path, "</code>");
-        add_cell (out, "<td>", op->auth == AUTH_ADMIN ? "admin" : op->auth == AUTH_APP ? (op->test_only ? "test app" : "app") : "none", "");
+        add_cell (out, "<td>",
+                  op->auth == AUTH_ADMIN ? "admin"
+                  : op->auth == AUTH_APP ? (op->test_only ? "test app" : "app")
+                                         : "none",
+                  "");
         add_cell (out, "<td>", op->op->doc, "</tr>\n");
     }
     buf_add_str (out, "</table>\n");
@@ -54,19 +70,23 @@ static void add_ops (buf_t *out, const schema_dialect_t *schema)
 static bool is_first (const schema_dialect_t *schema, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (schema->errors[i].word && strcmp (schema->errors[i].word, schema->errors[index].word) == 0)
+        if (schema->errors[i].word &&
+            strcmp (schema->errors[i].word, schema->errors[index].word) == 0)
             return false;
     return true;
 }
 
 static void add_errors (buf_t *out, const schema_dialect_t *schema)
 {
-    buf_add_str (out, "<h2 id=\"errors\">Error codes</h2><table><tr><th>Code<th>Type<th>Status<th>Meaning</tr>\n");
+    buf_add_str (
+        out,
+        "<h2 id=\"errors\">Error codes</h2><table><tr><th>Code<th>Type<th>Status<th>Meaning</tr>\n");
     for (size_t i = 0; i < schema->error_count; i++) {
         const schema_public_error_t *error = &schema->errors[i];
         if (!error->word || !is_first (schema, i))
             continue;
-        buf_printf (out, "<tr id=\"%s\"><td><code>%s</code><td>%s<td>%d", error->word, error->word, error->type, error->status);
+        buf_printf (out, "<tr id=\"%s\"><td><code>%s</code><td>%s<td>%d", error->word, error->word,
+                    error->type, error->status);
         add_cell (out, "<td>", error_doc (error->code), "</tr>\n");
     }
     buf_add_str (out, "</table>\n");
@@ -76,12 +96,16 @@ static void docs_build (edge_t *edge)
 {
     const schema_dialect_t *schema = edge->dialect->schema;
     buf_t *out = &edge->docs;
-    add_cell (out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>", schema->title, "</title>\n");
-    buf_add_str (out, "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
-                      "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.3em .8em;border-bottom:1px solid #ddd}"
-                      "tr:target{background:#ffc}</style>\n");
+    add_cell (out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>",
+              schema->title, "</title>\n");
+    buf_add_str (
+        out,
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
+        "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.3em .8em;border-bottom:1px solid #ddd}"
+        "tr:target{background:#ffc}</style>\n");
     add_cell (out, "<h1>", schema->title, "</h1>\n");
-    add_cell (out, "<p>Base URL: <code>", edge->public_url, "</code>. The whole contract: <a href=\"/openapi.json\">openapi.json</a>.</p>\n");
+    add_cell (out, "<p>Base URL: <code>", edge->public_url,
+              "</code>. The whole contract: <a href=\"/openapi.json\">openapi.json</a>.</p>\n");
     add_ops (out, schema);
     add_errors (out, schema);
     buf_add_str (out, "</html>\n");

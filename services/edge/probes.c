@@ -27,7 +27,9 @@ static web_next_t serve (exchange_t *x)
     if (is_path (x, "/healthz"))
         return answer_plain (x, 200, json, bytes_of_str ("{\"status\":\"ok\"}"));
     if (is_path (x, "/version"))
-        return answer_plain (x, 200, json, bytes_of_str ("{\"name\":\"aviary\",\"version\":\"" AVIARY_VERSION "\"}"));
+        return answer_plain (
+            x, 200, json,
+            bytes_of_str ("{\"name\":\"aviary\",\"version\":\"" AVIARY_VERSION "\"}"));
     if (is_path (x, "/openapi.json"))
         return answer_plain (x, 200, json, buf_bytes (&x->edge->openapi));
     if (is_path (x, "/docs"))
@@ -37,7 +39,8 @@ static web_next_t serve (exchange_t *x)
 
 bool site_serves (exchange_t *x, web_next_t *next)
 {
-    static const char *const paths[] = {"/healthz", "/readyz", "/metrics", "/version", "/openapi.json", "/docs"};
+    static const char *const paths[] = {"/healthz", "/readyz",       "/metrics",
+                                        "/version", "/openapi.json", "/docs"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (is_path (x, paths[i])) {
             *next = serve (x);
@@ -52,7 +55,8 @@ static web_next_t status_ask (exchange_t *x, exchange_step_t *then)
 {
     call_t *call = ask_call (x, schema_op_find ("broker.status", strlen ("broker.status")));
     if (!call)
-        return answer_plain (x, 503, json, bytes_of_str ("{\"ready\":false,\"reason\":\"no memory\"}"));
+        return answer_plain (x, 503, json,
+                             bytes_of_str ("{\"ready\":false,\"reason\":\"no memory\"}"));
     broker_status_in_t in = {0};
     schema_pack (&broker_status_in_type, &in, &call->body);
     return ask_park (x, call, STATUS_TTL_MS, then);
@@ -102,8 +106,11 @@ static void write_replicas (const broker_status_out_t *status, const char *servi
     for (size_t i = 0; i < status->replicas.count; i++) {
         if (!replicas[i].service || strcmp (replicas[i].service, service) != 0)
             continue;
-        buf_printf (out, "%s{\"replica\":%lld,\"ready\":%s,\"owner\":%s,\"reason\":", first ? "" : ",", (long long) replicas[i].replica,
-                    replicas[i].live && replicas[i].ready ? "true" : "false", replicas[i].owner ? "true" : "false");
+        buf_printf (out,
+                    "%s{\"replica\":%lld,\"ready\":%s,\"owner\":%s,\"reason\":", first ? "" : ",",
+                    (long long) replicas[i].replica,
+                    replicas[i].live && replicas[i].ready ? "true" : "false",
+                    replicas[i].owner ? "true" : "false");
         schema_json_string (out, replicas[i].reason ? replicas[i].reason : "");
         buf_add_byte (out, '}');
         first = false;
@@ -111,7 +118,8 @@ static void write_replicas (const broker_status_out_t *status, const char *servi
     buf_add_byte (out, ']');
 }
 
-static bool write_service (const broker_status_out_t *status, const char *name, bool first, buf_t *out)
+static bool write_service (const broker_status_out_t *status, const char *name, bool first,
+                           buf_t *out)
 {
     const broker_service_state_t *services = status->services.items, *found = NULL;
     for (size_t i = 0; i < status->services.count; i++)
@@ -133,7 +141,9 @@ static web_next_t ready_answered (exchange_t *x, call_t *call, bool in_time)
     const char *needed[NEEDED_MAX];
     const broker_status_out_t *status = status_of (x, call, in_time);
     if (!status)
-        return answer_plain (x, 503, json, bytes_of_str ("{\"ready\":false,\"reason\":\"the broker does not answer\"}"));
+        return answer_plain (
+            x, 503, json,
+            bytes_of_str ("{\"ready\":false,\"reason\":\"the broker does not answer\"}"));
     size_t count = needed_services (x, needed);
     buf_t services = {0}, out = {0};
     bool ready = true;
@@ -147,7 +157,8 @@ static web_next_t ready_answered (exchange_t *x, call_t *call, bool in_time)
         if (!known)
             ready = write_service (status, others[i].service, false, &services) && ready;
     }
-    buf_printf (&out, "{\"ready\":%s,\"services\":{%s}}", ready ? "true" : "false", buf_text (&services));
+    buf_printf (&out, "{\"ready\":%s,\"services\":{%s}}", ready ? "true" : "false",
+                buf_text (&services));
     answer_plain (x, ready ? 200 : 503, json, buf_bytes (&out));
     buf_free (&services);
     buf_free (&out);
@@ -185,7 +196,8 @@ static void gather_destroy (web_call_t *web)
     free (self);
 }
 
-static void part_done (void *context, const envelope_t *header, bytes_t body, const failure_t *failure)
+static void part_done (void *context, const envelope_t *header, bytes_t body,
+                       const failure_t *failure)
 {
     part_t *part = context;
     (void) header;
@@ -205,8 +217,8 @@ static gather_t *gather_new (const broker_status_out_t *status)
     snprintf (self->parts[self->count++].target, ENVELOPE_TARGET_MAX, "broker.metrics");
     for (size_t i = 0; i < status->replicas.count && self->count < TARGETS_MAX; i++)
         if (replicas[i].live && replicas[i].service)
-            snprintf (self->parts[self->count++].target, ENVELOPE_TARGET_MAX, "%s#%lld.metrics", replicas[i].service,
-                      (long long) replicas[i].replica);
+            snprintf (self->parts[self->count++].target, ENVELOPE_TARGET_MAX, "%s#%lld.metrics",
+                      replicas[i].service, (long long) replicas[i].replica);
     atomic_store (&self->left, (unsigned) self->count);
     return self;
 }
@@ -234,7 +246,9 @@ static int gather_merge (exchange_t *x, void *more)
     for (size_t i = 0; i < self->count; i++) {
         common_metrics_out_t out = {0};
         if (self->parts[i].answer.size == 0 ||
-            schema_unpack (&common_metrics_out_type, buf_bytes (&self->parts[i].answer), x->arena, &out, NULL) || !out.text)
+            schema_unpack (&common_metrics_out_type, buf_bytes (&self->parts[i].answer), x->arena,
+                           &out, NULL) ||
+            !out.text)
             continue;
         buf_add_str (&all, out.text);
         buf_add_byte (&all, '\n');

@@ -36,12 +36,14 @@ static int read_path (exchange_t *x, failure_t *failure)
         if (index >= x->route.param_count)
             return failure_set (failure, E_INTERNAL, field->name, "no such path parameter");
         if (schema_text_read (field, &ctx, x->route.params[index], x->arena, x->in, failure))
-            return failure_set (failure, E_NOT_FOUND, field->name, "There is nothing with this %s", field->name);
+            return failure_set (failure, E_NOT_FOUND, field->name, "There is nothing with this %s",
+                                field->name);
     }
     return 0;
 }
 
-static int read_pair (exchange_t *x, const char *name, const char *value, uint64_t *seen, failure_t *failure)
+static int read_pair (exchange_t *x, const char *name, const char *value, uint64_t *seen,
+                      failure_t *failure)
 {
     const schema_type_t *view = x->op->query_view;
     schema_ctx_t ctx = ctx_of (x);
@@ -50,7 +52,8 @@ static int read_pair (exchange_t *x, const char *name, const char *value, uint64
         if (strcmp (field->name, name) != 0)
             continue;
         if (*seen >> i & 1 && field->kind != SK_LIST)
-            return failure_set (failure, E_BAD_REQUEST, field->name, "%s stands twice in the query", field->name);
+            return failure_set (failure, E_BAD_REQUEST, field->name, "%s stands twice in the query",
+                                field->name);
         *seen |= UINT64_C (1) << i;
         return schema_text_read (field, &ctx, value, x->arena, x->in, failure);
     }
@@ -98,14 +101,20 @@ static int read_body (exchange_t *x, failure_t *failure)
     if (!view)
         return 0;
     if (web_body_length (x->web) != 0 && !is_json (web_header (x->web, "Content-Type")))
-        return failure_set (failure, E_BAD_REQUEST, "Content-Type", "The body must be sent as application/json");
+        return failure_set (failure, E_BAD_REQUEST, "Content-Type",
+                            "The body must be sent as application/json");
     int status = web_body (x->web, x->edge->body_max, &body);
     if (status == 413)
-        return failure_set (failure, E_TOO_LARGE, "", "The body is longer than %zu bytes", x->edge->body_max);
+        return failure_set (failure, E_TOO_LARGE, "", "The body is longer than %zu bytes",
+                            x->edge->body_max);
     if (status)
-        return failure_set (failure, E_BAD_REQUEST, "", status == 408 ? "The body came too slowly" : "The body ended too early");
+        return failure_set (failure, E_BAD_REQUEST, "",
+                            status == 408 ? "The body came too slowly"
+                                          : "The body ended too early");
     if (body.size == 0)
-        return x->op->body_optional ? 0 : failure_set (failure, E_BAD_REQUEST, "", "A JSON body is needed");
+        return x->op->body_optional
+                   ? 0
+                   : failure_set (failure, E_BAD_REQUEST, "", "A JSON body is needed");
     return schema_json_read (view, &ctx, body, x->arena, x->in, failure);
 }
 
@@ -121,7 +130,9 @@ static int read_key (exchange_t *x, failure_t *failure)
     for (size_t i = 0; i < length && visible; i++)
         visible = key[i] > ' ' && key[i] <= '~';
     if (!visible)
-        return failure_set (failure, E_BAD_REQUEST, header, "%s must be 1 to %d visible ASCII characters", header, IDEMPOTENCY_KEY_MAX);
+        return failure_set (failure, E_BAD_REQUEST, header,
+                            "%s must be 1 to %d visible ASCII characters", header,
+                            IDEMPOTENCY_KEY_MAX);
     x->idempotency_key = key;
     return 0;
 }
@@ -130,7 +141,9 @@ int request_read (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *type = x->op->op->in;
     x->in = arena_alloc (x->arena, type->size);
-    int code = read_body (x, failure); /* first: a bad one is told as what it is, and all of it is taken off the connection */
+    int code = read_body (
+        x,
+        failure); /* first: a bad one is told as what it is, and all of it is taken off the connection */
     if (!code)
         code = read_path (x, failure);
     if (!code)
@@ -144,7 +157,8 @@ int request_read (exchange_t *x, failure_t *failure)
     buf_t packed = buf_in (x->arena);
     schema_pack (type, x->in, &packed);
     if (buf_failed (&packed) || packed.size > ENVELOPE_BODY_MAX)
-        return failure_set (failure, E_TOO_LARGE, "", "The request is longer than %d bytes", ENVELOPE_BODY_MAX);
+        return failure_set (failure, E_TOO_LARGE, "", "The request is longer than %d bytes",
+                            ENVELOPE_BODY_MAX);
     x->packed = buf_bytes (&packed);
     sign_sha256 (x->packed, x->fingerprint);
     return 0;

@@ -96,7 +96,10 @@ void routes_destroy (routes_t **self)
 
 static int hex_value (char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* The decoded segment, NULL if its escapes are malformed or give NUL or no UTF-8. */
@@ -120,7 +123,8 @@ static const char *segment_decode (arena_t *arena, const char *text, size_t leng
 }
 
 /* The node that the segments lead to; parameters passed on the way are noted in *out. */
-static const node_t *node_find (const node_t *self, const char *const *segments, size_t count, route_match_t *out)
+static const node_t *node_find (const node_t *self, const char *const *segments, size_t count,
+                                route_match_t *out)
 {
     if (count == 0)
         return self->op_count ? self : NULL;
@@ -145,12 +149,14 @@ static const char *allow_text (const node_t *node, arena_t *arena)
     buf_t out = buf_in (arena);
     for (size_t i = 0; i < node->op_count; i++) {
         const char *method = node->ops[i]->method;
-        buf_printf (&out, "%s%s%s", i ? ", " : "", method, strcmp (method, "GET") == 0 ? ", HEAD" : "");
+        buf_printf (&out, "%s%s%s", i ? ", " : "", method,
+                    strcmp (method, "GET") == 0 ? ", HEAD" : "");
     }
     return buf_text (&out);
 }
 
-int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena, route_match_t *out)
+int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena,
+                route_match_t *out)
 {
     const char *segments[ROUTE_DEPTH_MAX];
     size_t count = 0;

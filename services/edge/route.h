@@ -10,7 +10,8 @@ typedef struct routes routes_t;
 
 typedef struct route_match {
     const schema_public_t *op;
-    const char *params[ROUTE_PARAMS_MAX]; /* decoded, in order of the path's {names}, in the arena */
+    const char
+        *params[ROUTE_PARAMS_MAX]; /* decoded, in order of the path's {names}, in the arena */
     size_t param_count;
     const char *allow; /* with E_METHOD_NOT_ALLOWED: "GET, HEAD, POST" in the arena */
 } route_match_t;
@@ -18,6 +19,7 @@ typedef struct route_match {
 routes_t *routes_new (const schema_public_t *ops, size_t count); /* NULL: no memory */
 void routes_destroy (routes_t **self);
 /* 0; E_NOT_FOUND; E_METHOD_NOT_ALLOWED. `raw` is the path as sent. HEAD finds what GET does. A literal segment goes before a parameter. */
-int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena, route_match_t *out);
+int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena,
+                route_match_t *out);
 
 #endif

@@ -87,7 +87,9 @@ static void test_every_operation (void **state)
     assert_non_null (routes);
     for (size_t i = 0; i < schema_chirp_op_count; i++) {
         route_match_t match;
-        assert_int_equal (route_find (routes, schema_chirp_ops[i].method, schema_chirp_ops[i].path, arena, &match), 0);
+        assert_int_equal (route_find (routes, schema_chirp_ops[i].method, schema_chirp_ops[i].path,
+                                      arena, &match),
+                          0);
         assert_ptr_equal (match.op, &schema_chirp_ops[i]);
     }
     routes_destroy (&routes);
@@ -97,6 +99,7 @@ static void test_every_operation (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (test_rows), cmocka_unit_test (test_every_operation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test (test_rows),
+                                       cmocka_unit_test (test_every_operation)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

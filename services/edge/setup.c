@@ -20,7 +20,8 @@ static int read_limits (edge_t *edge, const char *text, failure_t *failure)
         return 0;
     unsigned long value = strtoul (text, &end, 10);
     if (*text < '0' || *text > '9' || *end || value < 1 || value > LIMIT_MOST)
-        return failure_set (failure, E_BAD_REQUEST, "rate_limits", "rate_limits is on, off or a number from 1 to %d", LIMIT_MOST);
+        return failure_set (failure, E_BAD_REQUEST, "rate_limits",
+                            "rate_limits is on, off or a number from 1 to %d", LIMIT_MOST);
     edge->limit_all = (uint32_t) value;
     return 0;
 }
@@ -31,9 +32,11 @@ static int read_listen (edge_t *edge, const char *text, failure_t *failure)
     const char *colon = strrchr (text, ':');
     char *end = NULL;
     unsigned long port = colon ? strtoul (colon + 1, &end, 10) : 0;
-    if (!colon || colon == text || colon[1] < '0' || colon[1] > '9' || *end || port + svc_replica (edge->svc) > 65535 ||
-        strlen (text) > sizeof edge->listen - 8)
-        return failure_set (failure, E_BAD_REQUEST, "listen", "listen is HOST:PORT, and PORT plus the replica's number at most 65535");
+    if (!colon || colon == text || colon[1] < '0' || colon[1] > '9' || *end ||
+        port + svc_replica (edge->svc) > 65535 || strlen (text) > sizeof edge->listen - 8)
+        return failure_set (
+            failure, E_BAD_REQUEST, "listen",
+            "listen is HOST:PORT, and PORT plus the replica's number at most 65535");
     if (port)
         port += svc_replica (edge->svc);
     snprintf (edge->listen, sizeof edge->listen, "%.*s:%lu", (int) (colon - text), text, port);
@@ -46,7 +49,8 @@ static int read_url (const char *name, const char *text, char *out, size_t size,
     size_t length = strlen (text);
     while (length > 0 && text[length - 1] == '/')
         length--;
-    bool plain = length < size && (strncmp (text, "http://", 7) == 0 || strncmp (text, "https://", 8) == 0);
+    bool plain =
+        length < size && (strncmp (text, "http://", 7) == 0 || strncmp (text, "https://", 8) == 0);
     for (size_t i = 0; i < length && plain; i++)
         plain = text[i] > ' ' && text[i] < 0x7F && !strchr ("\"\\<>", text[i]);
     if (!plain)
@@ -64,10 +68,12 @@ static int read_settings (edge_t *edge, failure_t *failure)
         code = read_listen (edge, s->listen, failure);
     snprintf (text, sizeof text, "http://%s", s->listen);
     if (!code)
-        code = read_url ("public_url", *s->public_url ? s->public_url : text, edge->public_url, sizeof edge->public_url - 16, failure);
+        code = read_url ("public_url", *s->public_url ? s->public_url : text, edge->public_url,
+                         sizeof edge->public_url - 16, failure);
     snprintf (text, sizeof text, "%.500s/docs", edge->public_url);
     if (!code)
-        code = read_url ("docs_url", *s->docs_url ? s->docs_url : text, edge->docs_url, sizeof edge->docs_url, failure);
+        code = read_url ("docs_url", *s->docs_url ? s->docs_url : text, edge->docs_url,
+                         sizeof edge->docs_url, failure);
     edge->body_max = (size_t) s->body_max;
     edge->web = (web_config_t){.listen = edge->listen,
                                .threads = (unsigned) s->threads,
@@ -153,7 +159,8 @@ int edge_ready (svc_t *svc, void *context, failure_t *failure)
     if (code)
         return code;
     snprintf (port, sizeof port, "%u", web_server_port (edge->server));
-    svc_log (svc, LOG_INFO, "listening", "address", edge->listen, "port", port, "public_url", edge->public_url, NULL);
+    svc_log (svc, LOG_INFO, "listening", "address", edge->listen, "port", port, "public_url",
+             edge->public_url, NULL);
     return 0;
 }
 
@@ -171,16 +178,20 @@ bool edge_healthy (svc_t *svc, void *context, char *reason, size_t size)
     (void) svc;
     if (edge->server && key_lease_until (edge->keys) > 0)
         return true;
-    snprintf (reason, size, "%s", edge->server ? "accounts was not followed yet" : "not listening yet");
+    snprintf (reason, size, "%s",
+              edge->server ? "accounts was not followed yet" : "not listening yet");
     return false;
 }
 
 /* ---- gauges ---- */
 
-static void gauge (buf_t *out, unsigned replica, const char *name, const char *kind, const char *doc, unsigned long long value)
+static void gauge (buf_t *out, unsigned replica, const char *name, const char *kind,
+                   const char *doc, unsigned long long value)
 {
-    buf_printf (out, "# HELP aviary_edge_%s %s\n# TYPE aviary_edge_%s %s\naviary_edge_%s{replica=\"%u\"} %llu\n", name, doc, name, kind, name,
-                replica, value);
+    buf_printf (
+        out,
+        "# HELP aviary_edge_%s %s\n# TYPE aviary_edge_%s %s\naviary_edge_%s{replica=\"%u\"} %llu\n",
+        name, doc, name, kind, name, replica, value);
 }
 
 void edge_metrics (svc_t *svc, void *context, buf_t *out)
@@ -190,13 +201,20 @@ void edge_metrics (svc_t *svc, void *context, buf_t *out)
     web_counts_t web = edge->server ? web_server_counts (edge->server) : (web_counts_t){0};
     gauge (out, replica, "http_connections", "gauge", "Open connections.", web.connections);
     gauge (out, replica, "http_threads", "gauge", "Most connections at once.", web.threads);
-    gauge (out, replica, "http_requests_running", "gauge", "Requests between headers and answer.", web.requests);
-    gauge (out, replica, "http_shed_total", "counter", "Silent connections closed to make room.", web.shed);
-    gauge (out, replica, "http_timed_out_total", "counter", "Connections closed for slowness.", web.timed_out);
-    gauge (out, replica, "keys_cached", "gauge", "API keys in the cache.", key_cache_size (edge->keys));
-    gauge (out, replica, "keys_leased", "gauge", "1 while cached keys may be used.", key_lease_until (edge->keys) > clock_mono_ms ());
-    buf_add_str (out, "# HELP aviary_edge_answers_total HTTP answers by class of status.\n# TYPE aviary_edge_answers_total counter\n");
+    gauge (out, replica, "http_requests_running", "gauge", "Requests between headers and answer.",
+           web.requests);
+    gauge (out, replica, "http_shed_total", "counter", "Silent connections closed to make room.",
+           web.shed);
+    gauge (out, replica, "http_timed_out_total", "counter", "Connections closed for slowness.",
+           web.timed_out);
+    gauge (out, replica, "keys_cached", "gauge", "API keys in the cache.",
+           key_cache_size (edge->keys));
+    gauge (out, replica, "keys_leased", "gauge", "1 while cached keys may be used.",
+           key_lease_until (edge->keys) > clock_mono_ms ());
+    buf_add_str (
+        out,
+        "# HELP aviary_edge_answers_total HTTP answers by class of status.\n# TYPE aviary_edge_answers_total counter\n");
     for (unsigned i = 1; i < STATUS_CLASSES; i++)
-        buf_printf (out, "aviary_edge_answers_total{replica=\"%u\",status=\"%uxx\"} %llu\n", replica, i,
-                    (unsigned long long) atomic_load (&edge->answered[i]));
+        buf_printf (out, "aviary_edge_answers_total{replica=\"%u\",status=\"%uxx\"} %llu\n",
+                    replica, i, (unsigned long long) atomic_load (&edge->answered[i]));
 }

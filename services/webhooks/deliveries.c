@@ -4,15 +4,11 @@
 static int delivery_told (turn_t *t, const webhooks_delivery_t *row, bool with_body, webhooks_delivery_info_t *out)
 {
     webhooks_payload_t payload = { 0 };
-    webhooks_subscription_t subscription = { 0 };
     int code = store_get_any (t->txn, &webhooks_payload_record, row->payload, t->arena, &payload);
     if (code && code != E_NOT_FOUND)
         return code;
-    code = store_get_any (t->txn, &webhooks_subscription_record, row->subscription, t->arena, &subscription);
-    if (code && code != E_NOT_FOUND)
-        return code;
     *out = (webhooks_delivery_info_t) {
-        .id = row->id, .webhook = row->subscription, .test = subscription.test, .event = row->event, .event_id = payload.event_id,
+        .id = row->id, .webhook = row->subscription, .test = row->test, .event = row->event, .event_id = payload.event_id,
         .subject = row->subject, .status = row->status, .tries = row->tries, .next_at = row->next_at,
         .created_at = row->created_at, .done_at = row->done_at,
     };

@@ -12,7 +12,7 @@ int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload,
 {
     webhooks_delivery_t delivery = { .id = turn_id (t), .org = to->org, .app = to->app, .subscription = to->id, .payload = payload,
                                      .event = event, .subject = subject, .status = WEBHOOKS_DELIVERY_STATUS_PENDING,
-                                     .created_at = t->now, .next_at = t->now, .replay_of = replay_of };
+                                     .created_at = t->now, .next_at = t->now, .replay_of = replay_of, .test = to->test };
     webhooks_delivery_job_t body = { .delivery = delivery.id };
     char lane[ID_CROCKFORD_LENGTH + 1];
     id_write_crockford (subject, lane);

@@ -19,7 +19,7 @@ static int tell_delivery (void *context, const void *row)
     for (size_t i = 0; i < delivery->tries.count; i++)
         self->out->line (self->out->context, tries[i].at, "webhook attempt",
                          arena_printf (self->t->arena, "%s: %d after %d ms%s%s", delivery->event, (int) tries[i].status,
-                                       (int) tries[i].duration_ms, tries[i].reason ? ", " : "",
+                                       (int) tries[i].duration_ms, tries[i].reason && *tries[i].reason ? ", " : "",
                                        tries[i].reason ? tries[i].reason : ""));
     return 0;
 }

@@ -23,7 +23,8 @@ static void header_try (bytes_t in, arena_t *arena)
     must (!read || routed);
     if (!read)
         return;
-    must (id_equal (whole.id, route.id) && whole.kind == route.kind && whole.ttl_ms == route.ttl_ms);
+    must (id_equal (whole.id, route.id) && whole.kind == route.kind &&
+          whole.ttl_ms == route.ttl_ms);
     buf_t out = {0};
     envelope_route_write (&route, bytes_of_str ("edge"), 7, &out);
     if (out.size <= ENVELOPE_HEADER_MAX) {

@@ -8,7 +8,6 @@
 Leaving the block always stops everything. A sanitizer's report, a failed assertion or an exit code other than 0 in it is a failed test. Standard
 library only. AVIARY_BIN says where the programs are (default build/dev/bin).
 """
-import http.server
 import json
 import os
 import random
@@ -21,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from http import server as http_server
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -275,7 +275,7 @@ class Receiver:
         self.lock = threading.Lock()
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(http_server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def take(self):
@@ -297,7 +297,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Server(http_server.ThreadingHTTPServer):
             daemon_threads = True
             request_queue_size = 512
 

@@ -199,6 +199,7 @@ def event_content(dialect, e):
     text = dialect.head.get("event_schema")
     if text is not None:
         text = text.replace("{event}", e.name).replace("{ref}", ref["$ref"])
+        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [e.part.name, *e.told]))
         try:
             return {"application/json": {"schema": json.loads(text)}}
         except ValueError as error:

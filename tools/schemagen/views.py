@@ -72,6 +72,7 @@ class PublicEvent:
     part: Any          # the SK_OBJ Field of it that the view shows; None = the event itself
     view: View
     when: list         # what load_condition gives
+    told: list         # further names that data always has, beside the part
 
 
 class Dialect:
@@ -375,11 +376,11 @@ class Dialect:
             if part is None or part.kind != "SK_OBJ":
                 raise Problem(path, f"{key}.{part_name}", f"{of} has no object {part_name!r}")
         view = self.instance(path, key, view_name, part.target if part else struct)
-        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [])
+        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []))
         when = row.get("when", [])
         rules = [when] if isinstance(when, dict) else list(when)
         for selector, word in row.items():
-            if selector not in ("core", "view", "message", "when", "doc"):
+            if selector not in ("core", "view", "message", "when", "told", "doc"):
                 rules.append({"field": selector, "is": word})
         for rule in rules:
             out.when.append(self.load_condition(path, key, of, struct, part, rule))

@@ -1,0 +1,245 @@
+/* cmd_deliveries.c - `aviary deliveries list|show|replay`: the log of webhook deliveries, dead letters included. */
+#include "cli.h"
+#include "client.h"
+#include "commands.h"
+#include "gen/webhooks.h"
+#include "spelling.h"
+
+#include "base/clock.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ASK_MS = 5000, MEMORY = 16 << 20 };
+
+typedef struct deliveries {
+    const char *data, *webhook, *status, *after;
+    int64_t limit;
+    bool json, reveal;
+} deliveries_t;
+
+/* ---- as JSON ---- */
+
+static void id_add (cJSON *object, const char *name, const char *prefix, bool test, id16_t id)
+{
+    char text[SPELLING_SIZE];
+    spelling_write (prefix, test, id, text);
+    if (*text)
+        cJSON_AddStringToObject (object, name, text);
+}
+
+static void time_add (cJSON *object, const char *name, int64_t ms)
+{
+    char text[CLOCK_ISO_SIZE];
+    clock_write_iso (ms, text);
+    if (ms)
+        cJSON_AddStringToObject (object, name, text);
+}
+
+static const char *subject_prefix (const char *event)
+{
+    return event && strstr (event, ".whatsapp.") ? "msg_wa" : "msg_sms";
+}
+
+static cJSON *tries_json (const webhooks_delivery_info_t *d, bool reveal)
+{
+    const webhooks_try_t *tries = d->tries.items;
+    cJSON *list = cJSON_CreateArray ();
+    for (size_t i = 0; i < d->tries.count; i++) {
+        cJSON *row = cJSON_CreateObject ();
+        time_add (row, "at", tries[i].at);
+        cJSON_AddNumberToObject (row, "duration_ms", (double) tries[i].duration_ms);
+        cJSON_AddNumberToObject (row, "status", (double) tries[i].status);
+        cJSON_AddStringToObject (row, "reason", tries[i].reason ? tries[i].reason : "");
+        if (reveal)
+            cJSON_AddStringToObject (row, "answer", tries[i].answer ? tries[i].answer : "");
+        cJSON_AddItemToArray (list, row);
+    }
+    return list;
+}
+
+static cJSON *delivery_json (const webhooks_delivery_info_t *d, bool reveal)
+{
+    cJSON *row = cJSON_CreateObject ();
+    id_add (row, "id", "dlv", d->test, d->id);
+    id_add (row, "webhook", "whk", d->test, d->webhook);
+    cJSON_AddStringToObject (row, "event", d->event ? d->event : "");
+    cJSON_AddStringToObject (row, "event_id", d->event_id ? d->event_id : "");
+    id_add (row, "message", subject_prefix (d->event), d->test, d->subject);
+    cJSON_AddStringToObject (row, "status",
+                             schema_enum_word (&webhooks_delivery_status_enum, d->status));
+    time_add (row, "created_at", d->created_at);
+    time_add (row, "next_at", d->next_at);
+    time_add (row, "done_at", d->done_at);
+    cJSON_AddItemToObject (row, "tries", tries_json (d, reveal));
+    if (reveal && d->body)
+        cJSON_AddStringToObject (row, "body", d->body);
+    return row;
+}
+
+static void print (cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted (json);
+    puts (text ? text : "{}");
+    cJSON_free (text);
+    cJSON_Delete (json);
+}
+
+/* ---- as lines ---- */
+
+static void delivery_line (const webhooks_delivery_info_t *d)
+{
+    char id[SPELLING_SIZE], webhook[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
+    const webhooks_try_t *tries = d->tries.items;
+    spelling_write ("dlv", d->test, d->id, id);
+    spelling_write ("whk", d->test, d->webhook, webhook);
+    clock_write_iso (d->created_at, at);
+    printf ("%s  %s  %-9s %-28s tries %zu", at, id,
+            schema_enum_word (&webhooks_delivery_status_enum, d->status), d->event ? d->event : "",
+            d->tries.count);
+    if (d->tries.count)
+        printf (", last %lld", (long long) tries[d->tries.count - 1].status);
+    printf ("  %s\n", webhook);
+}
+
+static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
+{
+    char subject[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
+    const webhooks_try_t *tries = d->tries.items;
+    delivery_line (d);
+    spelling_write (subject_prefix (d->event), d->test, d->subject, subject);
+    printf ("  event %s of %s\n", d->event_id ? d->event_id : "?", subject);
+    for (size_t i = 0; i < d->tries.count; i++) {
+        clock_write_iso (tries[i].at, at);
+        printf ("  %s  status %lld after %lld ms%s%s\n", at, (long long) tries[i].status,
+                (long long) tries[i].duration_ms, tries[i].reason && *tries[i].reason ? ", " : "",
+                tries[i].reason ? tries[i].reason : "");
+        if (reveal && tries[i].answer && *tries[i].answer)
+            printf ("      answer: %s\n", tries[i].answer);
+    }
+    clock_write_iso (d->next_at, at);
+    if (d->next_at)
+        printf ("  next try at %s\n", at);
+    if (d->body)
+        printf ("  body: %s\n", reveal ? d->body : "*** (--reveal shows it)");
+}
+
+/* ---- the three ---- */
+
+static int list (const deliveries_t *self, client_t *client, arena_t *arena, failure_t *failure)
+{
+    webhooks_deliveries_list_in_t in = {.limit = self->limit};
+    webhooks_deliveries_list_out_t out = {0};
+    if (self->webhook && !spelling_read (self->webhook, &in.webhook))
+        return failure_set (failure, E_BAD_REQUEST, "--webhook", "'%s' is no id", self->webhook);
+    if (self->after && !spelling_read (self->after, &in.after))
+        return failure_set (failure, E_BAD_REQUEST, "--after", "'%s' is no id", self->after);
+    if (self->status)
+        in.status =
+            schema_enum_read (&webhooks_delivery_status_enum, self->status, strlen (self->status));
+    if (self->status && !in.status)
+        return failure_set (failure, E_BAD_REQUEST, "--status",
+                            "pending, delivered, dead or dropped, not '%s'", self->status);
+    int rc =
+        client_ask (client, "webhooks.deliveries_list", NULL, &in, &out, arena, ASK_MS, failure);
+    const webhooks_delivery_info_t *rows = out.deliveries.items;
+    cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
+    for (size_t i = 0; !rc && i < out.deliveries.count; i++) {
+        if (array)
+            cJSON_AddItemToArray (array, delivery_json (&rows[i], false));
+        else
+            delivery_line (&rows[i]);
+    }
+    if (array)
+        print (array);
+    else if (!rc && out.more)
+        printf ("... more: --after the last id, or a larger --limit\n");
+    else if (!rc && !out.deliveries.count)
+        printf ("no deliveries\n");
+    return rc;
+}
+
+static int show (const deliveries_t *self, client_t *client, id16_t id, arena_t *arena,
+                 failure_t *failure)
+{
+    webhooks_delivery_show_in_t in = {.id = id};
+    webhooks_delivery_info_t out = {0};
+    int rc = client_ask (client, "webhooks.delivery_show", NULL, &in, &out, arena, ASK_MS, failure);
+    if (!rc && self->json)
+        print (delivery_json (&out, self->reveal));
+    else if (!rc)
+        delivery_lines (&out, self->reveal);
+    return rc;
+}
+
+static int replay (const deliveries_t *self, client_t *client, id16_t id, arena_t *arena,
+                   failure_t *failure)
+{
+    char text[SPELLING_SIZE];
+    webhooks_delivery_replay_in_t in = {.id = id};
+    webhooks_delivery_replay_out_t out = {0};
+    int rc =
+        client_ask (client, "webhooks.delivery_replay", NULL, &in, &out, arena, ASK_MS, failure);
+    webhooks_delivery_show_in_t again = {.id = out.id}; /* tells whether it is of a test app */
+    webhooks_delivery_info_t told = {0};
+    if (!rc)
+        rc = client_ask (client, "webhooks.delivery_show", NULL, &again, &told, arena, ASK_MS,
+                         failure);
+    spelling_write ("dlv", told.test, out.id, text);
+    if (!rc)
+        printf (self->json ? "{\"id\": \"%s\"}\n" : "%s is on its way\n", text);
+    return rc;
+}
+
+static int run (const deliveries_t *self, const cli_list_t *given)
+{
+    const char *verb = given->items[0];
+    bool lists = !strcmp (verb, "list"), shows = !strcmp (verb, "show"),
+         replays = !strcmp (verb, "replay");
+    id16_t id = {0};
+    if ((!lists && !shows && !replays) || (lists ? given->count != 1 : given->count != 2))
+        return cli_fail (EX_USAGE, "deliveries: list, show ID or replay ID");
+    if (!lists && !spelling_read (given->items[1], &id))
+        return cli_fail (EX_DATAERR, "deliveries: '%s' is no id in any spelling", given->items[1]);
+    failure_t failure = {0};
+    client_t *client = NULL;
+    arena_t *arena = arena_new (MEMORY);
+    int rc = arena ? client_open (self->data, ASK_MS, &client, &failure)
+                   : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
+    if (!rc)
+        rc = lists   ? list (self, client, arena, &failure)
+             : shows ? show (self, client, id, arena, &failure)
+                     : replay (self, client, id, arena, &failure);
+    client_close (&client);
+    arena_destroy (&arena);
+    return rc ? client_fail ("deliveries", &failure) : EX_OK;
+}
+
+int cmd_deliveries (int argc, char **argv)
+{
+    deliveries_t self = {.data = "./var", .limit = 50};
+    const cli_option_t options[] = {
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--webhook", "ID", "list: only of this webhook", CLI_TEXT, &self.webhook, 0, 0},
+        {"--status", "S", "list: pending, delivered, dead or dropped; needs --webhook", CLI_TEXT,
+         &self.status, 0, 0},
+        {"--limit", "N", "list: at most so many, newest first (default 50)", CLI_NUMBER,
+         &self.limit, 1, 1000},
+        {"--after", "ID", "list: go on after this one", CLI_TEXT, &self.after, 0, 0},
+        {"--reveal", NULL, "show: with body and answers", CLI_SWITCH, &self.reveal, 0, 0},
+        {"--json", NULL, "an array (list) or an object", CLI_SWITCH, &self.json, 0, 0},
+    };
+    cli_form_t form = {
+        .command = "deliveries",
+        .about =
+            "The log of webhook deliveries. replay sends one again: the same bytes and event id, a fresh set of attempts.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands = "list | show ID | replay ID",
+        .operand_min = 1,
+        .operand_max = 2,
+    };
+    int rc = cli_read (&form, argc, argv);
+    return rc >= 0 ? rc : run (&self, &form.given);
+}

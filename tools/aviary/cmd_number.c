@@ -1,0 +1,89 @@
+/* cmd_number.c - `aviary number add`: give an app a phone number. */
+#include "app_ref.h"
+#include "cli.h"
+#include "commands.h"
+#include "gen/accounts.h"
+#include "spelling.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ASK_MS = 5000, MEMORY = 1 << 18 };
+
+typedef struct adding {
+    const char *data, *app, *number, *channel;
+    bool json;
+} adding_t;
+
+static int add (const adding_t *self, client_t *client, arena_t *arena, failure_t *failure)
+{
+    app_ref_t app;
+    accounts_number_add_in_t in = {.number = self->number};
+    accounts_app_number_t out = {0};
+    char id[SPELLING_SIZE], owner[SPELLING_SIZE];
+    in.channel = schema_enum_read (&accounts_channel_enum, self->channel, strlen (self->channel));
+    if (!in.channel)
+        return failure_set (failure, E_BAD_REQUEST, "--channel", "sms or whatsapp, not '%s'",
+                            self->channel);
+    if (!text_is_e164 (self->number))
+        return failure_set (failure, E_INVALID_PHONE_NUMBER, "--number",
+                            "'%s' is not in E.164: +14155550142 is", self->number);
+    int rc = app_ref_read (client, self->data, self->app, &app, failure);
+    if (rc)
+        return rc;
+    in.app = app.id;
+    in.org = app.org;
+    in.test = app.test;
+    rc = client_ask (client, "accounts.number_add", NULL, &in, &out, arena, ASK_MS, failure);
+    if (rc)
+        return rc;
+    spelling_write (in.channel == ACCOUNTS_CHANNEL_SMS ? "ph" : "wapn", app.test, out.number_id,
+                    id);
+    spelling_write ("app", app.test, app.id, owner);
+    if (self->json)
+        printf (
+            "{\"phone_number_id\": \"%s\", \"number\": \"%s\", \"channel\": \"%s\", \"app_id\": \"%s\"}\n",
+            id, self->number, self->channel, owner);
+    else
+        printf ("%s %s (%s) is a number of %s\n", id, self->number, self->channel, owner);
+    return 0;
+}
+
+int cmd_number (int argc, char **argv)
+{
+    adding_t self = {.data = "./var", .app = "test", .channel = "sms"};
+    const cli_option_t options[] = {
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--app", "test|live|ID", "whose it is to be (default test)", CLI_TEXT, &self.app, 0, 0},
+        {"--number", "NUMBER", "in E.164: +14155550142", CLI_TEXT, &self.number, 0, 0},
+        {"--channel", "C", "sms or whatsapp (default sms)", CLI_TEXT, &self.channel, 0, 0},
+        {"--json", NULL, "print {phone_number_id, number, channel, app_id}", CLI_SWITCH, &self.json,
+         0, 0},
+    };
+    cli_form_t form = {
+        .command = "number",
+        .about = "Gives an app a phone number. Numbers of test apps run on the loopback carrier.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands = "add",
+        .operand_min = 1,
+        .operand_max = 1,
+    };
+    int rc = cli_read (&form, argc, argv);
+    if (rc >= 0)
+        return rc;
+    if (strcmp (form.given.items[0], "add") != 0 || !self.number)
+        return cli_fail (EX_USAGE, "number: add --number NUMBER");
+    failure_t failure = {0};
+    client_t *client = NULL;
+    arena_t *arena = arena_new (MEMORY);
+    rc = arena ? client_open (self.data, ASK_MS, &client, &failure)
+               : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
+    if (!rc)
+        rc = add (&self, client, arena, &failure);
+    client_close (&client);
+    arena_destroy (&arena);
+    return rc ? client_fail ("number", &failure) : EX_OK;
+}

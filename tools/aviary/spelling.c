@@ -1,0 +1,46 @@
+/* spelling.c - reading ids in all spellings, writing them in Chirp's, masking phone numbers. Pure; refuses what no writer of ours writes. */
+#include "spelling.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool spelling_read (const char *text, id16_t *out)
+{
+    const char *last = strrchr (text, '_');
+    const char *bare = last ? last + 1 : text;
+    size_t length = strlen (bare);
+    return id_read_ksuid (bare, length, out) || id_read_crockford (bare, length, out) ||
+           id_read_uuid (bare, length, out);
+}
+
+void spelling_write (const char *prefix, bool test, id16_t id, char out[SPELLING_SIZE])
+{
+    char ksuid[ID_KSUID_LENGTH + 1];
+    out[0] = '\0';
+    if (id_is_nil (id))
+        return;
+    if (!prefix) {
+        id_write_uuid (id, out);
+        return;
+    }
+    id_write_ksuid (id, ksuid);
+    snprintf (out, SPELLING_SIZE, "%s_%s%s", prefix, test ? "test_" : "", ksuid);
+}
+
+enum { DIGITS_MIN = 7, DIGITS_MAX = 15, SHOWN = 2 };
+
+void spelling_mask (const char *text, buf_t *out)
+{
+    for (const char *at = text; *at;) {
+        size_t digits = *at == '+' ? strspn (at + 1, "0123456789") : 0;
+        if (digits < DIGITS_MIN || digits > DIGITS_MAX) {
+            buf_add_byte (out, (uint8_t) *at++);
+            continue;
+        }
+        buf_add (out, at, 1 + SHOWN);
+        for (size_t i = 2 * SHOWN; i < digits; i++)
+            buf_add_byte (out, '*');
+        buf_add (out, at + 1 + digits - SHOWN, SHOWN);
+        at += 1 + digits;
+    }
+}
