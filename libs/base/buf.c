@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_MIN = 64 };
+enum { CAPACITY_MIN = 256 };
 
 buf_t buf_in (arena_t *arena)
 {

@@ -70,6 +70,14 @@ static void state_tell (svc_t *svc)
     if (atomic_exchange (&svc->connected, connected) != connected) {
         svc_log (svc, connected ? LOG_INFO : LOG_WARN, connected ? "broker found" : "broker lost",
                  NULL);
+        /* Cut off, we miss who follows, and the broker tells edges that we are gone: back again, we know as little as after a start. */
+        int64_t now = clock_mono_ms ();
+        pthread_mutex_lock (&svc->journal.lock);
+        if (!connected)
+            svc->journal.since = INT64_MAX;
+        else if (svc->journal.since > now)
+            svc->journal.since = now;
+        pthread_mutex_unlock (&svc->journal.lock);
         svc_wake (svc);
     }
     if (atomic_load (&svc->bus_bye) && !svc->said_bye) {

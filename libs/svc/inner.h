@@ -223,7 +223,9 @@ struct turn_inner {
     bool parked;
     bool readonly;
     uint64_t last_event;
-    id_source_t ids; /* of readers */
+    id_source_t ids;            /* of readers */
+    const envelope_t *hashed;   /* whose idempotency key `idem_hash` is; NULL = nobody's yet */
+    uint8_t idem_hash[32];
 };
 
 /* What a savepoint does not undo by itself: taken before, given back after a rollback. */

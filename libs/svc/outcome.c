@@ -23,6 +23,16 @@ void idem_key (const idempotency_t *idem, uint8_t out[32])
     buf_free (&text);
 }
 
+/* Looked up and stored in one turn: hashed once. */
+static void idem_key_of (turn_t *t, const envelope_t *header, uint8_t out[32])
+{
+    turn_inner_t *inner = t->inner;
+    if (inner->hashed != header)
+        idem_key (&header->idem, inner->idem_hash);
+    inner->hashed = header;
+    memcpy (out, inner->idem_hash, sizeof inner->idem_hash);
+}
+
 bool idem_is_keyed (const schema_op_t *op, const envelope_t *header)
 {
     return (op->flags & OP_KEYED) && header->idem.key && *header->idem.key;
@@ -115,7 +125,7 @@ int outcome_keep (turn_t *t, const schema_op_t *op, const envelope_t *header, ke
     bool keyed = idem_is_keyed (op, header);
     uint8_t key[32];
     if (keyed)
-        idem_key (&header->idem, key);
+        idem_key_of (t, header, key);
     else if (state == KEPT_RUNNING)
         return 0; /* the parked row itself tells */
     kept_t kept = {.state = state,
@@ -153,7 +163,7 @@ static int keyed_find (turn_t *t, ask_t *ask)
     uint8_t key[32];
     bytes_t row;
     kept_t kept = {0};
-    idem_key (&ask->header.idem, key);
+    idem_key_of (t, &ask->header, key);
     int rc = turned_get (&t->svc->writer.idem, t->txn, bytes_of (key, sizeof key), &row);
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;

@@ -460,6 +460,7 @@ int writer_open (svc_t *svc)
     if (rc)
         return rc;
     rc = own_load (svc);
+    bool heard = w->sequence > 0; /* before this start */
     if (!rc)
         rc = follow_open (svc);
     if (!rc)
@@ -473,7 +474,8 @@ int writer_open (svc_t *svc)
     if (rc)
         return rc;
     pthread_mutex_lock (&svc->journal.lock);
-    svc->journal.since = clock_mono_ms ();
+    /* A store that never told anything has nobody who knows something of it: no need to wait for who that might be. */
+    svc->journal.since = clock_mono_ms () - (heard ? 0 : FOLLOWER_LIVE_MS);
     pthread_mutex_unlock (&svc->journal.lock);
     turn_committed (w, true);
     turn_end (w);

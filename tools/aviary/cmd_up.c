@@ -282,7 +282,8 @@ static bool service_args (const up_t *up, child_t *c, const schema_service_t *co
     snprintf (value, sizeof value, "%u", c->replica);
     if (ok && runtime)
         ok = setting_arg (c, "replica", value);
-    snprintf (value, sizeof value, "%s:%u", up->host, up->port); /* replica n of the edge adds n itself */
+    snprintf (value, sizeof value, "%s:%u", up->host,
+              up->port); /* replica n of the edge adds n itself */
     if (ok && c->role == CHILD_EDGE)
         ok = setting_arg (c, "listen", value);
     for (size_t i = 0; ok && i < sizeof settings / sizeof settings[0]; i++) {

@@ -164,7 +164,7 @@ int64_t sim_now_ms (const sim_t *self); /* wall time, with the simulator's own o
 /* Made-up ids: the same in the same order for the same seed. */
 void sim_random (sim_t *self, void *out, size_t size);
 void sim_uuid (sim_t *self, char out[37]);
-void sim_digits (sim_t *self, char *out, size_t length); /* first digit not 0; adds the NUL */
+void sim_digits (sim_t *self, char *out, size_t length); /* at most 32; the first is not 0; adds the NUL */
 
 /* ---- settings.c ---- */
 void settings_init (settings_t *self);
