@@ -54,7 +54,7 @@ static bool grow (buf_t *self, size_t need)
     return true;
 }
 
-uint8_t *buf_reserve (buf_t *self, size_t size)
+uint8_t *buf_reserve_more (buf_t *self, size_t size)
 {
     size_t need;
     if (self->failed)
@@ -65,24 +65,6 @@ uint8_t *buf_reserve (buf_t *self, size_t size)
     }
     /* One byte at least, so that the pointer is never NULL on success. */
     return grow (self, need ? need : 1) ? self->data + self->size : NULL;
-}
-
-void buf_add (buf_t *self, const void *data, size_t size)
-{
-    uint8_t *at = buf_reserve (self, size);
-    if (!at || size == 0)
-        return;
-    memcpy (at, data, size);
-    self->size += size;
-}
-
-void buf_add_byte (buf_t *self, uint8_t byte)
-{
-    uint8_t *at = buf_reserve (self, 1);
-    if (!at)
-        return;
-    *at = byte;
-    self->size++;
 }
 
 void buf_add_str (buf_t *self, const char *text)
@@ -135,11 +117,6 @@ const char *buf_text (buf_t *self)
 bytes_t buf_bytes (const buf_t *self)
 {
     return self->failed ? (bytes_t){NULL, 0} : (bytes_t){self->data, self->size};
-}
-
-bytes_t bytes_of (const void *data, size_t size)
-{
-    return (bytes_t){data, size};
 }
 
 bytes_t bytes_of_str (const char *text)

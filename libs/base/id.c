@@ -118,21 +118,6 @@ id16_t id_next (id_source_t *self, int64_t now_ms)
 
 /* ---- looking ---- */
 
-id16_t id_nil (void)
-{
-    return (id16_t){{0}};
-}
-
-bool id_is_nil (id16_t id)
-{
-    return id_equal (id, id_nil ());
-}
-
-bool id_equal (id16_t a, id16_t b)
-{
-    return memcmp (a.b, b.b, sizeof a.b) == 0;
-}
-
 int id_compare (id16_t a, id16_t b)
 {
     int order = memcmp (a.b, b.b, sizeof a.b);

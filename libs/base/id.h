@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct id16 {
     uint8_t b[16];
@@ -33,9 +34,21 @@ void id_source_seed (id_source_t *self, id16_t last);
  * and the top of rand_b grows. */
 id16_t id_next (id_source_t *self, int64_t now_ms);
 
-id16_t id_nil (void);
-bool id_is_nil (id16_t id);
-bool id_equal (id16_t a, id16_t b);
+static inline id16_t id_nil (void)
+{
+    return (id16_t){{0}};
+}
+
+static inline bool id_equal (id16_t a, id16_t b)
+{
+    return memcmp (a.b, b.b, sizeof a.b) == 0;
+}
+
+static inline bool id_is_nil (id16_t id)
+{
+    return id_equal (id, id_nil ());
+}
+
 int id_compare (id16_t a, id16_t b); /* byte order = order of making */
 int64_t id_time_ms (id16_t id);      /* Unix milliseconds in the id */
 bool id_is_v7 (id16_t id);           /* version and variant bits */

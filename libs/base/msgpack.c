@@ -274,6 +274,8 @@ bool mp_read_bool (mp_reader_t *in)
 
 int64_t mp_read_int (mp_reader_t *in)
 {
+    if (in->at != in->end && *in->at <= 0x7f) /* the keys of structs; a failed reader stands at its end */
+        return *in->at++;
     return (int64_t) head_read (in, MP_INT, NULL).number;
 }
 
@@ -312,6 +314,12 @@ double mp_read_float (mp_reader_t *in)
 bytes_t mp_read_str (mp_reader_t *in)
 {
     bytes_t text = {NULL, 0};
+    size_t left = (size_t) (in->end - in->at);
+    if (left && (in->at[0] & 0xe0) == 0xa0 && (in->at[0] & 0x1fu) < left) {
+        text = bytes_of (in->at + 1, in->at[0] & 0x1fu);
+        in->at += 1 + text.size;
+        return text;
+    }
     head_read (in, MP_STR, &text);
     return text;
 }
@@ -319,6 +327,12 @@ bytes_t mp_read_str (mp_reader_t *in)
 bytes_t mp_read_bin (mp_reader_t *in)
 {
     bytes_t data = {NULL, 0};
+    size_t left = (size_t) (in->end - in->at);
+    if (left > 2 && in->at[0] == 0xc4 && in->at[1] <= left - 2) {
+        data = bytes_of (in->at + 2, in->at[1]);
+        in->at += 2 + data.size;
+        return data;
+    }
     head_read (in, MP_BIN, &data);
     return data;
 }

@@ -63,16 +63,18 @@ static void event_lower (const queue_t *self)
         continue;
 }
 
-void queue_put (queue_t *self, queue_item_t *item)
+bool queue_put (queue_t *self, queue_item_t *item)
 {
     item->next = NULL;
     pthread_mutex_lock (&self->lock);
-    if (!self->first)
+    bool was_empty = !self->first;
+    if (was_empty)
         event_raise (self);
     *self->tail = item;
     self->tail = &item->next;
     atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed);
     pthread_mutex_unlock (&self->lock);
+    return was_empty;
 }
 
 queue_item_t *queue_take (queue_t *self, size_t most)

@@ -42,7 +42,7 @@ void name_write (id16_t id, char out[NAME_SIZE])
 
 bool name_read (const char *name, id16_t *out)
 {
-    id16_t id;
+    id16_t id = id_nil ();
     char again[NAME_SIZE];
     if (strlen (name) != NAME_SIZE - 1 ||
         text_read_hex (name, NAME_SIZE - 1, id.b, sizeof id.b) != (long) sizeof id.b)
@@ -222,8 +222,7 @@ int blob_reader_sha256 (blob_reader_t *self, uint8_t out[BLOB_SHA256_SIZE], fail
     uint8_t piece[16384];
     EVP_MD_CTX *hash = EVP_MD_CTX_new ();
     bool ok = hash != NULL && EVP_DigestInit_ex (hash, EVP_sha256 (), NULL) == 1;
-    int code =
-        ok ? 0 : failure_set (failure, E_NO_MEMORY, NULL, "no memory to hash a file");
+    int code = ok ? 0 : failure_set (failure, E_NO_MEMORY, NULL, "no memory to hash a file");
     for (uint64_t at = 0; code == 0 && at < self->size;) {
         long got = blob_reader_pread (self, at, piece, sizeof piece);
         if (got < 0)

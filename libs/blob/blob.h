@@ -29,35 +29,35 @@ enum { BLOB_SHA256_SIZE = 32, BLOB_SWEEP_AGE_MS = 60 * 60 * 1000 };
 /* ---- what bytes are ---- */
 
 /* X (NAME, MIME, EXTENSION) */
-#define BLOB_TYPES(X)                                                                              \
-    X (UNKNOWN, "application/octet-stream", "bin")                                                 \
-    X (JPEG, "image/jpeg", "jpg")                                                                  \
-    X (PNG, "image/png", "png")                                                                    \
-    X (WEBP, "image/webp", "webp")                                                                 \
-    X (GIF, "image/gif", "gif")                                                                    \
-    X (HEIC, "image/heic", "heic")                                                                 \
-    X (MP4, "video/mp4", "mp4")                                                                    \
-    X (3GP, "video/3gpp", "3gp")                                                                   \
-    X (MOV, "video/quicktime", "mov")                                                              \
-    X (M4A, "audio/mp4", "m4a")                                                                    \
-    X (AAC, "audio/aac", "aac")                                                                    \
-    X (AMR, "audio/amr", "amr")                                                                    \
-    X (MP3, "audio/mpeg", "mp3")                                                                   \
-    X (OGG, "audio/ogg", "ogg")                                                                    \
-    X (WAV, "audio/wav", "wav")                                                                    \
-    X (PDF, "application/pdf", "pdf")                                                              \
-    X (TXT, "text/plain", "txt")                                                                   \
-    X (VCF, "text/vcard", "vcf")                                                                   \
-    X (DOC, "application/msword", "doc")                                                           \
-    X (XLS, "application/vnd.ms-excel", "xls")                                                     \
-    X (PPT, "application/vnd.ms-powerpoint", "ppt")                                                \
-    X (DOCX, "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx")    \
-    X (XLSX, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")          \
-    X (PPTX, "application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx")  \
-    X (OLE, "application/x-ole-storage", "bin")                                                    \
-    X (ZIP, "application/zip", "zip")                                                              \
-    X (HTML, "text/html", "html")                                                                  \
-    X (SVG, "image/svg+xml", "svg")                                                                \
+#define BLOB_TYPES(X)                                                                             \
+    X (UNKNOWN, "application/octet-stream", "bin")                                                \
+    X (JPEG, "image/jpeg", "jpg")                                                                 \
+    X (PNG, "image/png", "png")                                                                   \
+    X (WEBP, "image/webp", "webp")                                                                \
+    X (GIF, "image/gif", "gif")                                                                   \
+    X (HEIC, "image/heic", "heic")                                                                \
+    X (MP4, "video/mp4", "mp4")                                                                   \
+    X (3GP, "video/3gpp", "3gp")                                                                  \
+    X (MOV, "video/quicktime", "mov")                                                             \
+    X (M4A, "audio/mp4", "m4a")                                                                   \
+    X (AAC, "audio/aac", "aac")                                                                   \
+    X (AMR, "audio/amr", "amr")                                                                   \
+    X (MP3, "audio/mpeg", "mp3")                                                                  \
+    X (OGG, "audio/ogg", "ogg")                                                                   \
+    X (WAV, "audio/wav", "wav")                                                                   \
+    X (PDF, "application/pdf", "pdf")                                                             \
+    X (TXT, "text/plain", "txt")                                                                  \
+    X (VCF, "text/vcard", "vcf")                                                                  \
+    X (DOC, "application/msword", "doc")                                                          \
+    X (XLS, "application/vnd.ms-excel", "xls")                                                    \
+    X (PPT, "application/vnd.ms-powerpoint", "ppt")                                               \
+    X (DOCX, "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx")   \
+    X (XLSX, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")         \
+    X (PPTX, "application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx") \
+    X (OLE, "application/x-ole-storage", "bin")                                                   \
+    X (ZIP, "application/zip", "zip")                                                             \
+    X (HTML, "text/html", "html")                                                                 \
+    X (SVG, "image/svg+xml", "svg")                                                               \
     X (XML, "application/xml", "xml")
 
 typedef enum blob_type {

@@ -425,8 +425,8 @@ static void test_space (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (test_life),   TEST (test_same_id), TEST (test_limit),         TEST (test_lying),
-        TEST (test_sha256), TEST (test_killed),  TEST (test_living_writer), TEST (test_sweep),
-        TEST (test_foreign), TEST (test_walk),   TEST (test_large),         TEST (test_space)};
+        TEST (test_life),    TEST (test_same_id), TEST (test_limit),         TEST (test_lying),
+        TEST (test_sha256),  TEST (test_killed),  TEST (test_living_writer), TEST (test_sweep),
+        TEST (test_foreign), TEST (test_walk),    TEST (test_large),         TEST (test_space)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -144,9 +144,9 @@ static blob_type_t text_type (words_t text)
         return BLOB_HTML;
     char second = text.at[1];
     bool tag = (second >= 'a' && second <= 'z') || (second >= 'A' && second <= 'Z');
-    static const char *const html[] = {"<a",      "<b",     "<br",    "<div", "<font", "<h1",   "<head",
-                                       "<iframe", "<img",   "<style", "<p",   "<table", "<title", "<video",
-                                       "<object", "<embed", "<form",  "<meta"};
+    static const char *const html[] = {"<a",     "<b",      "<br",     "<div",   "<font", "<h1",
+                                       "<head",  "<iframe", "<img",    "<style", "<p",    "<table",
+                                       "<title", "<video",  "<object", "<embed", "<form", "<meta"};
     for (size_t i = 0; tag && i < sizeof html / sizeof html[0]; i++) {
         size_t length = strlen (html[i]);
         if (starts_with (text, html[i]) && text.size > length &&

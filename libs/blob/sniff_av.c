@@ -13,9 +13,9 @@ static const struct {
     const char *brand;
     blob_type_t type;
 } brands[] = {
-    {"3gp", BLOB_3GP},  {"3g2", BLOB_3GP},  {"3gr", BLOB_3GP},  {"qt  ", BLOB_MOV},
-    {"M4A", BLOB_M4A},  {"M4B", BLOB_M4A},  {"M4P", BLOB_M4A},  {"heic", BLOB_HEIC},
-    {"heix", BLOB_HEIC}, {"heim", BLOB_HEIC}, {"hevc", BLOB_HEIC}, {"mif1", BLOB_HEIC},
+    {"3gp", BLOB_3GP},   {"3g2", BLOB_3GP},     {"3gr", BLOB_3GP},     {"qt  ", BLOB_MOV},
+    {"M4A", BLOB_M4A},   {"M4B", BLOB_M4A},     {"M4P", BLOB_M4A},     {"heic", BLOB_HEIC},
+    {"heix", BLOB_HEIC}, {"heim", BLOB_HEIC},   {"hevc", BLOB_HEIC},   {"mif1", BLOB_HEIC},
     {"msf1", BLOB_HEIC}, {"avi", BLOB_UNKNOWN}, {"crx", BLOB_UNKNOWN},
 };
 

@@ -62,9 +62,9 @@ static void put_zeros (buf_t *out, size_t count)
 
 /* ---- magic numbers and text ---- */
 
-#define ROW(text, want)                                                                            \
-    {                                                                                              \
-        (const uint8_t *) (text), sizeof (text) - 1, want                                          \
+#define ROW(text, want)                                   \
+    {                                                     \
+        (const uint8_t *) (text), sizeof (text) - 1, want \
     }
 
 static const struct {
@@ -81,36 +81,59 @@ static const struct {
     ROW ("GIF89a\1\0", BLOB_UNKNOWN),
     ROW ("RIFF\x16\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f", BLOB_WAV),
     ROW ("RIFF\0\0\0\0", BLOB_UNKNOWN),
-    ROW ("\0\0\0\x14" "ftypisom\0\0\2\0isom", BLOB_MP4),
-    ROW ("\0\0\0\x14" "ftypmp42\0\0\2\0isom", BLOB_MP4),
-    ROW ("\0\0\0\x14" "ftyp3gp5\0\0\2\0isom", BLOB_3GP),
-    ROW ("\0\0\0\x14" "ftypM4A \0\0\2\0isom", BLOB_M4A),
-    ROW ("\0\0\0\x14" "ftypqt  \0\0\2\0qt  ", BLOB_MOV),
-    ROW ("\0\0\0\x14" "ftypheic\0\0\2\0heic", BLOB_HEIC),
-    ROW ("\0\0\0\x14" "ftyp", BLOB_UNKNOWN),
+    ROW ("\0\0\0\x14"
+         "ftypisom\0\0\2\0isom",
+         BLOB_MP4),
+    ROW ("\0\0\0\x14"
+         "ftypmp42\0\0\2\0isom",
+         BLOB_MP4),
+    ROW ("\0\0\0\x14"
+         "ftyp3gp5\0\0\2\0isom",
+         BLOB_3GP),
+    ROW ("\0\0\0\x14"
+         "ftypM4A \0\0\2\0isom",
+         BLOB_M4A),
+    ROW ("\0\0\0\x14"
+         "ftypqt  \0\0\2\0qt  ",
+         BLOB_MOV),
+    ROW ("\0\0\0\x14"
+         "ftypheic\0\0\2\0heic",
+         BLOB_HEIC),
+    ROW ("\0\0\0\x14"
+         "ftyp",
+         BLOB_UNKNOWN),
     ROW ("#!AMR\n\x0c", BLOB_AMR),
     ROW ("#!AMR-WB\n\x0c", BLOB_AMR),
     ROW ("ID3\4\0\0\0\0\0\0", BLOB_MP3),
     ROW ("\xff\xfb\x90\x64", BLOB_MP3),
     ROW ("\xff\xfb\xf0\x64", BLOB_UNKNOWN), /* reserved bit rate */
-    ROW ("\xff\xf1\x50\x80\1\x1f\xfc\0\0\xff\xf1", BLOB_AAC),
+    ROW ("\xff\xf1\x50\x80\1\x1f\xfc\0\xff\xf1", BLOB_AAC),
     ROW ("\xff\xf1\x50\x80\1\x1f\xfc\0\0\0\0", BLOB_UNKNOWN), /* no frame follows */
-    ROW ("OggS\0\2\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0\1\x13OpusHead\1\1\0\0\0\0\0\0\0\0", BLOB_OGG),
+    ROW ("OggS\0\2\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0\1\x13OpusHead\1\1\0\0\0\0\0\0\0\0",
+         BLOB_OGG),
     ROW ("OggS\0\2", BLOB_UNKNOWN),
     ROW ("%PDF-1.7\n%\xe2\xe3", BLOB_PDF),
     ROW ("PK\3\4\0\0\0\0", BLOB_ZIP),
     ROW ("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", BLOB_OLE),
     ROW ("Hello,\nworld\t1 < 2", BLOB_TXT),
-    ROW ("Gr\xc3\xbc\xc3\x9f" "e", BLOB_TXT),
-    ROW ("Gr\xfc\xdf" "e", BLOB_TXT),
+    ROW ("Gr\xc3\xbc\xc3\x9f"
+         "e",
+         BLOB_TXT),
+    ROW ("Gr\xfc\xdf"
+         "e",
+         BLOB_TXT),
     ROW ("< 5 apples", BLOB_TXT),
     ROW ("<3", BLOB_TXT),
     ROW ("\xff\xfeh\0i\0", BLOB_TXT),
     ROW ("a\0b", BLOB_UNKNOWN),
     ROW ("MZ\x90\0\3", BLOB_UNKNOWN),
-    ROW ("\x7f" "ELF\2\1\1", BLOB_UNKNOWN),
+    ROW ("\x7f"
+         "ELF\2\1\1",
+         BLOB_UNKNOWN),
     ROW ("BEGIN:VCARD\r\nVERSION:3.0\r\n", BLOB_VCF),
-    ROW ("\xef\xbb\xbf" "begin:vcard\n", BLOB_VCF),
+    ROW ("\xef\xbb\xbf"
+         "begin:vcard\n",
+         BLOB_VCF),
     ROW ("<!DOCTYPE html><p>x", BLOB_HTML),
     ROW (" \r\n\t<HTML>", BLOB_HTML),
     ROW ("\xef\xbb\xbf<html>", BLOB_HTML),
@@ -136,7 +159,8 @@ static void test_rows (void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         blob_type_t got = sniff (rows[i].data, rows[i].size).type;
         if (got != rows[i].want)
-            fail_msg ("row %zu: %s, not %s", i, blob_type_mime (got), blob_type_mime (rows[i].want));
+            fail_msg ("row %zu: %s, not %s", i, blob_type_mime (got),
+                      blob_type_mime (rows[i].want));
         for (size_t size = 0; size < rows[i].size; size++)
             sniff (rows[i].data, size); /* cut anywhere: no read past the end */
     }
@@ -251,9 +275,8 @@ static void test_ole (void **state)
     static const struct {
         const char *stream;
         blob_type_t want;
-    } oles[] = {{"WordDocument", BLOB_DOC}, {"Workbook", BLOB_XLS},
-                {"Book", BLOB_XLS},         {"PowerPoint Document", BLOB_PPT},
-                {"WordDocumen", BLOB_OLE},  {"Other", BLOB_OLE}};
+    } oles[] = {{"WordDocument", BLOB_DOC},        {"Workbook", BLOB_XLS},    {"Book", BLOB_XLS},
+                {"PowerPoint Document", BLOB_PPT}, {"WordDocumen", BLOB_OLE}, {"Other", BLOB_OLE}};
     for (size_t i = 0; i < sizeof oles / sizeof oles[0]; i++) {
         buf_t ole = ole_make (oles[i].stream);
         assert_int_equal (sniff (ole.data, ole.size).type, oles[i].want);
@@ -378,8 +401,8 @@ static void test_sticker (void **state)
     };
     for (size_t i = 0; i < sizeof stickers / sizeof stickers[0]; i++) {
         failure_t failure = {0};
-        buf_t file = webp_make (stickers[i].form, stickers[i].width, stickers[i].height,
-                                stickers[i].size);
+        buf_t file =
+            webp_make (stickers[i].form, stickers[i].width, stickers[i].height, stickers[i].size);
         blob_seen_t seen = sniff (file.data, file.size);
         assert_int_equal (seen.type, BLOB_WEBP);
         assert_int_equal (seen.width, stickers[i].width);
@@ -421,7 +444,9 @@ static const struct {
     {BLOB_KIND_DOCUMENT, "text/plain", {.type = BLOB_HTML, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_DOCUMENT, "text/plain; charset=utf-8", {.type = BLOB_TXT, .size = 1}, 0},
     {BLOB_KIND_DOCUMENT, "application/pdf", {.type = BLOB_PDF, .size = 100 << 20}, 0},
-    {BLOB_KIND_DOCUMENT, "application/pdf", {.type = BLOB_PDF, .size = (100 << 20) + 1},
+    {BLOB_KIND_DOCUMENT,
+     "application/pdf",
+     {.type = BLOB_PDF, .size = (100 << 20) + 1},
      E_MEDIA_TOO_LARGE},
     {BLOB_KIND_DOCUMENT, "application/msword", {.type = BLOB_DOC, .size = 1}, 0},
     {BLOB_KIND_DOCUMENT, "application/zip", {.type = BLOB_ZIP, .size = 1}, E_BAD_REQUEST},
@@ -432,9 +457,13 @@ static const struct {
     {BLOB_KIND_VIDEO, "video/quicktime", {.type = BLOB_MOV, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_VIDEO, "audio/mp4", {.type = BLOB_M4A, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_AUDIO, "audio/mp4", {.type = BLOB_M4A, .size = 1}, 0},
-    {BLOB_KIND_AUDIO, "audio/ogg; codecs=opus",
-     {.type = BLOB_OGG, .size = 1, .opus = true, .channels = 1}, 0},
-    {BLOB_KIND_AUDIO, "audio/ogg", {.type = BLOB_OGG, .size = 1, .opus = true, .channels = 2},
+    {BLOB_KIND_AUDIO,
+     "audio/ogg; codecs=opus",
+     {.type = BLOB_OGG, .size = 1, .opus = true, .channels = 1},
+     0},
+    {BLOB_KIND_AUDIO,
+     "audio/ogg",
+     {.type = BLOB_OGG, .size = 1, .opus = true, .channels = 2},
      E_BAD_REQUEST},
     {BLOB_KIND_AUDIO, "audio/ogg", {.type = BLOB_OGG, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_AUDIO, "audio/wav", {.type = BLOB_WAV, .size = 1}, E_BAD_REQUEST},
@@ -445,7 +474,9 @@ static const struct {
     {BLOB_KIND_MMS, "image/svg+xml", {.type = BLOB_SVG, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_MMS, NULL, {.type = BLOB_UNKNOWN, .size = 1}, E_BAD_REQUEST},
     {BLOB_KIND_INBOUND, "image/png", {.type = BLOB_HTML, .size = 1}, 0},
-    {BLOB_KIND_INBOUND, "image/png", {.type = BLOB_HTML, .size = (100 << 20) + 1},
+    {BLOB_KIND_INBOUND,
+     "image/png",
+     {.type = BLOB_HTML, .size = (100 << 20) + 1},
      E_MEDIA_TOO_LARGE},
     {BLOB_KIND_COUNT, NULL, {.type = BLOB_JPEG, .size = 1}, E_BAD_REQUEST},
 };
@@ -484,9 +515,9 @@ static void test_names (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_rows),    cmocka_unit_test (test_blanks),
-        cmocka_unit_test (test_zip),     cmocka_unit_test (test_ole),
-        cmocka_unit_test (test_mp4),     cmocka_unit_test (test_sticker),
-        cmocka_unit_test (test_checks),  cmocka_unit_test (test_names)};
+        cmocka_unit_test (test_rows),   cmocka_unit_test (test_blanks),
+        cmocka_unit_test (test_zip),    cmocka_unit_test (test_ole),
+        cmocka_unit_test (test_mp4),    cmocka_unit_test (test_sticker),
+        cmocka_unit_test (test_checks), cmocka_unit_test (test_names)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -171,11 +171,10 @@ static int claim_check (const char *claimed, const blob_seen_t *seen, failure_t 
     if (length == 0 || mime_is (mime, length, types[BLOB_UNKNOWN].mime) ||
         mime_is (mime, length, "binary/octet-stream") || blob_type_read (mime) == seen->type)
         return 0;
-    return failure_set (failure, E_BAD_REQUEST, "file",
-                        "the file is declared as %.*s, but its bytes are %s",
-                        (int) (length > 80 ? 80 : length), mime,
-                        seen->type == BLOB_UNKNOWN ? "of no type that is known here"
-                                                   : types[seen->type].mime);
+    return failure_set (
+        failure, E_BAD_REQUEST, "file", "the file is declared as %.*s, but its bytes are %s",
+        (int) (length > 80 ? 80 : length), mime,
+        seen->type == BLOB_UNKNOWN ? "of no type that is known here" : types[seen->type].mime);
 }
 
 static int sticker_check (const blob_seen_t *seen, failure_t *failure)
@@ -214,7 +213,8 @@ int blob_type_check (blob_kind_t kind, const char *claimed, const blob_seen_t *s
     if (seen->size > kinds[kind].limit)
         return failure_set (failure, E_MEDIA_TOO_LARGE, "file",
                             "%s has at most %llu bytes, this has %llu", kinds[kind].name,
-                            (unsigned long long) kinds[kind].limit, (unsigned long long) seen->size);
+                            (unsigned long long) kinds[kind].limit,
+                            (unsigned long long) seen->size);
     if (kind == BLOB_KIND_INBOUND)
         return 0;
     if (blob_type_is_active (seen->type))

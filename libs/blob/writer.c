@@ -185,7 +185,8 @@ int blob_writer_end (blob_writer_t *self, blob_seen_t *seen, uint8_t sha256[BLOB
 static int time_set (int fd)
 {
     int64_t now = clock_now_ms ();
-    struct timespec at = {.tv_sec = (time_t) (now / 1000), .tv_nsec = (long) (now % 1000) * 1000000};
+    struct timespec at = {.tv_sec = (time_t) (now / 1000),
+                          .tv_nsec = (long) (now % 1000) * 1000000};
     const struct timespec times[2] = {at, at};
     return futimens (fd, times);
 }

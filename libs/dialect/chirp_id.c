@@ -47,6 +47,10 @@ int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *
 {
     size_t head = head_length (text, length);
     bool said = false;
+    if (head == 0 && length > 0 && strcmp (prefix, "med") == 0) { /* any text may name a file; ours do so in one way only */
+        memset (out, 0xFF, sizeof *out);
+        return 1;
+    }
     if (head == 0)
         return 2;
     bool ours = head_is (text, head, prefix, &said) ||

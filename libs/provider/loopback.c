@@ -131,4 +131,6 @@ static int loopback_parse (turn_t *t, bytes_t raw, int (*each) (turn_t *t, const
     return each (t, &event, context);
 }
 
-const provider_t provider_loopback = { "loopback", true, loopback_send, loopback_answer, loopback_parse };
+const provider_t provider_loopback = {
+    .name = "loopback", .repeatable = true, .send = loopback_send, .answer = loopback_answer, .parse = loopback_parse,
+};

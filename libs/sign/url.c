@@ -8,8 +8,8 @@
 
 enum { TIME_DIGITS = 15, HEX_SIZE = 2 * SIGN_SHA256_SIZE };
 
-static void signature_write (const uint8_t key[SIGN_KEY_SIZE], const char *path, const char *expires,
-                             char out[HEX_SIZE + 1])
+static void signature_write (const uint8_t key[SIGN_KEY_SIZE], const char *path,
+                             const char *expires, char out[HEX_SIZE + 1])
 {
     uint8_t mac[SIGN_SHA256_SIZE];
     const bytes_t parts[] = {bytes_of_str ("aviary-url 1\n"), bytes_of_str (path),

@@ -86,12 +86,18 @@ static void test_spelling (void **state)
     char query[256], other[512], hex[65];
     query_make (path, query);
     snprintf (hex, sizeof hex, "%s", strstr (query, "signature=") + 10);
-    static const char *const rows[] = {
-        "expires=1760003600&signature=%s0",  "expires=01760003600&signature=%s",
-        "expires=+1760003600&signature=%s",  "expires=1760003600&signature=%s&x=1",
-        "x=1&expires=1760003600&signature=%s", "signature=%s&expires=1760003600",
-        "Expires=1760003600&signature=%s",   "expires=&signature=%s",
-        "expires=99999999999999999999&signature=%s", "signature=%s", "%.0s", "expires=1760003600%.0s"};
+    static const char *const rows[] = {"expires=1760003600&signature=%s0",
+                                       "expires=01760003600&signature=%s",
+                                       "expires=+1760003600&signature=%s",
+                                       "expires=1760003600&signature=%s&x=1",
+                                       "x=1&expires=1760003600&signature=%s",
+                                       "signature=%s&expires=1760003600",
+                                       "Expires=1760003600&signature=%s",
+                                       "expires=&signature=%s",
+                                       "expires=99999999999999999999&signature=%s",
+                                       "signature=%s",
+                                       "%.0s",
+                                       "expires=1760003600%.0s"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

@@ -201,8 +201,8 @@ void outward_pool_answer (outward_pool_t *self, id16_t job, bytes_t body, const 
     }
     if (body.size)
         memcpy (answer->body, body.data, body.size);
-    queue_put (self->answers, &answer->item);
-    eventfd_write (self->wake_fd, 1);
+    if (queue_put (self->answers, &answer->item))
+        eventfd_write (self->wake_fd, 1);
 }
 
 /* ---- begins ---- */
@@ -248,8 +248,8 @@ static void outward_start (outward_pool_t *self, outward_t *outward)
 
 void outward_pool_put (outward_pool_t *self, outward_t *outward)
 {
-    queue_put (self->in, &outward->item);
-    eventfd_write (self->wake_fd, 1);
+    if (queue_put (self->in, &outward->item))
+        eventfd_write (self->wake_fd, 1);
 }
 
 /* ---- the thread ---- */

@@ -109,8 +109,7 @@ static int delimiter_reach (reader_t *self, bool part)
     size_t dropped = 0;
     for (;;) {
         const char *start = self->window + self->at;
-        const char *hit =
-            memmem (start, window_left (self), self->delimiter, self->delimiter_size);
+        const char *hit = memmem (start, window_left (self), self->delimiter, self->delimiter_size);
         size_t size = hit != NULL ? (size_t) (hit - start)
                       : window_left (self) >= self->delimiter_size
                           ? window_left (self) - (self->delimiter_size - 1)
@@ -187,10 +186,10 @@ static int text_keep (reader_t *self, const char *what, const char *text, size_t
                       char out[MULTIPART_TEXT_SIZE])
 {
     if (length >= MULTIPART_TEXT_SIZE || !text_is_utf8 (text, length))
-        return failure_set (self->failure, length >= MULTIPART_TEXT_SIZE ? E_TOO_LARGE : E_BAD_REQUEST,
-                            self->has_name ? self->name : NULL, "multipart body: a %s is %s", what,
-                            length >= MULTIPART_TEXT_SIZE ? "longer than 255 bytes"
-                                                          : "not valid UTF-8");
+        return failure_set (
+            self->failure, length >= MULTIPART_TEXT_SIZE ? E_TOO_LARGE : E_BAD_REQUEST,
+            self->has_name ? self->name : NULL, "multipart body: a %s is %s", what,
+            length >= MULTIPART_TEXT_SIZE ? "longer than 255 bytes" : "not valid UTF-8");
     memcpy (out, text, length);
     out[length] = '\0';
     return 0;
@@ -276,7 +275,7 @@ static int headers_read (reader_t *self)
 {
     const char *stop;
     while ((stop = memmem (self->window + self->at, window_left (self), "\r\n\r\n", 4)) == NULL) {
-        if (window_left (self) > self->limits.headers)
+        if (window_left (self) >= self->limits.headers + 4) /* so the end lies beyond the limit */
             return too_large (self, "the headers of a part are too long");
         if (self->ended)
             return malformed (self, "it is cut short in the headers of a part");

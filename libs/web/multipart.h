@@ -14,7 +14,8 @@ enum { MULTIPART_TEXT_SIZE = 256, MULTIPART_HEADERS_MAX = 8 << 10, MULTIPART_PAR
 /* Borrowed until begin returns. All texts are valid UTF-8 without control characters. */
 typedef struct multipart_part {
     const char *name;
-    const char *filename;     /* NULL = none was given: a form field. Never has "/" or "\" in it and is not "." or "..": such a part is refused */
+    const char *
+        filename; /* NULL = none was given: a form field. Never has "/" or "\" in it and is not "." or "..": such a part is refused */
     const char *content_type; /* as sent; NULL = none was given (text/plain by RFC 7578) */
     unsigned index;           /* from 0 */
 } multipart_part_t;
@@ -32,9 +33,10 @@ typedef struct multipart_sink {
 } multipart_sink_t;
 
 typedef struct multipart_limits {
-    unsigned parts;   /* 0 = 16; at most MULTIPART_PARTS_MAX */
-    size_t headers;   /* of one part, with the delimiter's line; 0 = 4 KiB; at most MULTIPART_HEADERS_MAX. Also bounds preamble and epilogue */
-    uint64_t body;    /* all bytes; 0 = no limit */
+    unsigned parts; /* 0 = 16; at most MULTIPART_PARTS_MAX */
+    size_t
+        headers; /* of one part, with the delimiter's line; 0 = 4 KiB; at most MULTIPART_HEADERS_MAX. Also bounds preamble and epilogue */
+    uint64_t body; /* all bytes; 0 = no limit */
 } multipart_limits_t;
 
 /* Read the body to its end. `content_type` is the request's header (NULL = it has none). `limits` NULL = the defaults. 0, or E_BAD_REQUEST (not such a content

@@ -34,9 +34,8 @@ bool params_start (params_t *self, const char *text, size_t size)
     *self = (params_t){.at = text, .end = text + size};
     blanks_skip (self);
     self->value = self->at;
-    const char *stop = self->at < self->end
-                           ? memchr (self->at, ';', (size_t) (self->end - self->at))
-                           : NULL;
+    const char *stop =
+        self->at < self->end ? memchr (self->at, ';', (size_t) (self->end - self->at)) : NULL;
     self->at = stop != NULL ? stop : self->end;
     self->value_size = (size_t) (self->at - self->value);
     while (self->value_size > 0 && is_blank (self->value[self->value_size - 1]))

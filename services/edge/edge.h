@@ -43,6 +43,8 @@ typedef struct edge {
     buf_t docs;
     pthread_mutex_t id_lock;
     id_source_t ids;
+    uint8_t random[1008];   /* for trace ids, drawn from the kernel in one go; under id_lock */
+    size_t random_left;
     atomic_ullong answered[STATUS_CLASSES]; /* by hundreds */
 } edge_t;
 

@@ -39,6 +39,19 @@ static bool is_trace (const char *text)
            strspn (text + 36, "0") < 16;
 }
 
+/* Trace ids need to be unlike each other, not secret: one draw serves many. */
+static void trace_random (edge_t *edge, uint8_t *out, size_t size)
+{
+    pthread_mutex_lock (&edge->id_lock);
+    if (edge->random_left < size) {
+        sign_random (edge->random, sizeof edge->random);
+        edge->random_left = sizeof edge->random;
+    }
+    edge->random_left -= size;
+    memcpy (out, edge->random + edge->random_left, size);
+    pthread_mutex_unlock (&edge->id_lock);
+}
+
 static void trace_make (exchange_t *x)
 {
     const char *given = web_header (x->web, "traceparent");
@@ -48,7 +61,7 @@ static void trace_make (exchange_t *x)
         snprintf (x->trace, sizeof x->trace, "%s", given);
         return;
     }
-    sign_random (random, sizeof random);
+    trace_random (x->edge, random, sizeof random);
     text_write_hex (random, sizeof random, hex);
     snprintf (x->trace, sizeof x->trace, "00-%.32s-%.16s-01", hex, hex + 32);
 }

@@ -37,6 +37,7 @@ typedef struct status_news {
     const char *provider_id;        /* to note, or NULL */
     const provider_fault_t *fault;  /* of a failure */
     id16_t callback;                /* that said it, nil if none */
+    const messaging_message_t *message; /* where it is in hand, NULL: read for the event */
 } status_news_t;
 
 /* Move a recipient's status if the state machine allows it; store, count, append the event. What does not move forward is noted and changes nothing. */

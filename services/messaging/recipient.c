@@ -85,13 +85,17 @@ static int32_t status_told (int32_t status)
     }
 }
 
-static int status_event (turn_t *t, const messaging_recipient_t *recipient, int64_t at)
+static int status_event (turn_t *t, const messaging_recipient_t *recipient, const status_news_t *news)
 {
     messaging_message_t message = { 0 };
-    int code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena, &message);
+    int code = 0;
+    if (news->message)
+        message = *news->message;
+    else
+        code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena, &message);
     if (code)
         return code;
-    message.occurred_at = at;
+    message.occurred_at = news->at;
     const messaging_content_t *content = content_told (t, &message, recipient);
     messaging_message_status_t event = { .status = status_told (recipient->status), .message = content, .error = content->error };
     code = app_told (t, message.app, &event.apps);
@@ -119,5 +123,5 @@ int recipient_move (turn_t *t, messaging_recipient_t *recipient, const status_ne
     int code = store_put (t->txn, &messaging_recipient_record, recipient, NULL);
     if (code || !moves || status_told (recipient->status) == 0)
         return code;
-    return status_event (t, recipient, news->at);
+    return status_event (t, recipient, news);
 }

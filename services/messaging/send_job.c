@@ -67,7 +67,7 @@ static int send_begin (turn_t *t, job_t *job, outbound_t *out)
 
 static int send_accepted (turn_t *t, send_work_t *work, const provider_result_t *result)
 {
-    status_news_t news = { .status = MESSAGING_STATUS_SENT, .at = t->now,
+    status_news_t news = { .status = MESSAGING_STATUS_SENT, .at = t->now, .message = &work->message,
                            .provider_id = result->id_count ? result->ids[0] : NULL };
     int code = recipient_move (t, &work->recipient, &news);
     if (code == 0 && news.provider_id)
@@ -99,7 +99,7 @@ static int send_unknown (turn_t *t, const job_t *job, send_work_t *work)
 static int send_retry (turn_t *t, job_t *job, send_work_t *work, const provider_result_t *result, bool lost)
 {
     if (job->tries > RETRIES) {
-        status_news_t news = { .status = MESSAGING_STATUS_FAILED, .at = t->now, .fault = provider_fault (work->whatsapp, "503") };
+        status_news_t news = { .status = MESSAGING_STATUS_FAILED, .at = t->now, .message = &work->message, .fault = provider_fault (work->whatsapp, "503") };
         return recipient_move (t, &work->recipient, &news);
     }
     work->recipient.status = MESSAGING_STATUS_SENDING;
@@ -132,7 +132,7 @@ static int send_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     case PROVIDER_ACCEPTED:
         return send_accepted (t, work, &result);
     case PROVIDER_REFUSED: {
-        status_news_t news = { .status = MESSAGING_STATUS_FAILED, .at = t->now, .fault = result.fault };
+        status_news_t news = { .status = MESSAGING_STATUS_FAILED, .at = t->now, .message = &work->message, .fault = result.fault };
         return recipient_move (t, &work->recipient, &news);
     }
     case PROVIDER_UNKNOWN:

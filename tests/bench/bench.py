@@ -50,7 +50,7 @@ def metric(house, name):
 
 
 def accepted(seconds):
-    with House("--rate-limits", "off", "--loopback-delay", "600000") as house:
+    with House("--rate-limits", "off", "--loopback-delay", "60000") as house:
         number = house.http("POST", "/v1/playground/phone-numbers/system", key=house.test_key).json["number"]
         print("accepted durable sends, carrier paused")
         for connections in (1, 16, 64):

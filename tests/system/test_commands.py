@@ -361,3 +361,8 @@ def test_commands_say_when_nothing_runs():
             done = subprocess.run([BIN / "aviary", *args, "--data", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30,
                                   check=False)
             assert done.returncode in (69, 1) and done.stderr.startswith("aviary: ") and not done.stdout, (args, done)
+
+
+# They look again and again until something has come: without limits.
+for _test in [value for name, value in list(globals().items()) if name.startswith("test_")]:
+    _test.house_flags = ("--rate-limits", "off")

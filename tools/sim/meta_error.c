@@ -42,6 +42,7 @@ static const code_row_t code_table[] = {
     {131030, 400, "Recipient phone number not in allowed list"},
     {131031, 403, "Account has been locked"},
     {131037, 400, "WhatsApp provided number needs display name approval before message can be sent."},
+    {131041, 400, "Group does not exist"},
     {131042, 400, "Business eligibility payment issue"},
     {131045, 500, "Incorrect certificate"},
     {131047, 400, "Re-engagement message"},
@@ -228,7 +229,7 @@ bool meta_authorize (sim_t *sim, sim_request_t *request, sim_answer_t *answer)
                         request->token[app] == '|' &&
                         strcmp (request->token + app + 1, sim->settings.meta_app_secret) == 0;
     if (wanted == NULL || strcmp (wanted, request->token) == 0 || is_app_token ||
-        table_get (sim->meta_tokens, request->token) != NULL)
+        table_has (sim->meta_tokens, request->token))
         return true;
     meta_error_full (answer, 401, 190, 0, "Invalid OAuth access token - Cannot parse access token",
                      NULL);

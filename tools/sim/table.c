@@ -130,6 +130,16 @@ void *table_get (const table_t *self, const char *key)
     return *slot != NULL ? (*slot)->value : NULL;
 }
 
+void table_mark (table_t *self, const char *key)
+{
+    table_put (self, key, NULL);
+}
+
+bool table_has (const table_t *self, const char *key)
+{
+    return key != NULL && *entry_slot (self, key, key_hash (key)) != NULL;
+}
+
 bool table_drop (table_t *self, const char *key)
 {
     table_entry_t **slot = key != NULL ? entry_slot (self, key, key_hash (key)) : NULL;

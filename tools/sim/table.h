@@ -13,6 +13,9 @@ void table_destroy (table_t **self);
 /* Takes over `value`; replaces (and frees) the one of the same key, which keeps its place in line. */
 void table_put (table_t *self, const char *key, void *value);
 void *table_get (const table_t *self, const char *key); /* NULL if absent or key is NULL */
+/* For tables that are only sets. */
+void table_mark (table_t *self, const char *key);
+bool table_has (const table_t *self, const char *key);
 bool table_drop (table_t *self, const char *key);
 void table_clear (table_t *self);
 size_t table_size (const table_t *self);
