@@ -98,7 +98,7 @@ static int fields_add (const schema_index_t *index, const store_key_t *keys, siz
     out->entry = true;
     for (size_t i = 0; i < count; i++) {
         const schema_field_t *field = index->fields[i];
-        store_key_t key = i < key_count ? keys[i] : field_key (field, row);
+        store_key_t key = keys && i < key_count ? keys[i] : field_key (field, row);
         int rc = field_add (out, field->kind, &key);
         if (rc)
             return rc;

@@ -176,7 +176,8 @@ static cursor_state_t *state_new (txn_t *txn, table_t *table)
     s->next = txn->cursors;
     if (s->next)
         s->next->prev = s;
-    return txn->cursors = s;
+    txn->cursors = s;
+    return s;
 }
 
 /* ---- walking ---- */

@@ -131,8 +131,8 @@ static void walk_changes (void **state)
     bytes_t key, value;
     for (int reverse = 0; reverse < 2; reverse++) {
         txn_t *txn = begin_write (f->store);
-        for (char k = 'b'; k < 'f'; k++)
-            put_text (txn, raw, (char[]){k, 0});
+        for (const char *k = "bcde"; *k; k++)
+            put_text (txn, raw, (char[]){*k, 0});
         kv_cursor_t c = {.table = raw, .reverse = reverse};
         char seen[16] = "";
         for (int i = 0; kv_next (txn, &c, &key, &value) == 0; i++) {
@@ -158,8 +158,8 @@ static void clear_in_savepoint (void **state)
     bytes_t key, value;
     uint64_t n;
     txn_t *txn = begin_write (f->store);
-    for (char k = 'a'; k < 'g'; k++)
-        put_text (txn, raw, (char[]){k, 0});
+    for (const char *k = "abcdef"; *k; k++)
+        put_text (txn, raw, (char[]){*k, 0});
     kv_cursor_t c = {.table = raw};
     assert_int_equal (kv_next (txn, &c, &key, &value), 0);
     assert_int_equal (txn_savepoint (txn), 0);
