@@ -274,7 +274,8 @@ bool mp_read_bool (mp_reader_t *in)
 
 int64_t mp_read_int (mp_reader_t *in)
 {
-    if (in->at != in->end && *in->at <= 0x7f) /* the keys of structs; a failed reader stands at its end */
+    if (in->at != in->end &&
+        *in->at <= 0x7f) /* the keys of structs; a failed reader stands at its end */
         return *in->at++;
     return (int64_t) head_read (in, MP_INT, NULL).number;
 }

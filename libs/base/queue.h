@@ -17,7 +17,8 @@ typedef struct queue queue_t;
 
 queue_t *queue_new (void);           /* NULL if no memory or no eventfd */
 void queue_destroy (queue_t **self); /* items still inside are the caller's loss: drain first */
-bool queue_put (queue_t *self, queue_item_t *item); /* true: it was empty, whoever waits elsewhere wants a wake */
+bool queue_put (queue_t *self,
+                queue_item_t *item); /* true: it was empty, whoever waits elsewhere wants a wake */
 /* A chain in order of putting, at most `most` items (0 = all), linked by next; NULL if empty. Never
  * blocks. */
 queue_item_t *queue_take (queue_t *self, size_t most);

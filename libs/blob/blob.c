@@ -95,6 +95,11 @@ int blobs_open (const char *folder, uint64_t reserve, blobs_t **out, failure_t *
     if (self == NULL)
         return failure_set (failure, E_NO_MEMORY, NULL, "no memory for the media folder");
     *self = (blobs_t){.reserve = reserve, .temp = -1, .pending = -1, .kept = -1};
+    self->folder = strdup (folder);
+    if (self->folder == NULL) {
+        blobs_close (&self);
+        return failure_set (failure, E_NO_MEMORY, NULL, "no memory for the media folder");
+    }
     int root = mkdir (folder, 0700) != 0 && errno != EEXIST
                    ? -1
                    : open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -125,6 +130,7 @@ void blobs_close (blobs_t **self)
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         if (folders[i] >= 0)
             close (folders[i]);
+    free ((*self)->folder);
     free (*self);
     *self = NULL;
 }
@@ -244,6 +250,24 @@ int blob_reader_sha256 (blob_reader_t *self, uint8_t out[BLOB_SHA256_SIZE], fail
 static bool file_is_there (int folder, const char *name)
 {
     return faccessat (folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int blob_path (blobs_t *self, id16_t id, char *out, size_t size, failure_t *failure)
+{
+    char name[NAME_SIZE];
+    name_write (id, name);
+    int leaf = leaf_open (self, id, false);
+    bool kept = leaf >= 0 && file_is_there (leaf, name);
+    if (leaf >= 0)
+        close (leaf);
+    if (!kept && !file_is_there (self->pending, name))
+        return failure_set (failure, E_NOT_FOUND, NULL, "there is no such file");
+    int used =
+        kept ? snprintf (out, size, "%s/kept/%.4s/%.2s/%s", self->folder, name, name + 4, name)
+             : snprintf (out, size, "%s/pending/%s", self->folder, name);
+    return used > 0 && (size_t) used < size
+               ? 0
+               : failure_set (failure, E_TOO_LARGE, NULL, "the media folder's name is too long");
 }
 
 int blobs_adopt (blobs_t *self, id16_t id, failure_t *failure)

@@ -150,6 +150,8 @@ void blob_reader_destroy (blob_reader_t **self);
 uint64_t blob_reader_size (const blob_reader_t *self);
 /* A blob_read_fn (context = the reader). */
 long blob_reader_pread (void *self, uint64_t offset, void *out, size_t size);
+/* Where the file of a blob is now, for who reads it by path soon (an adoption meanwhile moves it). E_NOT_FOUND, or E_TOO_LARGE if `out` is too small. */
+int blob_path (blobs_t *self, id16_t id, char *out, size_t size, failure_t *failure);
 /* Of all bytes, for backups and doubts. */
 int blob_reader_sha256 (blob_reader_t *self, uint8_t out[BLOB_SHA256_SIZE], failure_t *failure);
 

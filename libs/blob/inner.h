@@ -13,6 +13,7 @@ struct blobs {
     int temp; /* folders */
     int pending;
     int kept;
+    char *folder; /* its name, as given */
 };
 
 /* errno as a failure: E_DISK_LOW, E_NO_MEMORY or E_IO. `what` is "write the file". */

@@ -32,7 +32,7 @@ typedef struct bus_config {
     void (*on_ask) (void *context, uint64_t token, const envelope_t *header, bytes_t body,
                     arena_t *arena);
     void *context;
-    arena_t *(*arena_for_ask) (void *context); /* NULL = arena_new (2 MiB) */
+    arena_t *(*arena_for_ask) (void *context); /* NULL = arena_new (2 MiB and 16 times the body) */
 } bus_config_t;
 
 /* Header and body are good during the call. It may ask anew, but not destroy the bus. */

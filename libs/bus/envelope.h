@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "base/id.h"
 
-enum { ENVELOPE_VERSION = 1, ENVELOPE_BODY_MAX = 1 << 20, ENVELOPE_HEADER_MAX = 4096 };
+/* A callback of Meta has up to 3 MB. */
+enum { ENVELOPE_VERSION = 1, ENVELOPE_BODY_MAX = 4 << 20, ENVELOPE_HEADER_MAX = 4096 };
 
 typedef enum envelope_kind {
     ENV_ASK = 1,     /* request for target "service.op" */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_ARENA = 2 << 20, INBOX_FIRST = 64 };
+enum { ASK_ARENA = 2 << 20, ASK_ARENA_PER_BYTE = 16, INBOX_FIRST = 64 };
 
 /* Room for one more; the index + 1, 0 if there is no memory. */
 static uint32_t slot_new (bus_t *self)
@@ -73,10 +73,11 @@ static void failure_post (bus_t *self, id16_t id, const failure_t *failure, bool
     link_post (self, &e, buf_bytes (&self->body));
 }
 
-static arena_t *arena_of_ask (bus_t *self)
+/* A great body is copied, unpacked and looked at in parts: its ask gets memory to match. */
+static arena_t *arena_of_ask (bus_t *self, size_t body_size)
 {
     return self->config.arena_for_ask ? self->config.arena_for_ask (self->config.context)
-                                      : arena_new (ASK_ARENA);
+                                      : arena_new (ASK_ARENA + ASK_ARENA_PER_BYTE * body_size);
 }
 
 /* Hands the ask to the service; 0 or why it cannot. */
@@ -84,7 +85,7 @@ static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_
                         failure_t *failure)
 {
     envelope_t e;
-    arena_t *arena = arena_of_ask (self);
+    arena_t *arena = arena_of_ask (self, body.size);
     uint8_t *copy = arena && body.size ? arena_memdup (arena, body.data, body.size) : NULL;
     uint32_t slot = !arena || (body.size && !copy) ? 0 : slot_new (self);
     if (!slot) {

@@ -105,7 +105,7 @@ static void public_name (const schema_public_t *op, const char *core, char out[F
         snprintf (out, FAILURE_FIELD_SIZE, "%s", core);
         return;
     }
-    const schema_type_t *views[] = {op->body_view, op->path_view, op->query_view};
+    const schema_type_t *views[] = {op->body_view, op->path_view, op->query_view, op->header_view};
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
         if (name_in_view (views[i], field->offset, out, FAILURE_FIELD_SIZE)) {
             size_t used = strlen (out);

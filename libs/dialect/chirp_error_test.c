@@ -71,6 +71,8 @@ static const look_t looks[] = {
     {E_WHATSAPP_RATE_LIMITED, PE, "whatsapp_rate_limited", 429},
     {E_TEST_APP_REQUIRED, AUTH, "test_app_required", 403},
     {E_CARRIER_RATE_LIMITED, IRE, "rate_limit_exceeded", 429},
+    {E_CARRIER_REFUSED, PE, NULL, 402},
+    {E_CARRIER_CREDENTIALS, PE, NULL, 424},
 };
 
 static const char *render (const failure_t *failure, const dialect_blame_t *blame, int *status)

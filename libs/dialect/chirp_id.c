@@ -68,7 +68,8 @@ void chirp_id_write (const char *prefix, bool test, id16_t id, char out[64])
 {
     char ksuid[ID_KSUID_LENGTH + 1];
     id_write_ksuid (id, ksuid);
-    snprintf (out, 64, "%s_%s%s", prefix, test ? "test_" : "", ksuid);
+    bool moded = strcmp (prefix, "org") != 0; /* an organization is neither live nor test */
+    snprintf (out, 64, "%s_%s%s", prefix, test && moded ? "test_" : "", ksuid);
 }
 
 void chirp_request_id (id16_t id, char out[64])

@@ -149,6 +149,13 @@ static void fetch_finish (fetch_t *self, transfer_t *transfer, CURLcode result, 
     idle_put (self, transfer);
 }
 
+static const char *refused_reason (int code)
+{
+    if (code == E_NOT_FOUND)
+        return "the file to be sent is not there";
+    return code == E_BAD_REQUEST ? "the URL, method or a header is malformed" : "no memory";
+}
+
 static unsigned finish_refused (fetch_t *self)
 {
     unsigned count = 0;
@@ -157,9 +164,7 @@ static unsigned finish_refused (fetch_t *self)
     while (transfer != NULL) {
         transfer_t *next = transfer->next;
         fetch_finish (self, transfer, CURLE_OK, transfer->refused,
-                      transfer->refused == E_BAD_REQUEST
-                          ? "the URL, method or a header is malformed"
-                          : "no memory");
+                      refused_reason (transfer->refused));
         transfer = next;
         count++;
     }

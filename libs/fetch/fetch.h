@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "blob/blob.h"
 #include "schema/schema.h"
 
 typedef struct fetch fetch_t;
@@ -43,18 +44,43 @@ typedef struct fetch_request {
     uint32_t timeout_ms; /* fetch_start to end of the answer's body; 0 = 30 s */
     size_t answer_max;   /* bytes of the body kept, the rest is dropped; 0 = 64 KiB */
     bool guarded;        /* customer-given URL; false for configured provider base URLs */
+
+    /* ---- a body that is partly a file (NULL = none): `body`, then `body_file_size` bytes of this file from `body_file_offset`, then `body_tail`. The file is read
+     * piece by piece as it is sent; one that is not there or is shorter ends as FETCH_NOT_SENT with
+     * E_NOT_FOUND. Such requests have a Content-Length. */
+    const char *body_file;
+    uint64_t body_file_offset;
+    uint64_t body_file_size;
+    bytes_t body_tail;
+
+    /* ---- where the body of a 2xx answer goes (others stay in memory, cut at answer_max) */
+    uint64_t
+        answer_limit; /* 0 = none; else the body is not kept in memory, and one longer than this is E_MEDIA_TOO_LARGE (FETCH_ANSWERED, with the status) */
+    blobs_t *
+        answer_blobs; /* NULL = the body is only counted; else it becomes a pending blob `answer_blob` there. Must outlive the fetch. Needs answer_limit */
+    id16_t answer_blob;
 } fetch_request_t;
+
+/* What came of an answer's body that was streamed. */
+typedef struct fetch_file {
+    id16_t blob; /* pending in answer_blobs; nil if it was only counted */
+    uint64_t size;
+    blob_seen_t seen; /* of a blob */
+    uint8_t sha256[BLOB_SHA256_SIZE];
+} fetch_file_t;
 
 typedef struct fetch_answer {
     fetch_stage_t stage;
     int status; /* HTTP status, 0 if not answered */
-    /* 0, or E_BLOCKED_TARGET, E_TIMEOUT, E_UNAVAILABLE (connect, DNS, TLS, reset), E_NO_MEMORY, and with
-     * FETCH_NOT_SENT also E_BAD_REQUEST (URL, method or header). */
+    /* 0, or E_BLOCKED_TARGET, E_TIMEOUT, E_UNAVAILABLE (connect, DNS, TLS, reset), E_NO_MEMORY, with
+     * FETCH_NOT_SENT also E_BAD_REQUEST (URL, method or header), with files also E_NOT_FOUND, E_IO, E_DISK_LOW, E_MEDIA_TOO_LARGE. */
     int code;
-    const char *reason;     /* short text for people, no secrets; valid during the callback */
-    const char *headers;    /* raw header lines, valid during the callback */
-    bytes_t body;           /* valid during the callback */
-    bool truncated;         /* the body was longer than answer_max */
+    const char *reason;  /* short text for people, no secrets; valid during the callback */
+    const char *headers; /* raw header lines, valid during the callback */
+    bytes_t body;        /* valid during the callback */
+    bool truncated;      /* the body was longer than answer_max */
+    const fetch_file_t *
+        file; /* a 2xx answer's body where answer_limit was given and all of it came; else NULL. Valid during the callback */
     int64_t retry_after_ms; /* from Retry-After (seconds or date), 0 = none */
     uint32_t duration_ms;   /* from leaving the line to the end */
     char address[64];       /* that was dialled last, an IP literal; "" if none was */

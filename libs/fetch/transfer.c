@@ -32,6 +32,7 @@ transfer_t *transfer_new (fetch_t *fetch, const guard_t *guard)
         return NULL;
     self->fetch = fetch;
     self->guard = guard;
+    self->stream.fd = -1;
     self->easy = curl_easy_init ();
     if (self->easy == NULL)
         transfer_destroy (&self);
@@ -65,11 +66,13 @@ void transfer_clear (transfer_t *self)
     free (self->method);
     free (self->url);
     free (self->body);
+    stream_clear (&self->stream);
     buffer_recycle (&self->answer_headers);
     buffer_recycle (&self->answer_body);
     *self = (transfer_t){.fetch = self->fetch,
                          .guard = self->guard,
                          .easy = self->easy,
+                         .stream = self->stream,
                          .answer_headers = self->answer_headers,
                          .answer_body = self->answer_body};
 }
@@ -150,7 +153,8 @@ int transfer_fill (transfer_t *self, const fetch_request_t *request)
         memcpy (self->body, request->body.data, request->body.size);
         self->body_size = request->body.size;
     }
-    return headers_fill (self, request->headers);
+    int code = stream_fill (&self->stream, request);
+    return code ? code : headers_fill (self, request->headers);
 }
 
 /* ---- what curl calls ---- */
@@ -219,10 +223,41 @@ static size_t on_header (char *data, size_t one, size_t size, void *context)
     return size;
 }
 
+static bytes_t body_of (const transfer_t *self)
+{
+    return bytes_of (self->body, self->body_size);
+}
+
+static size_t on_send (char *out, size_t one, size_t size, void *context)
+{
+    transfer_t *self = context;
+    long got = stream_read (&self->stream, body_of (self), out, one * size);
+    return got < 0 ? CURL_READFUNC_ABORT : (size_t) got;
+}
+
+/* curl begins anew on another connection, if it may. */
+static int on_rewind (void *context, curl_off_t offset, int origin)
+{
+    transfer_t *self = context;
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    self->stream.at = (uint64_t) offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static bool is_streamed (const transfer_t *self)
+{
+    long status = 0;
+    curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
+    return self->stream.limit > 0 && status >= 200 && status < 300;
+}
+
 static size_t on_body (char *data, size_t one, size_t size, void *context)
 {
     (void) one;
     transfer_t *self = context;
+    if (self->stream.limit > 0 && (self->stream.taken || is_streamed (self)))
+        return stream_take (&self->stream, bytes_of (data, size)) ? size : 0;
     size_t room = self->answer_max - self->answer_body.size;
     size_t kept = size < room ? size : room;
     buf_add (&self->answer_body, data, kept);
@@ -243,7 +278,15 @@ static void arm_method (transfer_t *self)
         curl_easy_setopt (easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (post || self->body_size > 0) {
+    if (self->stream.path != NULL) {
+        curl_easy_setopt (easy, CURLOPT_POST, 1L);
+        curl_easy_setopt (easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                          (curl_off_t) stream_size (&self->stream, body_of (self)));
+        curl_easy_setopt (easy, CURLOPT_READFUNCTION, on_send);
+        curl_easy_setopt (easy, CURLOPT_READDATA, self);
+        curl_easy_setopt (easy, CURLOPT_SEEKFUNCTION, on_rewind);
+        curl_easy_setopt (easy, CURLOPT_SEEKDATA, self);
+    } else if (post || self->body_size > 0) {
         curl_easy_setopt (easy, CURLOPT_POST, 1L);
         curl_easy_setopt (easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) self->body_size);
         curl_easy_setopt (easy, CURLOPT_POSTFIELDS, self->body != NULL ? (char *) self->body : "");
@@ -301,7 +344,7 @@ int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int
     curl_easy_setopt (easy, CURLOPT_HTTPHEADER, self->headers);
     arm_callbacks (self);
     arm_method (self);
-    return E_OK;
+    return stream_open (&self->stream);
 }
 
 /* ---- the answer ---- */
@@ -403,10 +446,23 @@ static void answer_failed (const transfer_t *self, CURLcode result, fetch_answer
     } else if (answer->stage == FETCH_SENT && answer->code == E_BAD_REQUEST) {
         answer->code = E_UNAVAILABLE;
         answer->reason = "the answer is not HTTP";
+    } else if (self->stream.code != E_OK) {
+        answer->code = self->stream.code;
+        answer->reason = self->stream.failure.text;
     } else if (buf_failed (&self->answer_body)) {
         answer->code = E_NO_MEMORY;
         answer->reason = "no memory for the answer";
     }
+}
+
+/* A body that was streamed is whole, or was ended by us. */
+static void answer_streamed (transfer_t *self, fetch_answer_t *answer)
+{
+    answer->code = stream_end (&self->stream);
+    if (answer->code != E_OK)
+        answer->reason = self->stream.failure.text;
+    else
+        answer->file = &self->stream.file;
 }
 
 void transfer_finish (transfer_t *self, CURLcode result, int code, const char *reason)
@@ -421,7 +477,7 @@ void transfer_finish (transfer_t *self, CURLcode result, int code, const char *r
         answer.stage = stage_of (self);
         answer.code = code;
         answer.reason = reason;
-    } else if (result == CURLE_OK || self->enough) {
+    } else if (result == CURLE_OK || self->enough || (self->stream.taken && self->stream.code)) {
         curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
         answer.stage = FETCH_ANSWERED;
         answer.status = (int) status;
@@ -430,6 +486,8 @@ void transfer_finish (transfer_t *self, CURLcode result, int code, const char *r
         answer.body = buf_bytes (&self->answer_body);
         answer.truncated = self->dropped > 0;
         answer.retry_after_ms = retry_after_read (&answer);
+        if (is_streamed (self))
+            answer_streamed (self, &answer);
     } else {
         answer_failed (self, result, &answer);
     }

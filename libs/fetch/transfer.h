@@ -4,6 +4,7 @@
 
 #include "fetch/fetch.h"
 #include "fetch/guard.h"
+#include "fetch/stream.h"
 
 #include <curl/curl.h>
 
@@ -39,6 +40,7 @@ struct transfer {
     bool repeat_refused;
     bool enough; /* we stopped an answer that is much longer than asked for */
     size_t dropped;
+    stream_t stream;
     buf_t answer_headers;
     buf_t answer_body;
     char address[64];
@@ -49,7 +51,7 @@ transfer_t *transfer_new (fetch_t *fetch, const guard_t *guard);
 void transfer_destroy (transfer_t **self);
 /* Copy the request. 0, or E_BAD_REQUEST or E_NO_MEMORY (it can then only be finished). */
 int transfer_fill (transfer_t *self, const fetch_request_t *request);
-/* Set curl's options for what was filled. */
+/* Set curl's options for what was filled. 0, or E_BAD_REQUEST, E_NO_MEMORY, E_NOT_FOUND (the body's file). */
 int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int64_t now_ms);
 /* Call back with curl's result. `code` is 0 or an E_ code that overrides it (refused, ended by us). */
 void transfer_finish (transfer_t *self, CURLcode result, int code, const char *reason);

@@ -67,7 +67,8 @@ static int loopback_send (turn_t *t, const provider_message_t *message, outbound
     loopback_rule_t rule = loopback_rule (message->whatsapp, message->to);
     provider_loopback_answer_t answer = { .word = PROVIDER_LOOPBACK_WORD_ACCEPTED,
                                            .whatsapp = message->whatsapp };
-    if (rule.magic == MAGIC_REFUSED) {
+    bool closed = rule.magic == MAGIC_WINDOW_CLOSED && message->kind != MESSAGING_KIND_TEMPLATE;
+    if (rule.magic == MAGIC_REFUSED || closed) {
         answer.word = PROVIDER_LOOPBACK_WORD_REFUSED;
         answer.code = rule.fault == &not_on_whatsapp ? "not_on_whatsapp" : rule.fault->native;
     }

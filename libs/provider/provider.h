@@ -92,6 +92,8 @@ typedef struct provider_event {
     const char *subject;
     const messaging_body_t *body;
     const char *contact_name;
+    int32_t source;           /* MESSAGING_SOURCE_; 0 = the carrier's own interface */
+    const char *autoresponse; /* Telnyx: it took the text for a keyword and answered itself: "STOP", "START", "HELP"; else NULL */
     const char *template_id;  /* NEWS_TEMPLATE: a template's status or content changed at the carrier */
 } provider_event_t;
 

@@ -183,15 +183,26 @@ static int read_name (json_in_t *in, const schema_type_t *type, size_t *expect,
     return 0;
 }
 
+/* What null stands for, beside the limits of values that are given. */
+static int read_null (json_in_t *in, const schema_field_t *field, const path_t *path, void *out)
+{
+    if (!(field->flags & SF_NULLABLE))
+        return path_fail (in->failure, path, E_BAD_REQUEST, "must not be null");
+    if (!field->null_as)
+        return 0;
+    schema_field_t open = *field;
+    open.format = FMT_NONE;
+    open.min = INT64_MIN;
+    return field_read_constant (&open, in->ctx, field->null_as, in->arena, out, in->failure);
+}
+
 static int read_field (json_in_t *in, const schema_field_t *field, const path_t *path, void *out,
                        bool *given)
 {
     if (field->kind == SK_CONST || field->flags & SF_OUT_ONLY)
         return json_skip (in);
     if (json_literal (in, "null"))
-        return field->flags & SF_NULLABLE
-                   ? 0
-                   : path_fail (in->failure, path, E_BAD_REQUEST, "must not be null");
+        return read_null (in, field, path, out);
     *given = true;
     if (field->kind == SK_FLAT)
         return read_object (in, field->type, path, out);

@@ -124,7 +124,9 @@ static int set_id (json_in_t *in, const spot_t *spot, const char *text, size_t l
         bad = id_read_uuid (text, length, &id) ? 0 : 2;
     if (bad == 2)
         return path_fail (in->failure, spot->path, E_BAD_REQUEST, "is not a valid id");
-    if (bad == 0 && test != ctx->test)
+    if (spot->field->test_at && spot->field->kind == SK_ID)
+        *(bool *) ((char *) slot - spot->field->offset + spot->field->test_at) = test;
+    if (bad == 0 && test != ctx->test && !ctx->any_test)
         memset (&id, 0xFF, sizeof id); /* of the other mode: well formed, and nobody has it */
     *(id16_t *) slot = id;
     return 0;

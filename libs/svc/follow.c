@@ -13,7 +13,16 @@
 
 #include "svc/inner.h"
 
-enum { MODE_SNAPSHOT = 1, MODE_JOURNAL = 2, RETRY_MS = 200, STORE_MS = 1000, BATCH = 500, ROW_MAX = 256 };
+enum {
+    MODE_SNAPSHOT = 1,
+    MODE_JOURNAL = 2,
+    RETRY_MS = 200,
+    STORE_MS = 1000,
+    ABSENT_MS = 5000,
+    BATCH = 500,
+    NUMBERS_MOST = 64,
+    ROW_MAX = 256
+};
 
 typedef struct place {
     int mode;
@@ -36,6 +45,8 @@ struct follow {
     svc_t *svc;
     char service[ENVELOPE_NAME_MAX + 1];
     char target[ENVELOPE_TARGET_MAX];
+    int64_t numbers[NUMBERS_MOST]; /* of the events that are followed */
+    size_t number_count;
     svc_ask_t ask;
     buf_t body;
     reply_t reply;
@@ -43,11 +54,14 @@ struct follow {
     place_t stored;            /* as this process stored it last */
     int64_t stored_at;         /* monotonic ms */
     bool staged, storing;      /* in this turn */
-    bool handled; /* in this turn */
+    bool handled;              /* in this turn */
     atomic_bool asking;
     int64_t next; /* monotonic ms: ask again */
     int64_t goal; /* head seen at start, -1 = not yet */
     atomic_bool reached;
+    bool optional;        /* an installation may lack it */
+    int64_t absent_since; /* monotonic ms: nobody has answered for it; 0 = there */
+    atomic_bool excused;  /* not waited for: it was absent for long */
     atomic_llong head, applied;
     int64_t fail_sequence;
     id16_t fail_id;
@@ -144,6 +158,8 @@ static void follow_ask (follow_t *f)
                                        .limit = BATCH,
                                        .wait_ms = f->goal < 0 ? 0 : FOLLOW_WAIT_MS,
                                        .follower = svc->schema->name};
+        if (f->number_count <= NUMBERS_MOST)
+            in.numbers = (schema_list_t){f->numbers, f->number_count};
         schema_pack (&common_journal_read_in_type, &in, &f->body);
     }
     snprintf (f->target, sizeof f->target, "%s.%s", f->service,
@@ -384,9 +400,21 @@ static int batch_run (turn_t *t, void *context)
     return b->f->place.mode == MODE_SNAPSHOT ? batch_snapshot (t, b) : batch_journal (t, b);
 }
 
+/* Nobody answers for it. One that the installation may lack is not waited for any more; when it comes, following catches up as after any absence. */
+static void follow_absent (svc_t *svc, follow_t *f)
+{
+    int64_t now = clock_mono_ms ();
+    if (!f->absent_since)
+        f->absent_since = now;
+    if (f->optional && now - f->absent_since >= ABSENT_MS && !atomic_exchange (&f->excused, true))
+        svc_wake (svc);
+}
+
 static void follow_failed (writer_t *w, follow_t *f)
 {
     const failure_t *failure = &f->reply.failure;
+    if (failure->code == E_UNAVAILABLE)
+        follow_absent (w->svc, f);
     svc_log (w->svc, LOG_DEBUG, "a journal could not be read", "journal", f->service, "error.code",
              error_name (failure->code), NULL);
     if (f->place.mode == MODE_SNAPSHOT && f->place.cursor_size && failure->code == E_CONFLICT) {
@@ -409,6 +437,7 @@ void follow_work (writer_t *w, work_t *work)
         follow_failed (w, f);
         return;
     }
+    f->absent_since = 0;
     batch_t batch = {.w = w, .f = f};
     int rc = turn_step (&t, batch_run, &batch);
     if (rc) {
@@ -501,6 +530,8 @@ static follow_t *follow_add (writer_t *w, const char *service)
     f->reply.follow = f;
     f->reply.work.kind = WORK_FOLLOWED;
     f->goal = -1;
+    for (const char *const *name = w->svc->service->follows_if_there; name && *name; name++)
+        f->optional = f->optional || strcmp (*name, service) == 0;
     return f;
 }
 
@@ -513,7 +544,10 @@ int follow_open (svc_t *svc)
         return E_NO_MEMORY;
     int rc = 0;
     for (size_t i = 0; !rc && i < service->follow_count; i++) {
-        follow_t *f = follow_add (w, service->follows[i].event->service);
+        const schema_event_t *event = service->follows[i].event;
+        follow_t *f = follow_add (w, event->service);
+        if (f->number_count++ < NUMBERS_MOST)
+            f->numbers[f->number_count - 1] = event->number;
         rc = place_load (w, f, &f->place);
         f->stored = f->place;
     }
@@ -536,7 +570,11 @@ bool follow_ready (svc_t *svc, char *reason, size_t size)
 {
     for (size_t i = 0; atomic_load (&svc->owner) && i < svc->writer.follow_count; i++) {
         follow_t *f = &svc->writer.follows[i];
-        if (!atomic_load (&f->reached)) {
+        if (atomic_load (&f->reached))
+            continue;
+        if (atomic_load (&f->excused)) {
+            snprintf (reason, size, "%s is not there to be followed", f->service);
+        } else {
             snprintf (reason, size, "following %s: %lld of %lld", f->service,
                       (long long) atomic_load (&f->applied), (long long) atomic_load (&f->head));
             return false;

@@ -28,7 +28,7 @@ enum {
     FOLLOW_WAIT_MS = 1000,     /* long poll of followers */
     FOLLOW_TRIES = 3,          /* then an event that fails goes to quarantine */
     TWIN_MS = 5000,            /* a twin of a running keyed request waits so long */
-    ASK_MEMORY = 2 << 20,      /* arena of an ask */
+    ASK_MEMORY = 24 << 20,     /* arena of an ask, which takes what it needs: a carrier's batch of 3 MB needs about 14 */
     ANSWER_BYTES = 400 * 1024, /* of events in one answer */
     REPEAT_MS = 60000,
     BUCKETS = 10,
@@ -74,6 +74,7 @@ typedef struct ask {
     id16_t parked;   /* the parked ask that it waits for */
     bool twin;
     uint64_t position; /* long poll: after this sequence */
+    unsigned looks;    /* of a long poll */
 } ask_t;
 
 /* ---- metrics ---- */
@@ -223,8 +224,8 @@ struct turn_inner {
     bool parked;
     bool readonly;
     uint64_t last_event;
-    id_source_t ids;            /* of readers */
-    const envelope_t *hashed;   /* whose idempotency key `idem_hash` is; NULL = nobody's yet */
+    id_source_t ids;          /* of readers */
+    const envelope_t *hashed; /* whose idempotency key `idem_hash` is; NULL = nobody's yet */
     uint8_t idem_hash[32];
 };
 
@@ -299,7 +300,7 @@ int follow_open (svc_t *svc);
 void follow_close (svc_t *svc);
 void follow_tick (svc_t *svc, int64_t now); /* ask who is to be asked; monotonic ms */
 int64_t follow_next (const svc_t *svc);
-void follow_work (writer_t *w, work_t *work);     /* in a turn */
+void follow_work (writer_t *w, work_t *work); /* in a turn */
 int follow_store (writer_t *w); /* the last thing in a turn: places that are to be stored */
 bool follow_unstored (const svc_t *svc);          /* is there one that a turn should store? */
 void follow_settled (svc_t *svc, bool committed); /* after the turn */

@@ -52,7 +52,8 @@ typedef struct outcome {
     int64_t retry_after_ms;
     uint32_t duration_ms;
     const char *address;
-    failure_t failure; /* OUT_ASK */
+    const fetch_file_t *file; /* OUT_HTTP with answer_limit: see fetch.h */
+    failure_t failure;        /* OUT_ASK */
 } outcome_t;
 
 /* A group's policy, asked for when the group is first met in this process and after job_group_changed (). */

@@ -2,11 +2,16 @@
  *
  * Rows are keyed by an 8-byte big-endian sequence that is given inside the owner's turn, so the order of keys is the order of commits. A
  * cursor of another epoch, or from before the first kept row, answers reset = true: the follower pages the snapshot. The newest row
- * is never trimmed: the sequence goes on from it. */
+ * is never trimmed: the sequence goes on from it.
+ *
+ * A follower names the events that it wants. What lies between is passed over here, and counts as passed by the follower: it, the bus and
+ * its writer are left alone. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "svc/inner.h"
+
+enum { EVENT_NUMBER_FIELD = 2 /* of common.event */, PASSED_MOST = 5000, LOOKS_MOST = 1000 };
 
 /* ---- cursors ---- */
 
@@ -128,10 +133,32 @@ static void follower_note (svc_t *svc, const common_journal_read_in_t *in, uint6
 /* ---- reading ---- */
 
 typedef struct page {
+    const schema_list_t *numbers; /* of events that are wanted; none = all */
     common_event_t *events;
-    size_t count, most, bytes;
+    size_t count, most, bytes, passed;
     uint64_t last;
 } page_t;
+
+/* Numbers stand near the front of a row: looked at without reading all of it. */
+static bool is_wanted (const page_t *page, bytes_t packed)
+{
+    const int64_t *numbers = page->numbers->items;
+    mp_reader_t in = mp_read (packed);
+    if (!page->numbers->count)
+        return true;
+    for (uint32_t left = mp_read_map (&in); left && !in.failed; left--) {
+        if (mp_read_int (&in) != EVENT_NUMBER_FIELD) {
+            mp_skip (&in);
+            continue;
+        }
+        int64_t number = mp_read_int (&in);
+        for (size_t i = 0; i < page->numbers->count; i++)
+            if (numbers[i] == number)
+                return true;
+        return in.failed;
+    }
+    return true; /* no row of ours: reading it says so */
+}
 
 static int page_fill (svc_t *svc, txn_t *txn, arena_t *arena, page_t *page)
 {
@@ -146,9 +173,18 @@ static int page_fill (svc_t *svc, txn_t *txn, arena_t *arena, page_t *page)
         uint64_t sequence = get_u64 (key.data);
         if (sequence > atomic_load (&svc->journal.head))
             break; /* committed, but its turn has not yet said so */
+        if (!is_wanted (page, value)) {
+            page->last = sequence;
+            if (++page->passed == PASSED_MOST)
+                break;
+            continue;
+        }
         if (page->count && page->bytes + value.size > ANSWER_BYTES)
             break;
-        rc = journal_event_read (value, arena, &page->events[page->count]);
+        if (!page->events) /* a poll looks often and mostly finds nothing */
+            page->events = arena_array_of (arena, common_event_t, page->most);
+        rc = page->events ? journal_event_read (value, arena, &page->events[page->count])
+                          : E_NO_MEMORY;
         if (rc)
             break;
         page->count++;
@@ -170,18 +206,20 @@ static void read_answer (svc_t *svc, ask_t *ask, const page_t *page, bool reset)
     ask_answer (ask, &common_journal_read_out_type, &out);
 }
 
-/* Long poll; false if there is something to read after all, or no waiting. */
+/* Long poll; false: no waiting. What was committed meanwhile is looked at at once. */
 static bool poll_add (svc_t *svc, ask_t *ask, const char *follower, int64_t wait_ms,
                       uint64_t position)
 {
     journal_t *j = &svc->journal;
     pthread_mutex_lock (&j->lock);
-    bool waits = wait_ms > 0 && !j->closed && atomic_load (&j->head) <= position;
+    bool waits = wait_ms > 0 && !j->closed, more = atomic_load (&j->head) > position;
     if (waits) {
         ask->until = clock_mono_ms () + wait_ms;
         ask->position = position;
-        ask->work.item.next = j->polls ? &j->polls->work.item : NULL;
-        j->polls = ask;
+        if (!more) {
+            ask->work.item.next = j->polls ? &j->polls->work.item : NULL;
+            j->polls = ask;
+        }
         if (follower && *follower)
             follower_get (j, follower)->until = ask->until;
         if (!ask->credited)
@@ -189,6 +227,8 @@ static bool poll_add (svc_t *svc, ask_t *ask, const char *follower, int64_t wait
         ask->credited = true;
     }
     pthread_mutex_unlock (&j->lock);
+    if (waits && more)
+        pool_put (&svc->pool, ask);
     return waits;
 }
 
@@ -218,7 +258,7 @@ void journal_read (svc_t *svc, ask_t *ask, txn_t *txn)
         return;
     }
     cursor_t at = {.epoch = svc->journal.epoch, .sequence = atomic_load (&svc->journal.head)};
-    page_t page = {.last = at.sequence};
+    page_t page = {.numbers = &in.numbers, .last = at.sequence};
     if (in.cursor.size && !cursor_read (in.cursor, &at)) {
         ask_fail (ask, E_BAD_REQUEST, "The cursor is none of ours");
         return;
@@ -233,13 +273,16 @@ void journal_read (svc_t *svc, ask_t *ask, txn_t *txn)
             read_answer (svc, ask, &page, reset);
         return;
     }
-    page.last = at.sequence;
+    page.last = ask->until ? ask->position : at.sequence;
     page.most = in.limit > 0 && in.limit <= 1000 ? (size_t) in.limit : 256;
-    page.events = arena_array_of (ask->arena, common_event_t, page.most);
-    rc = page.events ? page_fill (svc, txn, ask->arena, &page) : E_NO_MEMORY;
+    rc = page_fill (svc, txn, ask->arena, &page);
     int64_t wait = ask->until          ? ask->until - clock_mono_ms ()
                    : in.wait_ms > 5000 ? 5000
                                        : in.wait_ms;
+    if (++ask->looks == LOOKS_MOST)
+        wait = 0; /* each takes a little of the ask's memory */
+    if (!rc && page.passed && !page.count)
+        follower_note (svc, &in, page.last);
     if (rc)
         ask_fail (ask, rc, "%s", error_doc (rc));
     else if (page.count || !poll_add (svc, ask, in.follower, wait, page.last))

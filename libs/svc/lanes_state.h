@@ -15,7 +15,7 @@
 #define NEVER INT64_MAX
 
 enum {
-    JOB_ARENA = 4 << 20,
+    JOB_ARENA = 24 << 20,
     JOB_BODY_MAX = 1 << 20,
     FEW = 4, /* jobs of a group in one visit */
     WIDTH = 16,

@@ -91,7 +91,8 @@ static void http_done (void *context, const fetch_answer_t *answer)
                           .body = answer->body,
                           .retry_after_ms = answer->retry_after_ms,
                           .duration_ms = answer->duration_ms,
-                          .address = answer->address};
+                          .address = answer->address,
+                          .file = answer->file};
     outcome_t outcome;
     outcome_copy (flight->outward->arena, &borrowed, &outcome);
     atomic_fetch_sub (&flight->pool->gauge_http, 1);

@@ -62,6 +62,10 @@ void outcome_copy (arena_t *arena, const outcome_t *in, outcome_t *out)
         }
         lost = lost || !body;
     }
+    if (in->file) {
+        copy.file = arena_memdup (arena, in->file, sizeof *in->file);
+        lost = lost || !copy.file;
+    }
     arena_trap (arena, trap);
     if (lost && !copy.code)
         copy.code = E_NO_MEMORY;

@@ -32,6 +32,11 @@ const char *svc_data (const svc_t *svc)
     return svc->data;
 }
 
+uint64_t svc_disk_low (const svc_t *svc)
+{
+    return (uint64_t) svc_common (svc)->disk_low;
+}
+
 const char *svc_name (const svc_t *svc)
 {
     return svc->schema->name;

@@ -45,6 +45,8 @@ typedef struct svc_service {
     const schema_service_t *schema; /* generated, with handlers */
     const svc_follow_t *follows;    /* grouped by event->service in any order */
     size_t follow_count;
+    /* Services it follows that an installation may lack, NULL-terminated, or NULL: one that is not there does not hold up readiness for longer than 5 s. */
+    const char *const *follows_if_there;
     const svc_snapshot_t *snapshots;
     size_t snapshot_count;
     const svc_timer_t *timers;
@@ -79,6 +81,7 @@ int svc_main (const svc_service_t *service, int argc, char **argv);
 
 const void *svc_settings (const svc_t *svc); /* NAME_settings_t; replaced as a whole on HUP */
 const char *svc_data (const svc_t *svc);     /* DIR */
+uint64_t svc_disk_low (const svc_t *svc);    /* bytes that new work must leave free */
 const char *svc_name (const svc_t *svc);
 unsigned svc_replica (const svc_t *svc);
 const keyring_t *svc_keyring (const svc_t *svc);

@@ -201,6 +201,6 @@ void web_drop (web_request_t *self)
 {
     if (self->answered)
         return;
-    answer_settle (self, 0);
+    answer_settle (self, 499); /* not 0: civetweb would answer in our place */
     self->close = true;
 }

@@ -270,7 +270,14 @@ static void body_begin (web_request_t *self)
     const char *expect = web_header (self, "Expect");
     if (!self->answered && expect != NULL && strcasecmp (expect, "100-continue") == 0)
         mg_write (self->connection, go_on, sizeof go_on - 1);
-    watch_phase_set (&self->watched, WATCH_BODY, self->server->config.body_timeout_ms);
+    watch_phase_set (&self->watched, WATCH_BODY,
+                     self->body_timeout_ms != 0 ? self->body_timeout_ms
+                                                : self->server->config.body_timeout_ms);
+}
+
+void web_body_allow (web_request_t *self, uint32_t timeout_ms)
+{
+    self->body_timeout_ms = timeout_ms;
 }
 
 /* The end, or why it did not come: the watch cut it, or the client did. */

@@ -74,6 +74,7 @@ struct web_request {
     buf_t body;
     int64_t body_taken;
     int body_status;
+    uint32_t body_timeout_ms; /* 0 = the configuration's */
     bool body_begun;
     bool body_done; /* read to its end, or there was none */
     bool close;

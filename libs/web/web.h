@@ -99,6 +99,9 @@ int web_body (web_request_t *self, size_t limit, bytes_t *out);
 /* For uploads: the next piece, without a limit but the time. Bytes read (> 0), 0 at the end, or minus the status as above. */
 long web_body_piece (web_request_t *self, void *out, size_t size);
 
+/* This request's body may take so long in all, in place of body_timeout_ms. Before its first piece. */
+void web_body_allow (web_request_t *self, uint32_t timeout_ms);
+
 arena_t *web_arena (web_request_t *self); /* the request's own memory; reset after the answer */
 void web_set_data (web_request_t *self, void *data);
 void *web_data (const web_request_t *self);

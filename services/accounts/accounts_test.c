@@ -1,4 +1,5 @@
-/* accounts_test.c - the operations of accounts on a temporary store: bootstrap, keys, numbers. */
+/* accounts_test.c - the operations of accounts on a temporary store: bootstrap, keys, numbers, carrier accounts. */
+#define _GNU_SOURCE /* memmem */
 #include "accounts.h"
 #include "svc/optest.h"
 #include <setjmp.h>
@@ -137,6 +138,155 @@ static void test_assigning_twice_is_refused (void **state)
     assert_int_equal (optest_ask (f->test, "number_assign", &live, &in, &out, NULL), E_NOT_FOUND);
 }
 
+/* ---- carrier accounts ---- */
+
+static const char telnyx_key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+static accounts_carrier_set_in_t meta_in (void)
+{
+    return (accounts_carrier_set_in_t) { .carrier = ACCOUNTS_CARRIER_META, .name = "Desk", .waba = "100", .token = "EAAtoken",
+                                         .app_secret = "s3cret-of-app", .verify_token = "verify-me", .base_url = "http://127.0.0.1:9/v23.0/" };
+}
+
+static accounts_carrier_set_in_t telnyx_in (void)
+{
+    return (accounts_carrier_set_in_t) { .carrier = ACCOUNTS_CARRIER_TELNYX, .token = "KEY1", .public_key = telnyx_key };
+}
+
+static id16_t carrier_made (const fixture_t *f, const accounts_carrier_set_in_t *in)
+{
+    accounts_carrier_info_t out = { 0 };
+    assert_int_equal (optest_ask (f->test, "carrier_set", NULL, in, &out, NULL), 0);
+    return out.id;
+}
+
+static accounts_carrier_changed_t carrier_told_last (const fixture_t *f)
+{
+    const common_event_t *events = NULL;
+    accounts_carrier_changed_t body = { 0 };
+    size_t count = optest_events (f->test, 0, &events);
+    while (count && events[count - 1].number != accounts_carrier_changed_event.number)
+        count--;
+    assert_true (count > 0);
+    assert_int_equal (optest_event_body (f->test, &events[count - 1], &accounts_carrier_changed_event, &body), 0);
+    return body;
+}
+
+static void test_carrier_account_travels_sealed (void **state)
+{
+    const fixture_t *f = *state;
+    accounts_carrier_set_in_t in = meta_in ();
+    id16_t id = carrier_made (f, &in);
+    accounts_carrier_changed_t told = carrier_told_last (f);
+    assert_true (id_equal (told.id, id) && id_equal (told.org, f->made.organization_id));
+    assert_string_equal (told.base_url, "http://127.0.0.1:9/v23.0");
+    assert_null (memmem (told.sealed.data, told.sealed.size, "s3cret", 6));
+    buf_t clear = buf_in (optest_arena (f->test));
+    accounts_carrier_secrets_t secrets = { 0 };
+    assert_int_equal (keyring_open_sealed (optest_keyring (f->test), id, "carrier account", told.sealed, &clear), 0);
+    assert_int_equal (schema_unpack (&accounts_carrier_secrets_type, buf_bytes (&clear), optest_arena (f->test), &secrets, NULL), 0);
+    assert_string_equal (secrets.token, "EAAtoken");
+    assert_string_equal (secrets.app_secret, "s3cret-of-app");
+    assert_string_equal (secrets.verify_token, "verify-me");
+}
+
+static void test_carrier_account_is_changed_in_part (void **state)
+{
+    const fixture_t *f = *state;
+    accounts_carrier_set_in_t in = meta_in ();
+    accounts_carrier_info_t out = { 0 };
+    accounts_carrier_set_in_t change = { .id = carrier_made (f, &in), .token = "EAAnew" };
+    assert_int_equal (optest_ask (f->test, "carrier_set", NULL, &change, &out, NULL), 0);
+    assert_string_equal (out.waba, "100");
+    accounts_carrier_changed_t told = carrier_told_last (f);
+    buf_t clear = buf_in (optest_arena (f->test));
+    accounts_carrier_secrets_t secrets = { 0 };
+    assert_int_equal (keyring_open_sealed (optest_keyring (f->test), told.id, "carrier account", told.sealed, &clear), 0);
+    assert_int_equal (schema_unpack (&accounts_carrier_secrets_type, buf_bytes (&clear), optest_arena (f->test), &secrets, NULL), 0);
+    assert_string_equal (secrets.token, "EAAnew");
+    assert_string_equal (secrets.app_secret, "s3cret-of-app");
+    change.carrier = ACCOUNTS_CARRIER_TELNYX;
+    assert_int_equal (optest_ask (f->test, "carrier_set", NULL, &change, &out, NULL), E_CONFLICT);
+}
+
+static void test_carrier_account_is_checked (void **state)
+{
+    const fixture_t *f = *state;
+    accounts_carrier_set_in_t bad[7];
+    static const char *const fields[] = { "carrier", "app_secret", "verify_token", "waba", "public_key", "token", "app_secret" };
+    for (size_t i = 0; i < 4; i++)
+        bad[i] = meta_in ();
+    bad[0].carrier = ACCOUNTS_CARRIER_LOOPBACK;
+    bad[1].app_secret = NULL;
+    bad[2].verify_token = "";
+    bad[3].waba = NULL;
+    bad[4] = telnyx_in ();
+    bad[4].public_key = "AQID";
+    bad[5] = telnyx_in ();
+    bad[5].token = "KEY\r\nX: y";
+    bad[6] = meta_in ();
+    bad[6].app_secret = "two words";
+    for (size_t i = 0; i < 7; i++) {
+        accounts_carrier_info_t out = { 0 };
+        failure_t failure = { 0 };
+        assert_int_equal (optest_ask (f->test, "carrier_set", NULL, &bad[i], &out, &failure), E_BAD_REQUEST);
+        assert_string_equal (failure.field, fields[i]);
+        assert_null (strstr (failure.text, "two words"));
+    }
+    accounts_carrier_list_out_t listed = { 0 };
+    assert_int_equal (optest_ask (f->test, "carrier_list", NULL, &(accounts_carrier_list_in_t) { 0 }, &listed, NULL), 0);
+    assert_int_equal (listed.accounts.count, 0);
+}
+
+static int live_number (const fixture_t *f, int32_t channel, id16_t account, const char *ref, failure_t *failure)
+{
+    accounts_number_add_in_t add = { .app = f->made.app_id, .number = "+14155550199", .channel = channel, .account = account, .ref = ref };
+    accounts_app_number_t out = { 0 };
+    return optest_ask (f->test, "number_add", NULL, &add, &out, failure);
+}
+
+static void test_live_numbers_need_an_account (void **state)
+{
+    const fixture_t *f = *state;
+    failure_t failure = { 0 };
+    accounts_carrier_set_in_t meta = meta_in (), telnyx = telnyx_in ();
+    id16_t whatsapp = carrier_made (f, &meta), sms = carrier_made (f, &telnyx);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, id_nil (), NULL, &failure), E_BAD_REQUEST);
+    assert_string_equal (failure.field, "account");
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, whatsapp, NULL, &failure), E_BAD_REQUEST);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, f->made.app_id, NULL, &failure), E_NOT_FOUND);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, NULL, &failure), E_BAD_REQUEST);
+    assert_string_equal (failure.field, "ref");
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, sms, NULL, &failure), 0);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, "1234", &failure), 0);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, "1234", &failure), E_ALREADY_EXISTS);
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, "5678", &failure), E_CONFLICT);
+    const common_event_t *events = NULL;
+    size_t count = optest_events (f->test, 0, &events);
+    accounts_assignment_changed_t told = { 0 };
+    assert_int_equal (optest_event_body (f->test, &events[count - 1], &accounts_assignment_changed_event, &told), 0);
+    assert_true (id_equal (told.account, whatsapp) && !told.test && told.carrier == ACCOUNTS_CARRIER_META);
+    assert_string_equal (told.ref, "1234");
+}
+
+static void test_account_with_numbers_stays (void **state)
+{
+    const fixture_t *f = *state;
+    accounts_carrier_set_in_t meta = meta_in (), telnyx = telnyx_in ();
+    accounts_carrier_delete_in_t used = { .id = carrier_made (f, &meta) }, unused = { .id = carrier_made (f, &telnyx) };
+    accounts_carrier_delete_out_t gone = { 0 };
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, used.id, "1234", NULL), 0);
+    assert_int_equal (optest_ask (f->test, "carrier_delete", NULL, &used, &gone, NULL), E_CONFLICT);
+    assert_int_equal (optest_ask (f->test, "carrier_delete", NULL, &unused, &gone, NULL), 0);
+    accounts_carrier_changed_t told = carrier_told_last (f);
+    assert_true (told.deleted && id_equal (told.id, unused.id) && told.sealed.size == 0);
+    assert_int_equal (optest_ask (f->test, "carrier_delete", NULL, &unused, &gone, NULL), E_NOT_FOUND);
+    accounts_carrier_list_out_t listed = { 0 };
+    assert_int_equal (optest_ask (f->test, "carrier_list", NULL, &(accounts_carrier_list_in_t) { 0 }, &listed, NULL), 0);
+    assert_int_equal (listed.accounts.count, 1);
+    assert_int_equal (((const accounts_carrier_info_t *) listed.accounts.items)->numbers, 1);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +296,11 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_numbers_belong_to_their_app, setup, teardown),
         cmocka_unit_test_setup_teardown (test_ensure_is_idempotent, setup, teardown),
         cmocka_unit_test_setup_teardown (test_assigning_twice_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_travels_sealed, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_is_changed_in_part, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_is_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_live_numbers_need_an_account, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_account_with_numbers_stays, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

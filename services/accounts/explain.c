@@ -1,4 +1,4 @@
-/* explain.c - what accounts keeps about an organization, app, key or number. */
+/* explain.c - what accounts keeps about an organization, app, key, number or carrier account. */
 #include "accounts.h"
 
 int accounts_explain (turn_t *t, id16_t id, const svc_explain_t *out)
@@ -13,5 +13,10 @@ int accounts_explain (turn_t *t, id16_t id, const svc_explain_t *out)
     if (store_get_any (t->txn, &accounts_number_record, id, t->arena, &number) == 0)
         out->line (out->context, number.created_at, "number",
                    arena_printf (t->arena, "%s, %s", number.number, schema_enum_word (&accounts_channel_enum, number.channel)));
+    accounts_carrier_account_t account = { 0 };
+    if (store_get_any (t->txn, &accounts_carrier_account_record, id, t->arena, &account) == 0)
+        out->line (out->context, account.created_at, "carrier account",
+                   arena_printf (t->arena, "%s at %s, %s", account.name ? account.name : "unnamed",
+                                 schema_enum_word (&accounts_carrier_enum, account.carrier), account.base_url));
     return 0;
 }

@@ -50,6 +50,8 @@ int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in, accoun
         accounts_app_t app = { 0 };
         code = store_get_any (t->txn, &accounts_app_record, key.app, t->arena, &app);
         out->app_status = app.status;
+        if (code == E_NOT_FOUND) /* the app is deleted, its keys are just being removed */
+            return fail (t, E_UNAUTHORIZED, NULL, "Unknown API key");
     }
     return code;
 }
@@ -117,23 +119,30 @@ int accounts_key_list (turn_t *t, const accounts_key_list_in_t *in, accounts_key
     return code;
 }
 
+int key_forget (turn_t *t, const accounts_key_t *row)
+{
+    accounts_key_deleted_t body = { .id = row->id, .lookup = row->lookup };
+    event_about_t about = { .record = row->id, .version = 1, .org = row->org, .app = row->app, .test = row->test };
+    int code = store_del (t->txn, &accounts_key_record, row->id);
+    return code ? code : event_add (t, &accounts_key_deleted_event, &about, &body);
+}
+
+int key_remove (turn_t *t, const accounts_key_t *row)
+{
+    uint64_t admins = 0;
+    store_key_t keys[] = { { .id = row->org }, { .num = ACCOUNTS_KEY_KIND_ADMIN } };
+    int code = store_count (t->txn, &accounts_key_record, "by_org", keys, 2, &admins);
+    if (code == 0 && row->kind == ACCOUNTS_KEY_KIND_ADMIN && admins == 1)
+        return fail (t, E_CONFLICT, "id", "The last admin key of an organization cannot be deleted");
+    return code ? code : key_forget (t, row);
+}
+
 int accounts_key_delete (turn_t *t, const accounts_key_delete_in_t *in, accounts_key_delete_out_t *out)
 {
     (void) out;
     accounts_key_t key = { 0 };
-    uint64_t admins = 0;
     int code = store_get_any (t->txn, &accounts_key_record, in->id, t->arena, &key);
     if (code)
         return code == E_NOT_FOUND ? fail (t, code, "id", "No such key") : code;
-    store_key_t keys[] = { { .id = key.org }, { .num = ACCOUNTS_KEY_KIND_ADMIN } };
-    code = store_count (t->txn, &accounts_key_record, "by_org", keys, 2, &admins);
-    if (code == 0 && key.kind == ACCOUNTS_KEY_KIND_ADMIN && admins == 1)
-        return fail (t, E_CONFLICT, "id", "The last admin key of an organization cannot be deleted");
-    if (code == 0)
-        code = store_del (t->txn, &accounts_key_record, key.id);
-    if (code)
-        return code;
-    accounts_key_deleted_t body = { .id = key.id, .lookup = key.lookup };
-    event_about_t about = { .record = key.id, .version = 1, .org = key.org, .app = key.app, .test = key.test };
-    return event_add (t, &accounts_key_deleted_event, &about, &body);
+    return key_remove (t, &key);
 }

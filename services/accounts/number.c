@@ -2,6 +2,7 @@
  *
  * A live number exists once in the world, a test number once in its organization: the unique index by_number holds both, with scope nil or the organization. */
 #include "accounts.h"
+#include <string.h>
 
 static id16_t number_scope (id16_t org, bool test)
 {
@@ -14,21 +15,46 @@ int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *
     return store_find (t->txn, &accounts_number_record, "by_number", keys, 3, t->arena, out);
 }
 
-int number_make (turn_t *t, id16_t org, bool test, int32_t channel, const char *number, accounts_number_t *out)
+int number_make (turn_t *t, id16_t org, int32_t channel, const char *number, const accounts_carrier_account_t *through, const char *ref,
+                 accounts_number_t *out)
 {
     *out = (accounts_number_t) {
-        .id = turn_id (t), .org = org, .number = number, .channel = channel, .test = test, .scope = number_scope (org, test),
-        .carrier = test ? ACCOUNTS_CARRIER_LOOPBACK : channel == ACCOUNTS_CHANNEL_SMS ? ACCOUNTS_CARRIER_TELNYX : ACCOUNTS_CARRIER_META,
-        .created_at = t->now, .updated_at = t->now, .version = 1,
+        .id = turn_id (t), .org = org, .number = number, .channel = channel, .test = !through, .scope = number_scope (org, !through),
+        .carrier = through ? through->carrier : ACCOUNTS_CARRIER_LOOPBACK, .account = through ? through->id : id_nil (),
+        .ref = through ? ref : NULL, .created_at = t->now, .updated_at = t->now, .version = 1,
     };
     return store_insert (t->txn, &accounts_number_record, out, NULL);
+}
+
+/* What a number is, where nobody said so: North American toll-free codes, else local. */
+static int32_t number_kind (const accounts_number_t *number)
+{
+    static const char *const tollfree[] = { "800", "833", "844", "855", "866", "877", "888" };
+    if (number->kind)
+        return number->kind;
+    if (strncmp (number->number, "+1", 2) == 0 && strlen (number->number) == 12)
+        for (size_t i = 0; i < sizeof tollfree / sizeof *tollfree; i++)
+            if (strncmp (number->number + 2, tollfree[i], 3) == 0)
+                return ACCOUNTS_NUMBER_KIND_TOLLFREE;
+    return ACCOUNTS_NUMBER_KIND_LOCAL;
+}
+
+static schema_list_t number_features (const accounts_number_t *number)
+{
+    static const char *sms[] = { "SMS", "MMS" };
+    static const char *whatsapp[] = { "WhatsApp" };
+    if (number->features.count)
+        return number->features;
+    return number->channel == ACCOUNTS_CHANNEL_SMS ? (schema_list_t) { sms, 2 } : (schema_list_t) { whatsapp, 1 };
 }
 
 accounts_app_number_t number_told (const accounts_number_t *number, const accounts_assignment_t *assignment)
 {
     return (accounts_app_number_t) { .number_id = number->id, .app = assignment->app, .number = number->number,
                                      .channel = number->channel, .created_at = assignment->created_at,
-                                     .updated_at = assignment->updated_at, .test = number->test };
+                                     .updated_at = assignment->updated_at, .test = number->test,
+                                     .kind = number_kind (number), .location = number->location ? number->location : "",
+                                     .features = number_features (number), .messaging_profile = assignment->messaging_profile };
 }
 
 int assignment_find (turn_t *t, id16_t app, id16_t number, accounts_assignment_t *out)
@@ -44,7 +70,8 @@ static int assignment_fill (const accounts_assignment_t *assignment, const accou
                                .app = assignment->app, .test = number->test, .subject = number->number };
     *body = (accounts_assignment_changed_t) { .id = assignment->id, .org = assignment->org, .app = assignment->app,
                                               .number_id = number->id, .number = number->number, .channel = number->channel,
-                                              .carrier = number->carrier, .test = number->test };
+                                              .carrier = number->carrier, .test = number->test,
+                                              .account = number->account, .ref = number->ref };
     return 0;
 }
 

@@ -1,10 +1,11 @@
 /* number_ops.c - operations on the calling app's numbers, and the playground's system numbers. */
 #include "accounts.h"
+#include <string.h>
 
-static int own_number (turn_t *t, id16_t id, accounts_number_t *out)
+static int own_number (turn_t *t, const app_asked_t *app, id16_t id, accounts_number_t *out)
 {
     int code = store_get (t->txn, &accounts_number_record, t->ask->org, id, t->arena, out);
-    if (code == E_NOT_FOUND || (code == 0 && out->test != t->ask->test))
+    if (code == E_NOT_FOUND || (code == 0 && out->test != app->test))
         return fail (t, E_NOT_FOUND, "number_id", "No such phone number");
     return code;
 }
@@ -17,7 +18,7 @@ int accounts_number_ensure (turn_t *t, const accounts_number_ensure_in_t *in, ac
         return fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground");
     int code = number_find (t, t->ask->org, true, in->channel, in->number, &number);
     if (code == E_NOT_FOUND)
-        code = number_make (t, t->ask->org, true, in->channel, in->number, &number);
+        code = number_make (t, t->ask->org, in->channel, in->number, NULL, NULL, &number);
     if (code == 0)
         code = assignment_make (t, t->ask->app, &number, &assignment);
     if (code && code != E_ALREADY_EXISTS)
@@ -54,7 +55,7 @@ int accounts_number_draw (turn_t *t, const accounts_number_draw_in_t *in, accoun
         return fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground");
     int code = free_number (t, in->channel, &drawn);
     if (code == 0)
-        code = number_make (t, t->ask->org, true, in->channel, drawn, &number);
+        code = number_make (t, t->ask->org, in->channel, drawn, NULL, NULL, &number);
     if (code == 0)
         code = assignment_make (t, t->ask->app, &number, &assignment);
     *out = number_told (&number, &assignment);
@@ -80,14 +81,18 @@ static int number_page_add (void *context, const void *row)
 
 int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in, accounts_number_list_out_t *out)
 {
-    store_key_t keys[] = { { .id = t->ask->app }, { .num = in->channel } };
+    app_asked_t app;
+    int code = app_asked (t, in->app, in->app_test, &app);
+    if (code)
+        return code;
+    store_key_t keys[] = { { .id = app.id }, { .num = in->channel } };
     size_t limit = in->limit ? (size_t) in->limit : 100;
     number_page_t list = { t, arena_array_of (t->arena, accounts_app_number_t, limit), 0 };
     store_page_t page = { .index = "by_app", .keys = keys, .key_count = 2, .newest_first = true, .limit = limit,
                           .offset = (size_t) in->offset };
     bool more = false;
     uint64_t total = 0;
-    int code = store_list (t->txn, &accounts_assignment_record, &page, t->arena, number_page_add, &list, &more);
+    code = store_list (t->txn, &accounts_assignment_record, &page, t->arena, number_page_add, &list, &more);
     if (code == 0)
         code = store_count (t->txn, &accounts_assignment_record, "by_app", keys, 2, &total);
     out->numbers = (schema_list_t) { list.items, list.count };
@@ -95,31 +100,71 @@ int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in, accoun
     return code;
 }
 
+/* The spelling of a number's mode only counts where the caller has apps of both. */
+static int named_number (turn_t *t, const app_asked_t *app, id16_t id, bool test, accounts_number_t *out)
+{
+    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY && test != app->test;
+    return other ? fail (t, E_NOT_FOUND, "number_id", "No such phone number") : own_number (t, app, id, out);
+}
+
 int accounts_number_assign (turn_t *t, const accounts_number_assign_in_t *in, accounts_app_number_t *out)
 {
+    app_asked_t app;
     accounts_number_t number = { 0 };
     accounts_assignment_t assignment = { 0 };
-    int code = own_number (t, in->number_id, &number);
+    int code = app_asked (t, in->app, in->app_test, &app);
+    if (code == 0)
+        code = named_number (t, &app, in->number_id, in->number_id_test, &number);
     if (code)
         return code;
-    code = assignment_make (t, t->ask->app, &number, &assignment);
+    code = assignment_make (t, app.id, &number, &assignment);
     if (code == E_ALREADY_EXISTS)
         return fail (t, E_CONFLICT, "number_id", "The number is assigned to this app already");
+    if (code == 0 && in->messaging_profile) {
+        assignment.messaging_profile = in->messaging_profile;
+        code = store_put (t->txn, &accounts_assignment_record, &assignment, NULL);
+    }
     *out = number_told (&number, &assignment);
     return code;
+}
+
+/* A number and its assignment to the app. */
+static int assigned_number (turn_t *t, const app_asked_t *app, id16_t id, bool test, accounts_number_t *number,
+                            accounts_assignment_t *assignment)
+{
+    int code = named_number (t, app, id, test, number);
+    if (code == 0)
+        code = assignment_find (t, app->id, number->id, assignment);
+    return code == E_NOT_FOUND ? fail (t, code, "number_id", "No such phone number in this app") : code;
 }
 
 int accounts_number_unassign (turn_t *t, const accounts_number_unassign_in_t *in, accounts_number_unassign_out_t *out)
 {
     (void) out;
+    app_asked_t app;
     accounts_number_t number = { 0 };
     accounts_assignment_t assignment = { 0 };
-    int code = own_number (t, in->number_id, &number);
+    int code = app_asked (t, in->app, in->app_test, &app);
     if (code == 0)
-        code = assignment_find (t, t->ask->app, number.id, &assignment);
-    if (code)
-        return code == E_NOT_FOUND ? fail (t, code, "number_id", "No such phone number in this app") : code;
-    return assignment_remove (t, &assignment, &number);
+        code = assigned_number (t, &app, in->number_id, in->number_id_test, &number, &assignment);
+    return code ? code : assignment_remove (t, &assignment, &number);
+}
+
+int accounts_number_set (turn_t *t, const accounts_number_set_in_t *in, accounts_app_number_t *out)
+{
+    app_asked_t app;
+    accounts_number_t number = { 0 };
+    accounts_assignment_t assignment = { 0 };
+    int code = app_asked (t, in->app, in->app_test, &app);
+    if (code == 0)
+        code = assigned_number (t, &app, in->number_id, in->number_id_test, &number, &assignment);
+    if (code == 0 && in->messaging_profile) {
+        assignment.messaging_profile = in->messaging_profile;
+        assignment.updated_at = t->now; /* the version is of what followers get, which is as it was */
+        code = store_put (t->txn, &accounts_assignment_record, &assignment, NULL);
+    }
+    *out = number_told (&number, &assignment);
+    return code;
 }
 
 /* The organization that gets the number: of the app if given, else as said, else the only one. */
@@ -140,25 +185,56 @@ static int number_owner (turn_t *t, const accounts_number_add_in_t *in, id16_t *
     return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
 }
 
+/* The carrier account of a live number, NULL for a test number. */
+static int number_way (turn_t *t, const accounts_number_add_in_t *in, id16_t org, bool test, const accounts_carrier_account_t **out)
+{
+    *out = NULL;
+    if (test && !id_is_nil (in->account))
+        return fail (t, E_BAD_REQUEST, "account", "Test numbers run on the loopback carrier; they go through no account");
+    if (test)
+        return 0;
+    accounts_carrier_account_t *account = arena_new_of (t->arena, accounts_carrier_account_t);
+    int code = carrier_for_number (t, org, in->channel, in->account, account);
+    if (code == 0 && account->carrier == ACCOUNTS_CARRIER_META && (!in->ref || !*in->ref))
+        return fail (t, E_BAD_REQUEST, "ref", "A WhatsApp number needs its phone number id at Meta");
+    *out = account;
+    return code;
+}
+
+/* A number that exists already may go to another app, but not by another way than it has. */
+static int number_same (turn_t *t, const accounts_number_t *number, id16_t org, const accounts_carrier_account_t *way, const char *ref)
+{
+    if (!id_equal (number->org, org))
+        return fail (t, E_ALREADY_EXISTS, "number", "%s exists already", number->number);
+    if (way && (!id_equal (number->account, way->id) || strcmp (number->ref ? number->ref : "", ref ? ref : "") != 0))
+        return fail (t, E_CONFLICT, "number", "%s exists already and goes through another carrier account or ref", number->number);
+    return 0;
+}
+
 int accounts_number_add (turn_t *t, const accounts_number_add_in_t *in, accounts_app_number_t *out)
 {
     id16_t org;
     bool test;
+    const accounts_carrier_account_t *way = NULL;
     accounts_number_t number = { 0 };
     accounts_assignment_t assignment = { 0 };
     int code = number_owner (t, in, &org, &test);
-    if (code == 0 && !test)
-        return fail (t, E_BAD_REQUEST, "test", "Only test numbers can be added: no carrier is configured");
     if (code == 0)
-        code = number_find (t, org, test, in->channel, in->number, &number);
+        code = number_way (t, in, org, test, &way);
+    if (code)
+        return code;
+    code = number_find (t, org, test, in->channel, in->number, &number);
     if (code == 0 && id_is_nil (in->app))
         return fail (t, E_ALREADY_EXISTS, "number", "%s exists already", in->number);
     if (code == E_NOT_FOUND)
-        code = number_make (t, org, test, in->channel, in->number, &number);
-    if (code == 0 && !id_is_nil (in->app))
+        code = number_make (t, org, in->channel, in->number, way, in->ref, &number);
+    else if (code == 0)
+        code = number_same (t, &number, org, way, in->ref);
+    if (code == 0 && !id_is_nil (in->app)) {
         code = assignment_make (t, in->app, &number, &assignment);
-    if (code == E_ALREADY_EXISTS)
-        return fail (t, code, "number", "%s is assigned to this app already", in->number);
+        if (code == E_ALREADY_EXISTS)
+            return fail (t, code, "number", "%s is assigned to this app already", in->number);
+    }
     *out = number_told (&number, &assignment);
     return code;
 }

@@ -5,7 +5,8 @@ int org_make (turn_t *t, const char *name, accounts_organization_t *out)
 {
     *out = (accounts_organization_t) { .id = turn_id (t), .name = name, .status = ACCOUNTS_ORG_STATUS_ACTIVE,
                                        .created_at = t->now, .updated_at = t->now, .version = 1 };
-    return store_insert (t->txn, &accounts_organization_record, out, NULL);
+    int code = store_insert (t->txn, &accounts_organization_record, out, NULL);
+    return code ? code : org_event (t, out);
 }
 
 int app_told_event (const accounts_app_t *app, event_about_t *about, accounts_app_changed_t *body)
@@ -69,17 +70,15 @@ int org_only (turn_t *t, accounts_organization_t *out)
     return search.count == 1 ? 0 : fail (t, E_CONFLICT, "org", "There are several organizations: say which");
 }
 
-int accounts_bootstrap (turn_t *t, const accounts_bootstrap_in_t *in, accounts_bootstrap_out_t *out)
+int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_out_t *out)
 {
     accounts_organization_t org = { 0 };
     accounts_app_t live;
     accounts_app_t test;
     accounts_key_t key;
-    if (org_only (t, &org) != E_NOT_FOUND)
-        return fail (t, E_ALREADY_EXISTS, NULL, "This installation has an organization already");
-    int code = org_make (t, in->organization, &org);
+    int code = org_make (t, name, &org);
     if (code == 0)
-        code = app_make (t, org.id, in->app, "main", &live, &test);
+        code = app_make (t, org.id, app, "main", &live, &test);
     if (code == 0)
         code = key_make (t, org.id, NULL, "first admin key", &key, &out->admin_key);
     if (code == 0)
@@ -87,11 +86,19 @@ int accounts_bootstrap (turn_t *t, const accounts_bootstrap_in_t *in, accounts_b
     if (code == 0)
         code = key_make (t, org.id, &test, "first test key", &key, &out->test_key);
     if (code)
-        return fail (t, code, NULL, "The first organization could not be stored");
+        return fail (t, code, NULL, "The organization could not be stored");
     out->organization_id = org.id;
     out->app_id = live.id;
     out->test_app_id = test.id;
     return 0;
+}
+
+int accounts_bootstrap (turn_t *t, const accounts_bootstrap_in_t *in, accounts_bootstrap_out_t *out)
+{
+    accounts_organization_t org = { 0 };
+    if (org_only (t, &org) != E_NOT_FOUND)
+        return fail (t, E_ALREADY_EXISTS, NULL, "This installation has an organization already");
+    return org_found (t, in->organization, in->app, out);
 }
 
 typedef struct app_page {
@@ -104,7 +111,8 @@ static int app_page_add (void *context, const void *row)
     app_page_t *page = context;
     const accounts_app_t *app = row;
     page->items[page->count++] = (accounts_app_info_t) { .id = app->id, .name = app->name, .test = app->test,
-                                                         .status = app->status, .twin = app->twin };
+                                                         .status = app->status, .twin = app->twin,
+                                                         .org = app->org, .slug = app->slug };
     return 0;
 }
 

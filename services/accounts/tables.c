@@ -12,7 +12,23 @@ static int assignment_snapshot (turn_t *t, const void *row, event_about_t *about
     return assignment_told (t, row, about, body);
 }
 
+static int carrier_snapshot (turn_t *t, const void *row, event_about_t *about, void *body)
+{
+    (void) t;
+    return carrier_told_event (row, about, body);
+}
+
+static int org_snapshot (turn_t *t, const void *row, event_about_t *about, void *body)
+{
+    (void) t;
+    return org_told_event (row, about, body);
+}
+
+static const job_kind_t *const jobs[] = { &accounts_app_end_kind };
+
 static const svc_snapshot_t snapshots[] = {
+    { &accounts_organization_record, &accounts_org_changed_event, org_snapshot },
+    { &accounts_carrier_account_record, &accounts_carrier_changed_event, carrier_snapshot },
     { &accounts_app_record, &accounts_app_changed_event, app_snapshot },
     { &accounts_assignment_record, &accounts_assignment_changed_event, assignment_snapshot },
 };
@@ -21,5 +37,7 @@ const svc_service_t accounts_tables = {
     .schema = &accounts_service,
     .snapshots = snapshots,
     .snapshot_count = sizeof snapshots / sizeof *snapshots,
+    .jobs = jobs,
+    .job_count = sizeof jobs / sizeof *jobs,
     .explain = accounts_explain,
 };

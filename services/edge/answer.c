@@ -125,6 +125,7 @@ web_next_t answer_status (exchange_t *x, int status, int code, const char *text)
 /* ---- success ---- */
 
 typedef struct outcome_out {
+    const schema_op_t *op;
     call_t *call;
     void *out;
 } outcome_out_t;
@@ -132,22 +133,26 @@ typedef struct outcome_out {
 static int unpack (exchange_t *x, void *more)
 {
     outcome_out_t *o = more;
-    const schema_type_t *type = x->op->op->out;
+    const schema_type_t *type = o->op->out;
     o->out = arena_alloc (x->arena, type->size);
     return schema_unpack (type, buf_bytes (&o->call->answer), x->arena, o->out, NULL);
 }
 
-web_next_t answer_out (exchange_t *x, call_t *call)
+int answer_read (exchange_t *x, const schema_op_t *op, call_t *call, void **out)
 {
-    outcome_out_t o = {.call = call};
+    outcome_out_t o = {.op = op, .call = call};
+    int code = exchange_guard (x, unpack, &o);
+    *out = o.out;
+    return code;
+}
+
+web_next_t answer_struct (exchange_t *x, const void *out)
+{
     headers_t headers = {0};
     buf_t body = {0};
     schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
-    x->replayed = call->replayed;
-    if (exchange_guard (x, unpack, &o))
-        return answer_fail (x, E_INTERNAL, NULL, NULL);
     if (x->op->answer_view)
-        schema_json_write (x->op->answer_view, &ctx, o.out, &body);
+        schema_json_write (x->op->answer_view, &ctx, out, &body);
     if (buf_failed (&body)) {
         buf_free (&body);
         return answer_fail (x, E_NO_MEMORY, NULL, NULL);
@@ -158,12 +163,39 @@ web_next_t answer_out (exchange_t *x, call_t *call)
     return WEB_DONE;
 }
 
-web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t body)
+web_next_t answer_out (exchange_t *x, call_t *call)
+{
+    void *out;
+    x->replayed = call->replayed;
+    if (answer_read (x, x->op->op, call, &out))
+        return answer_fail (x, E_INTERNAL, NULL, NULL);
+    return answer_struct (x, out);
+}
+
+void answer_open (exchange_t *x, int status, const char *type, const char *const *more,
+                  uint64_t length)
 {
     headers_t headers = {0};
     headers_common (&headers, x, type);
-    if (status == 405)
-        header_add (&headers, "Allow: GET, HEAD");
+    for (; *more && headers.count < HEADERS_MAX; more++)
+        headers.lines[headers.count++] = *more;
+    headers.lines[headers.count] = NULL;
+    web_answer_begin (x->web, status, headers.lines, length);
+    answer_note (x, status);
+}
+
+web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t body)
+{
+    return answer_plain_with (x, status, type, status == 405 ? "Allow: GET, HEAD" : NULL, body);
+}
+
+web_next_t answer_plain_with (exchange_t *x, int status, const char *type, const char *header,
+                              bytes_t body)
+{
+    headers_t headers = {0};
+    headers_common (&headers, x, type);
+    if (header)
+        header_add (&headers, "%s", header);
     header_add (&headers, "Cache-Control: no-store");
     return send (x, status, &headers, body);
 }

@@ -49,6 +49,57 @@ web_next_t ask_park (exchange_t *x, call_t *call, uint32_t ttl_ms, exchange_step
     return WEB_WAIT;
 }
 
+/* ---- ops that fill up what the op answered ---- */
+
+static web_next_t also_ask (exchange_t *x);
+
+static web_next_t also_answered (exchange_t *x, call_t *call, bool in_time)
+{
+    const schema_op_t *op = x->op->also[x->also];
+    void *out;
+    if (!in_time || call->failure.code || answer_read (x, op, call, &out))
+        return answer_fail (x, E_UNAVAILABLE, NULL,
+                            "A part of the answer is not there at the moment; try again");
+    schema_copy_same (op->out, out, x->op->op->out, x->out);
+    x->also++;
+    return also_ask (x);
+}
+
+static int also_pack (exchange_t *x, void *more)
+{
+    const schema_op_t *op = x->op->also[x->also];
+    call_t *call = more;
+    void *in = arena_alloc (x->arena, op->in->size);
+    schema_copy_same (x->op->op->in, x->in, op->in, in);
+    schema_pack (op->in, in, &call->body);
+    return 0;
+}
+
+static web_next_t also_ask (exchange_t *x)
+{
+    if (x->also == x->op->also_count)
+        return answer_struct (x, x->out);
+    const schema_op_t *op = x->op->also[x->also];
+    call_t *call = ask_call (x, op);
+    if (!call)
+        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+    if (exchange_guard (x, also_pack, call)) {
+        call_drop (call);
+        return answer_fail (x, E_TOO_LARGE, NULL, NULL);
+    }
+    return ask_park (x, call, op->deadline_ms, also_answered);
+}
+
+static web_next_t also_begin (exchange_t *x, call_t *call)
+{
+    if (x->op->also_count == 0)
+        return answer_out (x, call);
+    x->replayed = call->replayed;
+    if (answer_read (x, x->op->op, call, &x->out))
+        return answer_fail (x, E_INTERNAL, NULL, NULL);
+    return also_ask (x);
+}
+
 /* ---- the op itself ---- */
 
 static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time);
@@ -101,9 +152,13 @@ static web_next_t answer_lost (exchange_t *x, int code)
 static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time)
 {
     int code = in_time ? call->failure.code : E_TIMEOUT;
+    bool again =
+        is_lost (code) && !x->repeated && x->until_ms - clock_mono_ms () >= REPEAT_LEAST_MS;
+    if (x->settle && !again)
+        x->settle (x, call, code);
     if (code == 0)
-        return answer_out (x, call);
-    if (is_lost (code) && !x->repeated && x->until_ms - clock_mono_ms () >= REPEAT_LEAST_MS) {
+        return also_begin (x, call);
+    if (again) {
         x->repeated = true;
         svc_count (x->edge->svc, EDGE_COUNTER_REPEATS_TOTAL, 1);
         return main_ask (x);

@@ -133,6 +133,7 @@ static web_next_t key_known (exchange_t *x, const key_info_t *who)
                                                                 : "An admin key is needed here");
     x->who = *who;
     x->known = true;
+    key_uses_note (x->edge->uses, who->id, clock_now_ms ());
     return exchange_authorized (x);
 }
 

@@ -5,6 +5,7 @@
 #ifndef AVIARY_EDGE_EDGE_H
 #define AVIARY_EDGE_EDGE_H
 
+#include "blob/blob.h"
 #include "dialect/dialect.h"
 #include "svc/svc.h"
 #include "web/web.h"
@@ -13,6 +14,7 @@
 #include "gen/edge.h"
 
 #include "keycache.h"
+#include "keyuse.h"
 #include "limits.h"
 #include "route.h"
 
@@ -36,14 +38,19 @@ typedef struct edge {
     web_server_t *server;
     routes_t *routes;
     key_cache_t *keys;
+    key_uses_t *uses;
+    int64_t uses_every_ms;
     follower_t *follower;
     limits_t *limits;
     uint8_t limits_key[SIGN_KEY_SIZE];
+    blobs_t *media;                   /* DIR/media, shared with messaging */
+    uint8_t media_key[SIGN_KEY_SIZE]; /* of signed links */
+    uint32_t upload_timeout_ms;
     buf_t openapi;
     buf_t docs;
     pthread_mutex_t id_lock;
     id_source_t ids;
-    uint8_t random[1008];   /* for trace ids, drawn from the kernel in one go; under id_lock */
+    uint8_t random[1008]; /* for trace ids, drawn from the kernel in one go; under id_lock */
     size_t random_left;
     atomic_ullong answered[STATUS_CLASSES]; /* by hundreds */
 } edge_t;
@@ -98,6 +105,8 @@ struct exchange {
     bool limit_shown; /* rate-limit headers go on the answer */
     exchange_step_t *then;
     void *in;
+    void *out;   /* ask.c: of the main op, while others fill it up */
+    size_t also; /* how many have */
     bytes_t packed;
     const char *idempotency_key;
     uint8_t fingerprint[SIGN_SHA256_SIZE];
@@ -106,6 +115,10 @@ struct exchange {
     bool repeated;
     bool replayed;
     void *gather; /* probes.c */
+    id16_t blob;  /* media_upload.c, media_serve.c */
+    bool blob_wanted;
+    /* Called with what came of the main ask (code 0: answered), before it is told; NULL = nobody. */
+    void (*settle) (exchange_t *x, call_t *call, int code);
 };
 
 exchange_t *exchange_new (edge_t *edge, web_request_t *web);
@@ -129,6 +142,15 @@ void bucket_peek (exchange_t *x);
 
 /* request.c: path, query and body into x->in and x->packed, and the idempotency key. 0 or a failure in the public names. */
 int request_read (exchange_t *x, failure_t *failure);
+/* Its parts, for bodies that are no JSON: an empty x->in; path, query, idempotency key and fixed values; x->packed. */
+int request_begin (exchange_t *x);
+int request_rest (exchange_t *x, failure_t *failure);
+int request_pack (exchange_t *x, failure_t *failure);
+
+/* media_upload.c: an operation whose body is a form with a file; goes on with ask_begin. */
+web_next_t upload_begin (exchange_t *x);
+/* media_serve.c: /media/..., files by signed links; false: not that. */
+bool media_serves (exchange_t *x, web_next_t *next);
 
 /* ask.c: the operation's asks. */
 web_next_t ask_begin (exchange_t *x);
@@ -141,11 +163,22 @@ web_next_t answer_failure (exchange_t *x, const failure_t *failure, bool core);
 web_next_t answer_fail (exchange_t *x, int code, const char *field, const char *text);
 web_next_t answer_status (exchange_t *x, int status, int code, const char *text);
 web_next_t answer_out (exchange_t *x, call_t *call);
+/* Its parts: what an op answered as its struct (0 or E_); a struct of the operation's op as the answer. */
+int answer_read (exchange_t *x, const schema_op_t *op, call_t *call, void **out);
+web_next_t answer_struct (exchange_t *x, const void *out);
+/* Status and headers of an answer whose `length` bytes follow in pieces; `more` are further header lines, NULL-terminated. */
+void answer_open (exchange_t *x, int status, const char *type, const char *const *more,
+                  uint64_t length);
 /* Not of the dialect: probes, docs. */
 web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t body);
+/* The same with one more header line (NULL = none). */
+web_next_t answer_plain_with (exchange_t *x, int status, const char *type, const char *header,
+                              bytes_t body);
 
 /* probes.c, openapi.c: what is served beside the dialect; false: not theirs. */
 bool site_serves (exchange_t *x, web_next_t *next);
+/* callback.c: /callbacks/..., where carriers call; false: not that. */
+bool callback_serves (exchange_t *x, web_next_t *next);
 web_next_t probe_ready (exchange_t *x);
 web_next_t probe_metrics (exchange_t *x);
 void metrics_merge (bytes_t text, buf_t *out);

@@ -126,7 +126,7 @@ web_next_t edge_submit (void *context, web_request_t *web)
         web_answer (web, 503, NULL, (bytes_t){0});
         return WEB_DONE;
     }
-    if (site_serves (x, &next))
+    if (site_serves (x, &next) || callback_serves (x, &next) || media_serves (x, &next))
         return next;
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     int code = E_NOT_FOUND;
@@ -189,6 +189,8 @@ web_next_t exchange_authorized (exchange_t *x)
         return forbid (x, E_TEST_APP_REQUIRED, "Only test apps may do this: use a test key");
     if (x->known && !bucket_take (x))
         return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
+    if (x->op->upload)
+        return upload_begin (x);
     int code = exchange_guard (x, read_request, &failure);
     if (code == 0)
         return ask_begin (x);

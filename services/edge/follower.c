@@ -31,6 +31,7 @@ struct follower {
     size_t cursor_size; /* 0 = from the head */
     bool told;          /* that it cannot be followed */
     arena_t *arena;
+    int64_t uses_at; /* when the last uses of keys were told */
 };
 
 static void pause_ms (long ms)
@@ -126,11 +127,57 @@ static void poll_once (follower_t *self)
         web_call_release (&call->web);
 }
 
+/* ---- last uses of keys ---- */
+
+enum { USES_AT_ONCE = 500, USES_LAST_MS = 500 };
+
+/* NULL: there is nothing to tell. */
+static call_t *uses_send (follower_t *self)
+{
+    accounts_key_use_t uses[USES_AT_ONCE];
+    size_t count = key_uses_take (self->edge->uses, uses, USES_AT_ONCE);
+    call_t *call = count ? call_new () : NULL;
+    if (!call)
+        return NULL;
+    accounts_keys_used_in_t in = {.uses = {uses, count}};
+    snprintf (call->target, sizeof call->target, "accounts.keys_used");
+    schema_pack (&accounts_keys_used_in_type, &in, &call->body);
+    if (buf_failed (&call->body)) {
+        call_drop (call);
+        return NULL;
+    }
+    call_send (self->edge->svc, call, POLL_TTL_MS);
+    return call;
+}
+
+/* Nobody waits for the answer: a lost report is a minute of last uses that nobody misses, and following must not wait. */
+static void uses_tell (follower_t *self)
+{
+    int64_t now = clock_mono_ms ();
+    if (now - self->uses_at < self->edge->uses_every_ms)
+        return;
+    self->uses_at = now;
+    for (call_t *call = uses_send (self); call; call = uses_send (self))
+        web_call_release (&call->web);
+}
+
+static void uses_tell_last (follower_t *self)
+{
+    call_t *call = uses_send (self);
+    if (!call)
+        return;
+    web_wait (&call->web.waiter, USES_LAST_MS);
+    web_call_release (&call->web);
+}
+
 static void *follower_run (void *context)
 {
     follower_t *self = context;
-    while (!atomic_load (&self->quit))
+    while (!atomic_load (&self->quit)) {
         poll_once (self);
+        uses_tell (self);
+    }
+    uses_tell_last (self);
     return NULL;
 }
 
@@ -140,6 +187,7 @@ int follower_start (edge_t *edge)
     if (!self)
         return E_NO_MEMORY;
     self->edge = edge;
+    self->uses_at = clock_mono_ms ();
     self->arena = arena_new (PAGE_MEMORY);
     snprintf (self->name, sizeof self->name, "edge#%u", svc_replica (edge->svc));
     if (!self->arena || pthread_create (&self->thread, NULL, follower_run, self)) {

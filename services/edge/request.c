@@ -10,7 +10,9 @@ enum { IDEMPOTENCY_KEY_MAX = 255 };
 
 static schema_ctx_t ctx_of (const exchange_t *x)
 {
-    return dialect_ctx (x->edge->dialect, x->who.test);
+    schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
+    ctx.any_test = x->known && x->who.kind == ACCOUNTS_KEY_KIND_ADMIN;
+    return ctx;
 }
 
 /* ---- path and query ---- */
@@ -40,6 +42,21 @@ static int read_path (exchange_t *x, failure_t *failure)
                                 field->name);
     }
     return 0;
+}
+
+/* Before the query: what stands in both counts as the query says. */
+static int read_headers (exchange_t *x, failure_t *failure)
+{
+    const schema_type_t *view = x->op->header_view;
+    schema_ctx_t ctx = ctx_of (x);
+    int code = 0;
+    for (size_t i = 0; view && i < view->field_count && !code; i++) {
+        const schema_field_t *field = &view->fields[i];
+        const char *value = web_header (x->web, field->name);
+        code = value ? schema_text_read (field, &ctx, value, x->arena, x->in, failure)
+                     : schema_text_absent (field, &ctx, x->arena, x->in, failure);
+    }
+    return code;
 }
 
 static int read_pair (exchange_t *x, const char *name, const char *value, uint64_t *seen,
@@ -137,29 +154,47 @@ static int read_key (exchange_t *x, failure_t *failure)
     return 0;
 }
 
-int request_read (exchange_t *x, failure_t *failure)
+int request_begin (exchange_t *x)
 {
-    const schema_type_t *type = x->op->op->in;
-    x->in = arena_alloc (x->arena, type->size);
-    int code = read_body (
-        x,
-        failure); /* first: a bad one is told as what it is, and all of it is taken off the connection */
+    x->in = arena_alloc (x->arena, x->op->op->in->size);
+    return x->in ? 0 : E_NO_MEMORY;
+}
+
+int request_rest (exchange_t *x, failure_t *failure)
+{
+    int code = read_path (x, failure);
     if (!code)
-        code = read_path (x, failure);
+        code = read_headers (x, failure);
     if (!code)
         code = read_query (x, failure);
     if (!code)
         code = read_key (x, failure);
     if (!code && schema_fixed_apply (x->op, x->arena, x->in))
         code = failure_set (failure, E_INTERNAL, "", "a fixed value does not fit");
-    if (code)
-        return code;
+    return code;
+}
+
+int request_pack (exchange_t *x, failure_t *failure)
+{
     buf_t packed = buf_in (x->arena);
-    schema_pack (type, x->in, &packed);
+    schema_pack (x->op->op->in, x->in, &packed);
     if (buf_failed (&packed) || packed.size > ENVELOPE_BODY_MAX)
         return failure_set (failure, E_TOO_LARGE, "", "The request is longer than %d bytes",
                             ENVELOPE_BODY_MAX);
     x->packed = buf_bytes (&packed);
-    sign_sha256 (x->packed, x->fingerprint);
     return 0;
+}
+
+int request_read (exchange_t *x, failure_t *failure)
+{
+    int code = request_begin (x);
+    if (!code) /* first: a bad one is told as what it is, and all of it is taken off the connection */
+        code = read_body (x, failure);
+    if (!code)
+        code = request_rest (x, failure);
+    if (!code)
+        code = request_pack (x, failure);
+    if (!code)
+        sign_sha256 (x->packed, x->fingerprint);
+    return code;
 }

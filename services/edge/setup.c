@@ -8,7 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DRAIN_MS = 6000, ARENA_LEAST = 4 << 20, LIMIT_MOST = 1000000 };
+enum {
+    DRAIN_MS = 6000,
+    ARENA_LEAST = 12 << 20 /* a callback of 3 MiB, in chunks, and its headers */,
+    LIMIT_MOST = 1000000
+};
 
 /* ---- settings ---- */
 
@@ -75,6 +79,8 @@ static int read_settings (edge_t *edge, failure_t *failure)
         code = read_url ("docs_url", *s->docs_url ? s->docs_url : text, edge->docs_url,
                          sizeof edge->docs_url, failure);
     edge->body_max = (size_t) s->body_max;
+    edge->uses_every_ms = s->key_uses;
+    edge->upload_timeout_ms = (uint32_t) s->upload_timeout;
     edge->web = (web_config_t){.listen = edge->listen,
                                .threads = (unsigned) s->threads,
                                .header_timeout_ms = (uint32_t) s->request_timeout,
@@ -104,10 +110,13 @@ void edge_stop (void **context)
     web_server_destroy (&edge->server);
     routes_destroy (&edge->routes);
     key_cache_destroy (&edge->keys);
+    key_uses_destroy (&edge->uses);
     limits_close (&edge->limits);
+    blobs_close (&edge->media);
     buf_free (&edge->openapi);
     buf_free (&edge->docs);
     sign_wipe (edge->limits_key, sizeof edge->limits_key);
+    sign_wipe (edge->media_key, sizeof edge->media_key);
     pthread_mutex_destroy (&edge->id_lock);
     free (edge);
     *context = NULL;
@@ -123,6 +132,14 @@ static int limits_begin (edge_t *edge, failure_t *failure)
     return limits_open (path, &edge->limits, failure);
 }
 
+static int media_begin (edge_t *edge, failure_t *failure)
+{
+    char path[1024];
+    snprintf (path, sizeof path, "%s/media", svc_data (edge->svc));
+    keyring_derive (svc_keyring (edge->svc), "media-url", edge->media_key);
+    return blobs_open (path, svc_disk_low (edge->svc), &edge->media, failure);
+}
+
 int edge_start (svc_t *svc, void **context, failure_t *failure)
 {
     edge_t *edge = calloc (1, sizeof *edge);
@@ -135,12 +152,15 @@ int edge_start (svc_t *svc, void **context, failure_t *failure)
     int code = read_settings (edge, failure);
     if (!code)
         code = limits_begin (edge, failure);
+    if (!code)
+        code = media_begin (edge, failure);
     if (!code) {
         edge->web.log = log_line;
         edge->web.log_context = svc;
         edge->keys = key_cache_new ();
+        edge->uses = key_uses_new ();
         edge->routes = routes_new (edge->dialect->schema->ops, edge->dialect->schema->op_count);
-        if (!edge->keys || !edge->routes || site_build (edge))
+        if (!edge->keys || !edge->uses || !edge->routes || site_build (edge))
             code = failure_set (failure, E_NO_MEMORY, "", "no memory for the edge's tables");
     }
     if (code)

@@ -1,10 +1,13 @@
 /* explain.c - what messaging kept about a message or a recipient. */
 #include "gen/accounts.h"
 #include "messaging.h"
+#include <string.h>
 
 typedef struct telling {
     turn_t *t;
     const svc_explain_t *out;
+    id16_t number; /* of the message */
+    bool sms;
 } telling_t;
 
 static const char *word (const schema_enum_t *e, int32_t value)
@@ -32,13 +35,65 @@ static void tell_message (const telling_t *self, const messaging_message_t *mess
                         message->trace ? message->trace : ""));
 }
 
+/* What it holds, without showing it: kinds and sizes; of a file's name its ending. */
+static const char *file_shown (const telling_t *self, const messaging_media_content_t *file)
+{
+    const char *ending = file->filename ? strrchr (file->filename, '.') : NULL;
+    char id[ID_UUID_LENGTH + 1];
+    id_write_uuid (file->media, id);
+    return arena_printf (self->t->arena, "%s of %lld bytes%s%s%s%s%s%s", file->mime_type ? file->mime_type : "file", (long long) file->size,
+                         file->filename ? ", name ***" : "", ending ? ending : "", id_is_nil (file->media) ? "" : ", id ",
+                         id_is_nil (file->media) ? "" : id, file->caption ? ", with a caption" : "",
+                         file->provider_id ? arena_printf (self->t->arena, ", carrier's id %s", file->provider_id) : "");
+}
+
+static const char *content_shown (const telling_t *self, const messaging_message_t *message)
+{
+    const messaging_body_t *body = message->body;
+    if (body->media)
+        return file_shown (self, body->media);
+    if (body->media_list.count)
+        return arena_printf (self->t->arena, "%zu attachments", body->media_list.count);
+    if (body->contacts.count)
+        return arena_printf (self->t->arena, "%zu contacts", body->contacts.count);
+    if (body->template)
+        return arena_printf (self->t->arena, "template %s in %s, %zu variables", body->template->name, body->template->language,
+                             body->template->variables.count);
+    if (body->interactive)
+        return word (&messaging_interactive_kind_enum, body->interactive->kind);
+    if (body->interactive_reply)
+        return word (&messaging_reply_kind_enum, body->interactive_reply->kind);
+    if (body->system)
+        return word (&messaging_system_kind_enum, body->system->kind);
+    return body->reaction ? (body->reaction->emoji && *body->reaction->emoji ? "a reaction" : "a reaction taken back") : NULL;
+}
+
+static void tell_content (const telling_t *self, const messaging_message_t *message)
+{
+    const char *shown = message->body ? content_shown (self, message) : NULL;
+    if (shown)
+        tell (self, message->created_at, "content", shown);
+    if (message->body && message->body->context)
+        tell (self, message->created_at, "content", "quotes or forwards another message");
+    if (message->keyword)
+        tell (self, message->created_at, "keyword", word (&messaging_keyword_enum, message->keyword));
+    if (message->read_at)
+        tell (self, message->read_at, "marked read", "at the carrier, as the app asked");
+}
+
+static void tell_optout (const telling_t *self, const messaging_optout_t *row)
+{
+    tell (self, row->at, "opted out", arena_printf (self->t->arena, "%s wants no messages from %s", row->peer, row->number));
+}
+
 static void tell_attempts (const telling_t *self, const messaging_recipient_t *recipient)
 {
     const messaging_attempt_t *attempts = recipient->attempts.items;
     for (size_t i = 0; i < recipient->attempts.count; i++)
         tell (self, attempts[i].at, "attempt",
-              arena_printf (self->t->arena, "%s: %s after %d ms%s%s", recipient->to,
+              arena_printf (self->t->arena, "%s: %s after %d ms%s%s%s", recipient->to,
                             attempts[i].code ? error_name ((int) attempts[i].code) : "answered", (int) attempts[i].duration_ms,
+                            attempts[i].status ? arena_printf (self->t->arena, ", HTTP %d", (int) attempts[i].status) : "",
                             attempts[i].text ? ", " : "", attempts[i].text ? attempts[i].text : ""));
 }
 
@@ -50,6 +105,14 @@ static void tell_receipts (const telling_t *self, const messaging_recipient_t *r
               arena_printf (self->t->arena, "%s: carrier says %s%s", recipient->to,
                             word (&messaging_status_enum, receipts[i].status),
                             receipts[i].ignored ? ", which changes nothing" : ""));
+}
+
+static const char *error_shown (const telling_t *self, const messaging_send_error_t *error)
+{
+    const messaging_provider_error_t *provider = error->provider;
+    if (!provider || !provider->source || !provider->code)
+        return arena_printf (self->t->arena, ", %s", error->message ? error->message : "");
+    return arena_printf (self->t->arena, ", %s (%s %s)", error->message ? error->message : "", provider->source, provider->code);
 }
 
 static void tell_status (const telling_t *self, const messaging_recipient_t *recipient)
@@ -64,9 +127,9 @@ static void tell_status (const telling_t *self, const messaging_recipient_t *rec
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (steps[i].at)
             tell (self, steps[i].at, steps[i].what,
-                  arena_printf (self->t->arena, "%s, recipient %s%s%s%s%s", recipient->to, id,
+                  arena_printf (self->t->arena, "%s, recipient %s%s%s%s", recipient->to, id,
                                 recipient->provider_id ? ", provider id " : "", recipient->provider_id ? recipient->provider_id : "",
-                                recipient->error ? ", " : "", recipient->error ? recipient->error->message : ""));
+                                recipient->error ? error_shown (self, recipient->error) : ""));
     if (!recipient->sent_at && !recipient->failed_at)
         tell (self, self->t->now, "waiting", arena_printf (self->t->arena, "%s is %s", recipient->to,
                                                            word (&messaging_status_enum, recipient->status)));
@@ -75,6 +138,10 @@ static void tell_status (const telling_t *self, const messaging_recipient_t *rec
 static int tell_recipient (void *context, const void *row)
 {
     const telling_t *self = context;
+    const messaging_recipient_t *recipient = row;
+    messaging_optout_t optout = { 0 };
+    if (self->sms && optout_holds (self->t, self->number, recipient->to, &optout))
+        tell_optout (self, &optout);
     tell_attempts (self, row);
     tell_receipts (self, row);
     tell_status (self, row);
@@ -83,15 +150,18 @@ static int tell_recipient (void *context, const void *row)
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out)
 {
-    telling_t telling = { t, out };
+    telling_t telling = { .t = t, .out = out };
     messaging_recipient_t recipient = { 0 };
     if (store_get_any (t->txn, &messaging_recipient_record, id, t->arena, &recipient) == 0)
         id = recipient.message;
     messaging_message_t message = { 0 };
     int code = store_get_any (t->txn, &messaging_message_record, id, t->arena, &message);
     if (code)
-        return code == E_NOT_FOUND ? 0 : code;
+        return code == E_NOT_FOUND ? callbacks_explain (t, id, out) : code;
+    telling.number = message.number;
+    telling.sms = message.channel == ACCOUNTS_CHANNEL_SMS;
     tell_message (&telling, &message);
+    tell_content (&telling, &message);
     store_key_t key = { .id = id };
     store_page_t page = { .index = "by_message", .keys = &key, .key_count = 1, .limit = 100 };
     bool more = false;

@@ -50,7 +50,8 @@ static int receipt_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     callback.at = t->now;
     buf_t raw = buf_in (t->arena);
     schema_pack (&provider_loopback_callback_type, &callback, &raw);
-    int code = callback_take (t, ACCOUNTS_CARRIER_LOOPBACK, buf_bytes (&raw));
+    callback_origin_t origin = { .carrier = ACCOUNTS_CARRIER_LOOPBACK };
+    int code = callback_take (t, &origin, buf_bytes (&raw));
     if (code || callback.news != PROVIDER_LOOPBACK_NEWS_DELIVERED || !callback.whatsapp)
         return code;
     callback.news = PROVIDER_LOOPBACK_NEWS_READ;

@@ -22,10 +22,12 @@ void recipient_note_attempt (turn_t *t, messaging_recipient_t *recipient, const 
     list_push (t, &recipient->attempts, &attempt, sizeof attempt, ATTEMPTS_KEPT);
 }
 
-static void error_note (turn_t *t, messaging_recipient_t *recipient, const provider_fault_t *fault)
+static void error_note (turn_t *t, messaging_recipient_t *recipient, const status_news_t *news)
 {
+    const provider_fault_t *fault = news->fault;
     messaging_provider_error_t *provider = arena_new_of (t->arena, messaging_provider_error_t);
-    *provider = (messaging_provider_error_t) { .source = fault->source, .code = fault->native, .message = fault->title };
+    *provider = (messaging_provider_error_t) { .source = fault->source, .code = fault->native, .fbtrace_id = news->fbtrace_id,
+                                               .message = news->native_text ? news->native_text : fault->title };
     messaging_send_error_t *error = arena_new_of (t->arena, messaging_send_error_t);
     *error = (messaging_send_error_t) { .code = fault->code, .message = fault->text, .provider = provider };
     recipient->error = error;
@@ -52,7 +54,7 @@ static void status_apply (turn_t *t, messaging_recipient_t *recipient, const sta
     case MESSAGING_STATUS_UNCONFIRMED:
         recipient->failed_at = news->at;
         if (news->fault)
-            error_note (t, recipient, news->fault);
+            error_note (t, recipient, news);
         break;
     default:
         break;
@@ -85,7 +87,7 @@ static int32_t status_told (int32_t status)
     }
 }
 
-static int status_event (turn_t *t, const messaging_recipient_t *recipient, const status_news_t *news)
+static int status_event (turn_t *t, const messaging_recipient_t *recipient, int32_t before, const status_news_t *news)
 {
     messaging_message_t message = { 0 };
     int code = 0;
@@ -93,6 +95,8 @@ static int status_event (turn_t *t, const messaging_recipient_t *recipient, cons
         message = *news->message;
     else
         code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena, &message);
+    if (code == 0)
+        code = app_count_move (t, &message, before, recipient->status);
     if (code)
         return code;
     message.occurred_at = news->at;
@@ -108,20 +112,22 @@ static int status_event (turn_t *t, const messaging_recipient_t *recipient, cons
 
 int recipient_move (turn_t *t, messaging_recipient_t *recipient, const status_news_t *news)
 {
+    int32_t before = recipient->status;
     bool moves = schema_may_move (&messaging_recipient_machine, recipient->status, news->status);
     if (!id_is_nil (news->callback)) {
         messaging_receipt_note_t note = { .at = news->at, .status = news->status, .callback = news->callback, .ignored = !moves };
         list_push (t, &recipient->receipts, &note, sizeof note, RECEIPTS_KEPT);
     }
-    if (news->provider_id && !recipient->provider_id)
-        recipient->provider_id = news->provider_id;
+    int code = news->provider_id && !recipient->provider_id ? provider_ids_note (t, recipient, &news->provider_id, 1) : 0;
+    if (code)
+        return code;
     if (moves) {
         status_apply (t, recipient, news);
         recipient->version += 1;
         status_count (t, news->status);
     }
-    int code = store_put (t->txn, &messaging_recipient_record, recipient, NULL);
+    code = store_put (t->txn, &messaging_recipient_record, recipient, NULL);
     if (code || !moves || status_told (recipient->status) == 0)
         return code;
-    return status_event (t, recipient, news);
+    return status_event (t, recipient, before, news);
 }

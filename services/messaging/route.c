@@ -2,6 +2,7 @@
  *
  * Deleted rows stay as tombstones with their version, so that an older event told again cannot bring them back. */
 #include "gen/accounts.h"
+#include "gen/templates.h"
 #include "messaging.h"
 
 static bool is_live (const messaging_route_t *route)
@@ -39,6 +40,37 @@ int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route
     if (store_get_any (t->txn, &messaging_app_record, t->ask->app, t->arena, &app) == 0 && app.paused)
         return fail (t, E_FORBIDDEN, NULL, "This app is paused and may not send");
     return 0;
+}
+
+typedef struct ref_search {
+    messaging_route_t *out;
+    int32_t channel;
+    bool found;
+} ref_search_t;
+
+static int route_take_channel (void *context, const void *row)
+{
+    ref_search_t *search = context;
+    const messaging_route_t *route = row;
+    if (!is_live (route) || route->channel != search->channel)
+        return 0;
+    *search->out = *route;
+    search->found = true;
+    return 1;
+}
+
+int route_of_carrier (turn_t *t, id16_t account, bool whatsapp, const char *ref, messaging_route_t *out)
+{
+    static const char *const indexes[] = { "by_ref", "by_account" };
+    store_key_t keys[] = { { .id = account }, { .str = ref } };
+    ref_search_t search = { .out = out, .channel = whatsapp ? ACCOUNTS_CHANNEL_WHATSAPP : ACCOUNTS_CHANNEL_SMS };
+    int code = 0;
+    for (size_t i = 0; i < 2 && ref && *ref && code == 0; i++) {
+        store_page_t page = { .index = indexes[i], .keys = keys, .key_count = 2, .limit = 1000 };
+        bool more = false;
+        code = store_list (t->txn, &messaging_route_record, &page, t->arena, route_take_channel, &search, &more);
+    }
+    return search.found ? 0 : code ? code : E_NOT_FOUND;
 }
 
 static int app_add (turn_t *t, id16_t id, messaging_app_ref_t *refs, size_t *count)
@@ -107,7 +139,8 @@ static int assignment_changed (turn_t *t, const journal_event_t *event, const vo
         return 0;
     messaging_route_t route = { .id = in->id, .org = in->org, .app = in->app, .number_id = in->number_id,
                                 .number = in->number, .channel = in->channel, .carrier = in->carrier,
-                                .test = in->test, .version = (int64_t) event->version, .deleted = in->deleted };
+                                .test = in->test, .version = (int64_t) event->version, .deleted = in->deleted,
+                                .account = in->account, .ref = in->ref };
     return store_put (t->txn, &messaging_route_record, &route, NULL);
 }
 
@@ -129,5 +162,9 @@ static int app_changed (turn_t *t, const journal_event_t *event, const void *bod
 const svc_follow_t messaging_follows[] = {
     { &accounts_assignment_changed_event, assignment_changed },
     { &accounts_app_changed_event, app_changed },
+    { &accounts_org_changed_event, org_changed },
+    { &accounts_carrier_changed_event, carrier_changed },
+    { &templates_template_changed_event, template_changed },
+    { &templates_account_synced_event, template_account_synced },
 };
 const size_t messaging_follow_count = sizeof messaging_follows / sizeof *messaging_follows;

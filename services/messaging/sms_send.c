@@ -46,7 +46,7 @@ int messaging_sms_send (turn_t *t, const messaging_sms_send_in_t *in, messaging_
     if (code)
         return code;
     messaging_message_t message = {
-        .number = from.number_id, .carrier = from.carrier, .channel = ACCOUNTS_CHANNEL_SMS, .kind = kind, .from = in->from,
+        .number = from.number_id, .carrier = from.carrier, .account = from.account, .number_ref = from.ref, .channel = ACCOUNTS_CHANNEL_SMS, .kind = kind, .from = in->from,
         .to = in->to, .text = in->text, .subject = in->subject, .media_urls = in->media_urls,
         .transport = kind == MESSAGING_KIND_MMS ? MESSAGING_TRANSPORT_MMS : MESSAGING_TRANSPORT_SMS,
     };

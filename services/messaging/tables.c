@@ -1,11 +1,38 @@
 /* tables.c - what the runtime needs to know of messaging: follows, snapshots, jobs, hooks. Operation tests run the same tables. */
 #include "messaging.h"
 
+/* Media links that customers and carriers give are fetched behind the guard; carriers' base URLs are the operator's own. */
+static void outbound (svc_t *svc, fetch_config_t *out)
+{
+    const messaging_settings_t *settings = svc_settings (svc);
+    *out = (fetch_config_t) { .allow = settings->allow_private, .allow_http = settings->allow_http, .user_agent = "Aviary-Messaging/1" };
+}
+
+static const job_kind_t *const jobs[] = {
+    &messaging_send_kind,        &messaging_unknown_kind,    &messaging_receipt_kind,
+    &messaging_callback_kind,    &messaging_media_fetch_kind, &messaging_media_check_kind,
+    &messaging_read_kind,
+};
+
+static const svc_timer_t timers[] = {
+    {"messaging.media_expire", 1000, media_expire},
+    {"messaging.media_sweep", 60000, media_sweep},
+};
+
+/* Without templates their sends go out unchecked, and Meta says whether they fit. */
+static const char *const if_there[] = { "templates", NULL };
+
 const svc_service_t messaging_tables = {
     .schema = &messaging_service,
     .follows = messaging_follows,
-    .follow_count = 2,
-    .jobs = messaging_jobs,
-    .job_count = 4,
+    .follow_count = 6,
+    .follows_if_there = if_there,
+    .jobs = jobs,
+    .job_count = sizeof jobs / sizeof *jobs,
+    .timers = timers,
+    .timer_count = sizeof timers / sizeof *timers,
+    .start = messaging_start,
+    .stop = messaging_stop,
+    .outbound = outbound,
     .explain = messaging_explain,
 };

@@ -95,7 +95,7 @@ static int delivery_begin (turn_t *t, job_t *job, outbound_t *out)
         code = store_get_any (t->txn, &webhooks_subscription_record, delivery->subscription, t->arena, to);
     if (code == 0)
         code = store_get_any (t->txn, &webhooks_payload_record, delivery->payload, t->arena, payload);
-    if (code == E_NOT_FOUND)
+    if (code == E_NOT_FOUND || (code == 0 && app_is_gone (t, delivery->app)))
         return delivery_drop (t, delivery, out);
     if (code == 0)
         code = headers_make (t, job, to, payload, &out->request.headers);

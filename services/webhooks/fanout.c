@@ -1,6 +1,7 @@
 /* fanout.c - an event becomes deliveries: one payload per app, one delivery per webhook that wants it.
  *
  * A page of webhooks is done in the event's own turn; what is left over goes on as a job. */
+#include "gen/accounts.h"
 #include "gen/messaging.h"
 #include "webhooks.h"
 
@@ -35,6 +36,10 @@ static int wanting_find (fanout_t *self, id16_t after, bool *more)
     store_page_t page = { .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE };
     self->wanting = arena_array_of (self->t->arena, webhooks_subscription_t, FANOUT_PAGE);
     self->count = 0;
+    if (app_is_gone (self->t, self->app)) {
+        *more = false;
+        return 0;
+    }
     return store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena, wanting_add, self, more);
 }
 
@@ -100,6 +105,7 @@ static int message_received (turn_t *t, const journal_event_t *event, const void
 const svc_follow_t webhooks_follows[] = {
     { &messaging_message_status_event, message_status },
     { &messaging_message_received_event, message_received },
+    { &accounts_app_changed_event, app_changed },
 };
 const size_t webhooks_follow_count = sizeof webhooks_follows / sizeof *webhooks_follows;
 

@@ -103,9 +103,25 @@ bool subscription_wants (const webhooks_subscription_t *row, const char *event)
 
 /* ---- operations ---- */
 
-static int subscription_find (turn_t *t, id16_t id, webhooks_subscription_t *out)
+typedef struct subscription_ref {
+    id16_t app;
+    bool app_test;
+    id16_t id;
+    bool id_test;
+} subscription_ref_t;
+
+/* Of an `in` that names a webhook. */
+#define REF_OF(in) (&(subscription_ref_t) { (in)->app, (in)->app_test, (in)->id, (in)->id_test })
+
+/* A webhook of the calling app, or of the app that an admin key names. */
+static int subscription_find (turn_t *t, const subscription_ref_t *ref, webhooks_subscription_t *out)
 {
-    int code = store_get (t->txn, &webhooks_subscription_record, t->ask->app, id, t->arena, out);
+    app_asked_t app;
+    int code = app_asked (t, ref->app, ref->app_test, &app);
+    if (code)
+        return code;
+    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY && ref->id_test != app.test; /* spelled in the other mode */
+    code = other ? E_NOT_FOUND : store_get (t->txn, &webhooks_subscription_record, app.id, ref->id, t->arena, out);
     return code == E_NOT_FOUND ? fail (t, code, "id", "No such webhook") : code;
 }
 
@@ -131,12 +147,15 @@ static int subscription_make (turn_t *t, webhooks_subscription_t *row, const sch
 
 int webhooks_create (turn_t *t, const webhooks_create_in_t *in, webhooks_webhook_t *out)
 {
-    int code = url_check (t, in->url);
+    app_asked_t app;
+    int code = app_asked (t, in->app, in->app_test, &app);
+    if (code == 0)
+        code = url_check (t, in->url);
     if (code == 0)
         code = events_check (t, &in->events);
     if (code == 0)
         code = headers_check (t, &in->headers);
-    webhooks_subscription_t row = { .org = t->ask->org, .app = t->ask->app, .test = t->ask->test, .url = in->url, .events = in->events };
+    webhooks_subscription_t row = { .org = t->ask->org, .app = app.id, .test = app.test, .url = in->url, .events = in->events };
     return code ? code : subscription_make (t, &row, &in->headers, out);
 }
 
@@ -152,7 +171,7 @@ int webhooks_temporary_create (turn_t *t, const webhooks_temporary_create_in_t *
 int webhooks_get (turn_t *t, const webhooks_get_in_t *in, webhooks_webhook_t *out)
 {
     webhooks_subscription_t row = { 0 };
-    int code = subscription_find (t, in->id, &row);
+    int code = subscription_find (t, REF_OF (in), &row);
     return code ? code : subscription_told (t, &row, out);
 }
 
@@ -170,14 +189,18 @@ static int webhook_page_add (void *context, const void *row)
 
 int webhooks_list (turn_t *t, const webhooks_list_in_t *in, webhooks_list_out_t *out)
 {
-    store_key_t key = { .id = t->ask->app };
+    app_asked_t app;
+    int code = app_asked (t, in->app, in->app_test, &app);
+    if (code)
+        return code;
+    store_key_t key = { .id = app.id };
     size_t limit = in->limit ? (size_t) in->limit : 20;
     webhook_page_t list = { t, arena_array_of (t->arena, webhooks_webhook_t, limit), 0 };
     store_page_t page = { .index = "by_app", .keys = &key, .key_count = 1, .newest_first = true, .limit = limit,
                           .offset = (size_t) in->offset };
     bool more = false;
     uint64_t total = 0;
-    int code = store_list (t->txn, &webhooks_subscription_record, &page, t->arena, webhook_page_add, &list, &more);
+    code = store_list (t->txn, &webhooks_subscription_record, &page, t->arena, webhook_page_add, &list, &more);
     if (code == 0)
         code = store_count (t->txn, &webhooks_subscription_record, "by_app", &key, 1, &total);
     out->webhooks = (schema_list_t) { list.items, list.count };
@@ -207,7 +230,7 @@ static int update_apply (turn_t *t, const webhooks_update_in_t *in, webhooks_sub
 int webhooks_update (turn_t *t, const webhooks_update_in_t *in, webhooks_webhook_t *out)
 {
     webhooks_subscription_t row = { 0 };
-    int code = subscription_find (t, in->id, &row);
+    int code = subscription_find (t, REF_OF (in), &row);
     if (code == 0)
         code = update_apply (t, in, &row);
     if (code)
@@ -229,7 +252,7 @@ int webhooks_delete (turn_t *t, const webhooks_delete_in_t *in, webhooks_delete_
 {
     (void) out;
     webhooks_subscription_t row = { 0 };
-    int code = subscription_find (t, in->id, &row);
+    int code = subscription_find (t, REF_OF (in), &row);
     return code ? code : subscription_remove (t, row.id);
 }
 

@@ -1,7 +1,7 @@
 /* tables.c - what the runtime needs to know of webhooks: follows, snapshots, jobs, hooks. Operation tests run the same tables. */
 #include "webhooks.h"
 
-static const job_kind_t *const jobs[] = { &webhooks_delivery_kind, &webhooks_fanout_kind };
+static const job_kind_t *const jobs[] = { &webhooks_delivery_kind, &webhooks_fanout_kind, &webhooks_app_end_kind };
 
 static void outbound (svc_t *svc, fetch_config_t *out)
 {
@@ -11,7 +11,7 @@ static void outbound (svc_t *svc, fetch_config_t *out)
 const svc_service_t webhooks_tables = {
     .schema = &webhooks_service,
     .follows = webhooks_follows,
-    .follow_count = 2,
+    .follow_count = 3,
     .jobs = jobs,
     .job_count = sizeof jobs / sizeof *jobs,
     .outbound = outbound,

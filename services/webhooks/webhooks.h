@@ -6,6 +6,20 @@
 #include "gen/webhooks.h"
 #include "svc/svc.h"
 
+/* ---- apps (app.c) ---- */
+
+typedef struct app_asked {
+    id16_t id;
+    bool test;
+} app_asked_t;
+
+/* The calling app; for admin keys the one of their organization that they name, in its mode. Fails with E_NOT_FOUND, field "app". */
+int app_asked (turn_t *t, id16_t id, bool test, app_asked_t *out);
+bool app_is_gone (turn_t *t, id16_t id);
+/* Follows accounts.app_changed. */
+int app_changed (turn_t *t, const journal_event_t *event, const void *body);
+extern const job_kind_t webhooks_app_end_kind;
+
 /* ---- subscriptions (subscription.c) ---- */
 
 /* The subscription as its app sees it, headers opened. */

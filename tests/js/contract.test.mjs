@@ -88,7 +88,12 @@ test("whatsapp", async () => {
     const { number } = await draw("whatsapp/");
     const body = { from: number, to: "+15551234567", type: "text", text: { body: "Hello" } };
     assert.equal((await call(201, "POST", "/v1/whatsapp/messages", { body })).status, "queued");
-    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "image", media: { mediaId: "med_x" } } })).error.code, "unsupported_message_type");
+    assert.equal((await call(404, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "image", media: { mediaId: "med_x" } } })).error.param, "media.mediaId");
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "pigeon" } })).error.param, "type");
+    const buttons = { type: "buttons", body: "Which?", buttons: [{ id: "a", title: "A" }, { id: "a", title: "B" }] };
+    assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "interactive", interactive: buttons } })).error.param, "interactive.buttons[1]");
+    const unknown = { name: "nobody_made_this", language: "en_US" };
+    assert.equal((await call(404, "POST", "/v1/whatsapp/messages", { body: { ...body, type: "template", template: unknown } })).error.code, "template_not_found");
     assert.equal((await call(402, "POST", "/v1/whatsapp/messages", { body: { ...body, to: "+9992131047" } })).error.code, "conversation_window_expired");
     assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, text: { body: "" } } })).error.param, "text.body");
     assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body: { ...body, text: undefined } })).error.param, "text");
@@ -96,6 +101,25 @@ test("whatsapp", async () => {
     assert.equal((await call(404, "POST", "/v1/whatsapp/messages", { body: { ...body, replyTo: `msg_wa_test_${ghost}` } })).error.param, "replyTo");
     assert.equal((await call(400, "POST", "/v1/whatsapp/messages", { body, key: house.credentials.app.live_key })).error.code, "whatsapp_not_configured");
     await call(401, "POST", "/v1/whatsapp/messages", { body, key: null });
+});
+
+test("read receipts and typing", async () => {
+    const { number } = await draw("whatsapp/");
+    const hook = await call(201, "POST", "/v1/webhooks", { body: { url: receiver.url, events: ["messages.whatsapp.received"] } });
+    await call(202, "POST", "/v1/playground/whatsapp/inbound", { body: { from: "+15551230001", to: number, text: "Hi" } });
+    const [told] = await receiver.wait(1, "messages.whatsapp.received");
+    const messageId = JSON.parse(told.raw).data.message.id;
+    const sent = await call(201, "POST", "/v1/whatsapp/messages", { body: { from: number, to: "+15551230001", type: "text", text: { body: "Hello" }, replyTo: messageId } });
+    for (const path of ["/v1/whatsapp/messages/read", "/v1/whatsapp/messages/typing"]) {
+        assert.equal((await call(200, "POST", path, { body: { messageId } })).success, true);
+        assert.equal((await call(404, "POST", path, { body: { messageId: `msg_wa_test_${ghost}` } })).error.param, "messageId");
+        assert.equal((await call(400, "POST", path, { body: { messageId: sent.id } })).error.param, "messageId");
+        assert.equal((await call(400, "POST", path, { body: { messageId: "wamid.ABC" } })).error.param, "messageId");
+        assert.equal((await call(400, "POST", path, { body: {} })).error.param, "messageId");
+        await call(404, "POST", path, { body: { messageId }, key: house.credentials.app.live_key });
+        await call(401, "POST", path, { body: { messageId }, key: null });
+    }
+    await call(200, "DELETE", `/v1/webhooks/${hook.id}`);
 });
 
 test("phone numbers", async () => {
@@ -163,6 +187,35 @@ test("playground", async () => {
         assert.equal((await call(403, "POST", path, { body, key: house.credentials.app.live_key })).error.code, "test_app_required");
         await call(401, "POST", path, { body, key: null });
     }
+});
+
+test("media", async () => {
+    const form = (fields = {}, name = "a.pdf", bytes = "%PDF-1.4\n%%EOF\n", type = "application/pdf") => {
+        const made = new FormData();
+        for (const [key, value] of Object.entries(fields)) made.append(key, value);
+        made.append("file", new Blob([bytes], { type }), name);
+        return made;
+    };
+    const made = await call(201, "POST", "/v1/media", { body: form({ type: "document", filename: "b.pdf" }) });
+    assert.deepEqual([made.type, made.mimeType, made.filename, made.mediaId], ["document", "application/pdf", "b.pdf", made.id]);
+    const got = await call(200, "GET", `/v1/media/${made.id}`);
+    const file = await fetch(got.url);
+    assert.deepEqual([file.status, file.headers.get("content-type"), await file.text()], [200, "application/pdf", "%PDF-1.4\n%%EOF\n"]);
+    assert.equal((await call(400, "POST", "/v1/media", { body: form({}, "a.png", "%PDF-1.4\n", "image/png") })).error.param, "file");
+    assert.equal((await call(400, "POST", "/v1/media", { body: form({ type: "pigeon" }) })).error.param, "type");
+    assert.equal((await call(400, "POST", "/v1/media", { body: form({ filename: "../x" }) })).error.param, "filename");
+    assert.equal((await call(400, "POST", "/v1/media", { body: {} })).error.param, "Content-Type");
+    await call(401, "POST", "/v1/media", { body: form(), key: null });
+    const headers = { "idempotency-key": "media" };
+    assert.equal((await call(201, "POST", "/v1/media", { body: form(), headers })).id, (await call(201, "POST", "/v1/media", { body: form(), headers })).id);
+    await call(409, "POST", "/v1/media", { body: form({}, "other.pdf"), headers });
+    for (const method of ["GET", "DELETE"]) {
+        await call(404, method, "/v1/media/med_abc123");
+        await call(404, method, `/v1/media/${made.id}`, { key: house.credentials.app.live_key });
+        await call(401, method, `/v1/media/${made.id}`, { key: null });
+    }
+    await call(200, "DELETE", `/v1/media/${made.id}`);
+    await call(404, "GET", `/v1/media/${made.id}`);
 });
 
 test("rate limits are told on every answer and 429 is the error object", async () => {

@@ -51,12 +51,13 @@ export class House {
         throw new Error("not ready after 60 s");
     }
 
-    /** One request; body is sent as JSON unless it is a string. */
+    /** One request; body is sent as JSON unless it is a string or a form. */
     async request(method, path, { key, body, headers = {} } = {}) {
         const all = { ...headers };
         if (key) all.authorization = `Bearer ${key}`;
-        if (body !== undefined && !all["content-type"]) all["content-type"] = "application/json";
-        const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+        const form = body instanceof FormData;
+        if (body !== undefined && !form && !all["content-type"]) all["content-type"] = "application/json";
+        const text = body === undefined || form || typeof body === "string" ? body : JSON.stringify(body);
         const response = await fetch(this.url + path, { method, headers: all, body: text });
         const raw = await response.text();
         let json;

@@ -21,6 +21,15 @@ const limits = new Map([
     ["post /v1/playground/sms/inbound request.subject", "255 characters"],
     ["post /v1/playground/whatsapp/inbound request.text", "4096 characters"],
     ["post /v1/whatsapp/messages request.text.body", "not empty"],
+    ["post /v1/whatsapp/messages request.media.filename", "240 characters, WhatsApp's own limit"],
+    ["post /v1/whatsapp/messages request.location.name", "1000 characters, WhatsApp's own limit"],
+    ["post /v1/whatsapp/messages request.location.address", "1000 characters, WhatsApp's own limit"],
+    ["post /v1/whatsapp/messages request.contacts.contacts", "257 cards, WhatsApp's own limit"],
+    ["post /v1/whatsapp/messages request.contacts.contacts[].name.formattedName", "not empty"],
+    ["post /v1/whatsapp/messages request.reaction.emoji", "one emoji: 64 characters hold the longest"],
+    ["post /v1/whatsapp/messages request.template.name", "512 characters, WhatsApp's own limit"],
+    ["post /v1/whatsapp/messages request.template.language", "16 characters: no language is longer"],
+    ["post /v1/whatsapp/messages request.template.variables", "100 variables"],
 ]);
 
 let house;

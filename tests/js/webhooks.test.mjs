@@ -84,6 +84,39 @@ test("a WhatsApp text tells sent, delivered and read", async () => {
     await receiver.stop();
 });
 
+test("every type of WhatsApp message fits the document and shows what was sent", async () => {
+    const receiver = await Receiver.start();
+    const hook = await subscribe(receiver, ["messages.whatsapp.sent", "messages.whatsapp.received"]);
+    const [from, to] = [await draw("whatsapp"), "+15551234567"];
+    const ask = (path, body) => house.request("POST", path, { key: house.testKey, body });
+    await ask("/v1/playground/whatsapp/inbound", { from: to, to: from, text: "Hi" });
+    const heard = check((await receiver.wait(1, "messages.whatsapp.received"))[0], hook.secret).data.message;
+    assert.equal(heard.context, null);
+    const interactive = (type, rest) => [{ type: "interactive", interactive: { type, body: "b", ...rest } }, (m) => m.interactiveContent.type === type];
+    const rows = [
+        [{ type: "text", text: { body: "Hello" }, replyTo: heard.id }, (m) => m.text === "Hello" && m.context.messageId === heard.id],
+        [{ type: "location", location: { latitude: 0, longitude: 12.5, name: "Here" } }, (m) => m.location.latitude === 0 && m.location.name === "Here"],
+        [{ type: "contacts", contacts: { contacts: [{ name: { formattedName: "Ada Byron" }, phones: [{ phone: "+1", type: "CELL" }] }] } }, (m) => m.contacts[0].phones[0].type === "CELL"],
+        [{ type: "reaction", reaction: { messageId: heard.id, emoji: "\u2764\ufe0f" } }, (m) => m.reaction.chirpMessageId === heard.id],
+        interactive("buttons", { buttons: [{ id: "a", title: "A" }], header: { type: "text", text: "h" }, footer: "f" }),
+        interactive("list", { buttonText: "Choose", sections: [{ rows: [{ id: "a", title: "A", description: "d" }] }] }),
+        interactive("cta_url", { buttonText: "Open", url: "https://example.org/" }),
+        interactive("location_request", {}),
+        interactive("flow", { buttonText: "Open", flowId: "1", flowActionPayload: { screen: "S", data: { k: "v" } } }),
+    ];
+    let count = 0;
+    for (const [body, holds] of rows) {
+        const sent = await ask("/v1/whatsapp/messages", { from, to, ...body });
+        assert.equal(sent.status, 201, sent.raw);
+        const told = (await receiver.wait(++count, "messages.whatsapp.sent")).map((r) => check(r, hook.secret).data.message);
+        const message = told.find((m) => m.id === sent.json.id);
+        assert.equal(message.type, body.type);
+        assert.ok(holds(message), JSON.stringify(message));
+    }
+    await house.request("DELETE", `/v1/webhooks/${hook.id}`, { key: house.testKey });
+    await receiver.stop();
+});
+
 test("a failure carries the error in both places", async () => {
     const receiver = await Receiver.start();
     const hook = await subscribe(receiver, ["messages.sms.failed", "messages.whatsapp.failed"]);

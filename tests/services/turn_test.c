@@ -354,6 +354,16 @@ static void test_journal_ops (void **state)
     assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
     assert_int_equal (read.events.count, 2);
     assert_false (read.reset);
+    /* only what is wanted, and the cursor goes past the rest */
+    int64_t wanted[] = {tally_counted_event.number, 1000};
+    common_journal_read_in_t some = {.cursor = head.cursor, .numbers = {wanted + 1, 1}};
+    bytes_t end = read.cursor;
+    assert_int_equal (optest_ask (test, "journal_read", NULL, &some, &read, NULL), 0);
+    assert_int_equal (read.events.count, 0);
+    assert_true (bytes_equal (read.cursor, end));
+    some.numbers = (schema_list_t){wanted, 2};
+    assert_int_equal (optest_ask (test, "journal_read", NULL, &some, &read, NULL), 0);
+    assert_int_equal (read.events.count, 5);
     /* pages of the snapshot, one row each */
     common_snapshot_read_in_t ask = {.limit = 1};
     common_snapshot_read_out_t page;

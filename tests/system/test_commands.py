@@ -179,6 +179,21 @@ def test_magic_numbers_do_what_errors_says(house):
     assert tables.startswith("| Error |") and f"| `{undeliverable['number']}` | sms |" in tables
 
 
+def test_stop_holds_until_it_is_cleared(house):
+    person, ours = "+13125550199", number(house)
+    told = run(house, "trigger", "sms", "--from", person, "--to", ours, "--text", " Stop ")
+    assert told.returncode == 0, told
+    listed = wait_for(lambda: json.loads(run(house, "optout", "list", "--number", ours, "--json").stdout)["optouts"])
+    assert [(row["peer"], row["number"]) for row in listed] == [(person, ours)], listed
+    held = run(house, "send", "--from", ours, "--to", person, "--text", "x")
+    story = wait_story(house, held.stdout.split()[0], "failed")
+    assert "telnyx 40300" in json.dumps(story) and "opted out" in [line["what"] for line in story["lines"]], story
+    assert run(house, "optout", "clear", "someone").returncode == 65
+    assert run(house, "optout", "clear", person).stdout == "1 cleared\n"
+    assert "nobody" in run(house, "optout", "list").stderr
+    wait_story(house, run(house, "send", "--from", ours, "--to", person, "--text", "x").stdout.split()[0], "delivered")
+
+
 # ---- webhooks ----
 
 
@@ -334,7 +349,7 @@ def test_recordings_are_replayed_to_test_apps(house):
 def test_backup_has_every_store_with_sums(house):
     folder = Path(tempfile.mkdtemp(prefix="aviary-")) / "copy"
     manifest = json.loads(run(house, "backup", str(folder), "--json").stdout)
-    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "messaging/data.mdb", "accounts/data.mdb"], manifest
+    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb"], manifest
     for file in manifest["files"]:
         data = (folder / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"] > 4096
@@ -345,7 +360,7 @@ def test_backup_has_every_store_with_sums(house):
 
 
 def test_health_and_bootstrap(house):
-    for service in ("broker", "accounts", "messaging", "webhooks", "edge"):
+    for service in ("broker", "accounts", "messaging", "templates", "webhooks", "edge"):
         assert run(house, "health", service, "--json").stdout == '{"ready": true}\n', service
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/readyz").returncode == 0
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/nothing").returncode == 69

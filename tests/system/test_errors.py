@@ -124,7 +124,7 @@ class Errors(unittest.TestCase):
     def test_whatsapp_fields(self):
         good = {"from": self.whatsapp, "to": "+13125550178", "type": "text", "text": {"body": "hi"}}
         for change, code, param in (
-                ({"type": "carrier-pigeon"}, None, "type"), ({"type": "image"}, "unsupported_message_type", "type"),
+                ({"type": "carrier-pigeon"}, None, "type"), ({"type": "image"}, None, "media"),
                 ({"text": {}}, None, "text.body"), ({"text": {"body": ""}}, None, "text.body"), ({"text": {"body": "x" * 4097}}, None, "text.body"),
                 ({"text": "hi"}, None, "text"), ({"replyTo": "wamid.HBgLMTY"}, None, "replyTo"), ({"to": "x"}, "invalid_phone_number", "to"),
                 ({"from": "+13125550199"}, "phone_number_not_assigned", "from")):

@@ -17,7 +17,7 @@
 enum { ASK_MS = 8000, MEMORY = 4 << 20 };
 
 typedef struct keys {
-    const char *data, *app, *name, *out;
+    const char *data, *app, *org, *name, *out;
     bool json;
     arena_t *arena;
     client_t *client;
@@ -77,6 +77,8 @@ static int create (keys_t *self, failure_t *failure)
     accounts_key_create_out_t out = {0};
     int rc = self->app ? app_ref_read (self->client, self->data, self->app, &app, failure) : 0;
     in.app = app.id;
+    if (!rc && self->org && !spelling_read (self->org, &in.org))
+        rc = failure_set (failure, E_NOT_FOUND, "--org", "'%s' is no id in any spelling", self->org);
     if (!rc)
         rc = client_ask (self->client, "accounts.key_create", NULL, &in, &out, self->arena, ASK_MS,
                          failure);
@@ -186,6 +188,8 @@ int cmd_key (int argc, char **argv)
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
         {"--app", "test|live|ID", "create, list: of this app; create without it makes an admin key",
          CLI_TEXT, &self.app, 0, 0},
+        {"--org", "ID", "create: an admin key of this organization (default the only one)", CLI_TEXT,
+         &self.org, 0, 0},
         {"--name", "NAME", "create: what it is for", CLI_TEXT, &self.name, 0, 0},
         {"--out", "DIR", "bus: where the folders of keys are made", CLI_TEXT, &self.out, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},

@@ -13,7 +13,7 @@
 enum { ASK_MS = 5000, MEMORY = 1 << 18 };
 
 typedef struct adding {
-    const char *data, *app, *number, *channel;
+    const char *data, *app, *number, *channel, *account, *ref;
     bool json;
 } adding_t;
 
@@ -36,6 +36,10 @@ static int add (const adding_t *self, client_t *client, arena_t *arena, failure_
     in.app = app.id;
     in.org = app.org;
     in.test = app.test;
+    in.ref = self->ref;
+    if (self->account && !spelling_read (self->account, &in.account))
+        return failure_set (failure, E_NOT_FOUND, "--carrier-account",
+                            "'%s' is no id in any spelling", self->account);
     rc = client_ask (client, "accounts.number_add", NULL, &in, &out, arena, ASK_MS, failure);
     if (rc)
         return rc;
@@ -59,12 +63,18 @@ int cmd_number (int argc, char **argv)
         {"--app", "test|live|ID", "whose it is to be (default test)", CLI_TEXT, &self.app, 0, 0},
         {"--number", "NUMBER", "in E.164: +14155550142", CLI_TEXT, &self.number, 0, 0},
         {"--channel", "C", "sms or whatsapp (default sms)", CLI_TEXT, &self.channel, 0, 0},
+        {"--carrier-account", "ID",
+         "live apps: the account that it goes through (aviary carrier list)", CLI_TEXT,
+         &self.account, 0, 0},
+        {"--ref", "ID", "the carrier's id of it; WhatsApp: phone number id", CLI_TEXT, &self.ref, 0,
+         0},
         {"--json", NULL, "print {phone_number_id, number, channel, app_id}", CLI_SWITCH, &self.json,
          0, 0},
     };
     cli_form_t form = {
         .command = "number",
-        .about = "Gives an app a phone number. Numbers of test apps run on the loopback carrier.",
+        .about =
+            "Gives an app a phone number. Numbers of test apps run on the loopback carrier, those of live apps go through a carrier\naccount (aviary carrier add).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "add",

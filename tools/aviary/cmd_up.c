@@ -7,6 +7,7 @@
 #include "files.h"
 #include "first.h"
 #include "port.h"
+#include "simulate.h"
 #include "supervisor.h"
 
 #include "bus/bus.h"
@@ -15,7 +16,9 @@
 #include "gen/common.h"
 #include "gen/edge.h"
 #include "gen/messaging.h"
+#include "gen/templates.h"
 #include "gen/webhooks.h"
+#include "sign/sign.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,7 +34,8 @@ typedef struct up {
     cli_list_t replicas;
     int64_t loopback_delay_ms; /* -1 = not given */
     int64_t frozen_ms;
-    bool no_demo, test_clock;
+    bool no_demo, test_clock, simulate;
+    simulate_t sim;
     char data[PATH_MAX]; /* absolute */
     char bin[PATH_MAX];  /* folder of the programs */
     char host[64];
@@ -48,6 +52,7 @@ static const struct {
     {"broker", CHILD_BROKER, &broker_contract},
     {"accounts", CHILD_SERVICE, &accounts_contract},
     {"messaging", CHILD_SERVICE, &messaging_contract},
+    {"templates", CHILD_SERVICE, &templates_contract},
     {"webhooks", CHILD_SERVICE, &webhooks_contract},
     {"edge", CHILD_EDGE, &edge_contract},
 };
@@ -184,6 +189,26 @@ static int folder_open (const up_t *up)
     return 0;
 }
 
+enum { SIMULATOR_PORT_AHEAD = 100 };
+
+static int simulator_open (up_t *up)
+{
+    char path[PATH_MAX + 16];
+    failure_t failure = {0};
+    if (!up->simulate)
+        return 0;
+    snprintf (path, sizeof path, "%s/aviary-sim", up->bin);
+    if (access (path, X_OK))
+        return cli_fail (EX_UNAVAILABLE, "up: %s: %s; build the whole tree", path,
+                         strerror (errno));
+    unsigned first = up->port + SIMULATOR_PORT_AHEAD;
+    if (sign_init ())
+        return cli_fail (EX_OSERR, "up: no cryptography");
+    if (simulate_open (up->data, (uint16_t) (first < 65000 ? first : 20000), &up->sim, &failure))
+        return cli_fail (EX_UNAVAILABLE, "up: %s", failure.text);
+    return 0;
+}
+
 /* ---- the plan ---- */
 
 static bool local_only (const up_t *up)
@@ -292,10 +317,23 @@ static bool service_args (const up_t *up, child_t *c, const schema_service_t *co
         if (known && settings[i].value (up, value, sizeof value))
             ok = setting_arg (c, settings[i].setting, value);
     }
+    /* The simulator speaks plain HTTP; customers' webhooks need not. */
+    bool carries = setting_in (contract, "allow_http") && strcmp (c->service, "webhooks") != 0;
+    if (ok && up->simulate && carries && !allow_http_value (up, value, sizeof value))
+        ok = setting_arg (c, "allow_http", "on");
     return ok;
 }
 
-/* Edges wait for the first start, so that who gets 200 from /readyz finds credentials.json. */
+static bool simulator_plan (const up_t *up, supervisor_t *s)
+{
+    char clock[PATH_MAX + 16];
+    child_t *c = up->simulate ? supervisor_add (s, CHILD_SERVICE, SIMULATE_SERVICE, 0) : NULL;
+    snprintf (clock, sizeof clock, "%s/run/clock", up->data);
+    return !up->simulate ||
+           (c && simulate_args (&up->sim, up->bin, up->test_clock ? clock : NULL, c));
+}
+
+/* Edges wait for the first start and for the simulator, so that who gets 200 from /readyz finds credentials.json. */
 static bool plan (const up_t *up, supervisor_t *s, bool first)
 {
     for (size_t i = 0; i < SERVICE_COUNT; i++) {
@@ -305,15 +343,18 @@ static bool plan (const up_t *up, supervisor_t *s, bool first)
             child_t *c = supervisor_add (s, services[i].role, services[i].name, k);
             if (!c || !service_args (up, c, services[i].contract))
                 return false;
-            c->held = first && services[i].role == CHILD_EDGE;
+            c->held = (first || up->simulate) && services[i].role == CHILD_EDGE;
         }
     }
+    if (!simulator_plan (up, s))
+        return false;
     child_t *watch = supervisor_add (s, CHILD_WATCH, "watch", 0);
     return watch && child_arg (watch, "%s/aviary", up->bin) && child_arg (watch, "watch") &&
            child_arg (watch, "--data") && child_arg (watch, "%s", up->data) &&
            child_arg (watch, "--frozen-after") &&
            child_arg (watch, "%lld", (long long) up->frozen_ms) &&
-           (!first || (child_arg (watch, "--first-start") && child_arg (watch, "%s", up->url)));
+           (!first || (child_arg (watch, "--first-start") && child_arg (watch, "%s", up->url))) &&
+           (!up->simulate || (child_arg (watch, "--simulate") && child_arg (watch, "%s", up->url)));
 }
 
 /* What to run once everything is ready, at the first start. */
@@ -326,7 +367,7 @@ static void demo_plan (const up_t *up, supervisor_t *s, const char *self, const 
     memcpy (s->ready_args, args, sizeof args);
 }
 
-static int run (const up_t *up)
+static int run (up_t *up)
 {
     char self[PATH_MAX + 16], edge[128], line[PATH_MAX + 600];
     bool first = !first_done (up->data);
@@ -346,6 +387,7 @@ static int run (const up_t *up)
             "--public-url");
     int rc = plan (up, &s, first) ? supervisor_run (&s) : cli_fail (EX_OSERR, "up: out of memory");
     supervisor_free (&s);
+    sign_wipe (&up->sim, sizeof up->sim);
     return rc;
 }
 
@@ -377,6 +419,9 @@ int cmd_up (int argc, char **argv)
          CLI_TEXT, &up->allow, 0, 0},
         {"--frozen-after", "MS", "kill a process that gave no beat for so long (default 5000)",
          CLI_MILLIS, &up->frozen_ms, 3000, 600000},
+        {"--simulate", NULL,
+         "also run aviary-sim, and wire the live app to it: see credentials.json", CLI_SWITCH,
+         &up->simulate, 0, 0},
         {"--test-clock", NULL, "follow the clock that `aviary clock` advances", CLI_SWITCH,
          &up->test_clock, 0, 0},
     };
@@ -394,6 +439,7 @@ int cmd_up (int argc, char **argv)
         rc = rc ? rc : programs_find (up);
         rc = rc ? rc : ports_check (up);
         rc = rc ? rc : folder_open (up);
+        rc = rc ? rc : simulator_open (up);
         rc = rc ? rc : run (up);
     }
     free (up);

@@ -1,12 +1,13 @@
 /* cmd_watch.c - `aviary watch`: the supervisor's eyes on the bus, as a process of its own.
  *
- * The supervisor forks, and a ZeroMQ context must not be forked; so this looks at the broker and writes lines to its stdout: with --first-start "first"
- * once, when credentials.json is there (it asks accounts for what is in it), "ready" once, when all rows are ready, and "frozen SERVICE REPLICA PID" for a process that the broker has known and has not heard for --frozen-after
+ * The supervisor forks, and a ZeroMQ context must not be forked; so this looks at the broker and writes lines to its stdout: with --first-start or
+ * --simulate "first" once, when credentials.json is all there (it asks accounts for what is in it), "ready" once, when all rows are ready, and "frozen SERVICE REPLICA PID" for a process that the broker has known and has not heard for --frozen-after
  * milliseconds while its pid lives. A broker that is there and silent for so long is frozen itself. Ends when nobody reads. */
 #include "cli.h"
 #include "commands.h"
 #include "first.h"
 #include "house.h"
+#include "simulate.h"
 
 #include "base/clock.h"
 
@@ -39,6 +40,11 @@ typedef struct watch {
         *first_url; /* first start: base_url of credentials.json; NULL = there is nothing to do */
     id16_t first_id;
     int64_t first_said_ms;
+    bool held;                /* edges wait for our "first" */
+    const char *simulate_url; /* the edge as the simulator reaches it; NULL = no simulator */
+    simulate_wired_t wired;
+    bool wired_done;
+    pid_t preset_pid; /* the simulator that knows its numbers */
 } watch_t;
 
 static watched_t *watched_find (watch_t *self, const house_row_t *row)
@@ -90,6 +96,16 @@ static bool owner_ready (const house_t *house, const char *service)
     return false;
 }
 
+/* Not at every look: what does not work now may work in a moment. */
+static void say (watch_t *self, int rc, const char *what, const failure_t *failure)
+{
+    int64_t now = clock_mono_ms ();
+    if (!rc || now - self->first_said_ms < FIRST_SAY_MS)
+        return;
+    printf ("%s: %s\n", what, failure->text);
+    self->first_said_ms = now;
+}
+
 /* The first start. Repeats have the same id, so an answer that got lost is told again; what cannot be mended is said and ends it. */
 static void first (watch_t *self, const char *data, client_t *client, const house_t *house)
 {
@@ -98,15 +114,52 @@ static void first (watch_t *self, const char *data, client_t *client, const hous
     if (!done && !owner_ready (house, "accounts"))
         return;
     int rc = done ? 0 : first_start (client, data, self->first_url, self->first_id, &failure);
-    int64_t now = clock_mono_ms ();
-    if (rc && now - self->first_said_ms >= FIRST_SAY_MS) {
-        printf ("first start: %s\n", failure.text);
-        self->first_said_ms = now;
-    }
+    say (self, rc, "first start", &failure);
     if (rc && error_class (rc) == EC_UNAVAILABLE)
         return;
-    puts ("first");
     self->first_url = NULL;
+}
+
+static pid_t simulator_pid (const house_t *house)
+{
+    for (size_t i = 0; i < house->count; i++)
+        if (!strcmp (house->rows[i].service, SIMULATE_SERVICE))
+            return house->rows[i].pid;
+    return 0;
+}
+
+/* Accounts and numbers once; the simulator's own memory at each of its starts. What cannot be mended is said and the house goes on without. */
+static void simulator (watch_t *self, const char *data, client_t *client, const house_t *house)
+{
+    failure_t failure = {0};
+    pid_t pid = simulator_pid (house);
+    int rc = 0;
+    if (!self->wired_done && !(owner_ready (house, "accounts") && owner_ready (house, "messaging")))
+        return;
+    if (!self->wired_done)
+        rc = simulate_wire (client, data, self->simulate_url, &self->wired, &failure);
+    bool later = rc && error_class (rc) == EC_UNAVAILABLE;
+    self->wired_done = !later;
+    if (!rc && pid && pid != self->preset_pid) {
+        rc = *self->wired.meta_callback ? simulate_preset (data, &self->wired, &failure) : 0;
+        if (!rc || error_class (rc) != EC_UNAVAILABLE)
+            self->preset_pid = pid;
+    }
+    say (self, rc, "simulator", &failure);
+}
+
+/* The first start and the simulator's wiring come before the edges, so that who sees them ready finds all of credentials.json. */
+static void prepare (watch_t *self, const char *data, client_t *client, const house_t *house)
+{
+    if (self->first_url)
+        first (self, data, client, house);
+    if (!self->first_url && self->simulate_url)
+        simulator (self, data, client, house);
+    if (self->held && !self->first_url &&
+        (!self->simulate_url || (self->wired_done && self->preset_pid))) {
+        puts ("first");
+        self->held = false;
+    }
 }
 
 static void look (watch_t *self, const char *data, client_t *client)
@@ -125,8 +178,8 @@ static void look (watch_t *self, const char *data, client_t *client)
         self->answered_ms = now;
     for (size_t i = 0; i < house.count; i++)
         row_judge (self, &house.rows[i], house.answered, now);
-    if (self->first_url && house.answered)
-        first (self, data, client, &house);
+    if (house.answered)
+        prepare (self, data, client, &house);
     if (!self->told_ready && house.supervised && house_ready (&house)) {
         puts ("ready");
         self->told_ready = true;
@@ -144,6 +197,8 @@ int cmd_watch (int argc, char **argv)
          &watch.frozen_ms, 500, 600000},
         {"--first-start", "URL", "make credentials.json with this base_url", CLI_TEXT,
          &watch.first_url, 0, 0},
+        {"--simulate", "URL", "wire the live app to the simulator, which reaches the edge at URL",
+         CLI_TEXT, &watch.simulate_url, 0, 0},
     };
     cli_form_t form = {
         .command = "watch",
@@ -160,6 +215,7 @@ int cmd_watch (int argc, char **argv)
     failure_t failure = {0};
     signal (SIGPIPE, SIG_DFL);
     id_source_t ids = {0};
+    watch.held = watch.first_url || watch.simulate_url;
     watch.first_id = id_next (&ids, clock_now_ms ());
     if (client_open (data, 0, &client, &failure))
         return client_fail ("watch", &failure);

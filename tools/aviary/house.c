@@ -19,6 +19,8 @@ static void rows_listed (const char *data, house_t *out)
         memcpy (row->service, list.entries[i].service, sizeof row->service);
         row->replica = list.entries[i].replica;
         row->pid = list.entries[i].pid;
+        /* The simulator is on no bus: being there is all that it can say. */
+        row->seen = row->ready = row->pid && !strcmp (row->service, "sim");
     }
 }
 

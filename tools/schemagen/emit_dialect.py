@@ -72,12 +72,14 @@ def op_row(model, dialect, symbols, p):
     if row.get("bucket"):
         parts.append(f".bucket = {c_string(row['bucket'])}")
     parts.append(f".op = &{symbols}_all_ops[{op_index(model, row['core'])}]")
-    for part in ("path_view", "query_view", "body_view", "answer_view"):
+    for part in ("path_view", "query_view", "header_view", "body_view", "answer_view"):
         view = getattr(p, part)
         if view:
             parts.append(f".{part} = &{view.symbol}")
     if row.get("body_optional"):
         parts.append(".body_optional = true")
+    if row.get("upload"):
+        parts.append(f".upload = {c_string(row['upload'])}")
     parts.append(f".status = {row.get('status', 200)}")
     if p.fixed:
         parts.append(f".fixed = {dialect.name}_{c_name(p.name)}_fixed, .fixed_count = {len(p.fixed)}")
@@ -85,6 +87,8 @@ def op_row(model, dialect, symbols, p):
         parts.append(f".ensure = &{symbols}_all_ops[{op_index(model, p.ensure)}]")
     if p.ensure_map:
         parts.append(f".ensure_map = {dialect.name}_{c_name(p.name)}_ensure, .ensure_map_count = {len(p.ensure_map)}")
+    if p.also:
+        parts.append(f".also = {dialect.name}_{c_name(p.name)}_also, .also_count = {len(p.also)}")
     return "    {" + ", ".join(parts) + "},"
 
 
@@ -146,6 +150,9 @@ def emit_dialect(model, dialect, openapi, prefix, symbols):
             to = model.op(p.ensure).input.real.stem
             rows = ", ".join(f"{{&{to}_fields[{a.index}], &{p.op.input.real.stem}_fields[{b.index}]}}" for a, b in p.ensure_map)
             out.append(f"static const schema_pairing_t {dialect.name}_{c_name(p.name)}_ensure[] = {{{rows}}};")
+        if p.also:
+            rows = ", ".join(f"&{symbols}_all_ops[{op_index(model, name)}]" for name in p.also)
+            out.append(f"static const schema_op_t *const {dialect.name}_{c_name(p.name)}_also[] = {{{rows}}};")
     ops = [op_row(model, dialect, symbols, p) for p in dialect.ops]
     out += array("const schema_public_t", f"{stem}_ops", ops) + [f"const size_t {stem}_op_count = {len(ops)};", ""]
     out += event_rows(dialect, stem) + look_rows(dialect, stem) + long_text(f"{stem}_openapi", openapi)

@@ -34,6 +34,12 @@ def field_row(f, struct, core, type_symbol, enum_symbol, number):
     constant = f.value if f.kind == "SK_CONST" else f.default
     if constant is not None:
         parts.append(f".constant = {c_string(constant)}")
+    if f.null_as is not None:
+        parts.append(f".null_as = {c_string(f.null_as)}")
+    if core is not None and core.kind == "SK_ID":
+        mode = struct.find(f"{core.name}_test")
+        if mode is not None and mode.kind == "SK_BOOL":
+            parts.append(f".test_at = offsetof ({struct.real.stem}_t, {c_member(mode.name)})")
     low = INT64_MIN if f.kind in ("SK_INT", "SK_NUM", "SK_TIME") else 0
     parts.append(f".min = {c_int64(f.min if f.min is not None else low)}")
     parts.append(f".max = {c_int64(f.max if f.max is not None else INT64_MAX)}")

@@ -25,7 +25,7 @@ FLAGS = ["required", "nullable", "secret", "personal", "unique", "out_only", "te
 COMMON_KEYS = {"name", "type", "doc", "required", "nullable", "secret", "personal", "unique", "format", "min", "max",
                "item_min", "item_max", "prefix", "default", "text_code"}
 CORE_KEYS = COMMON_KEYS | {"n"}
-VIEW_KEYS = COMMON_KEYS | {"core", "out_only", "value"}
+VIEW_KEYS = COMMON_KEYS | {"core", "out_only", "value", "null_as"}
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Field:
     prefix: str | None = None
     default: str | None = None  # JSON text
     value: str | None = None    # const: JSON text
+    null_as: str | None = None  # JSON text
 
 
 def split_type(path, key, text, references):
@@ -119,6 +120,10 @@ def read_field(path, key, row, allowed, references):
     f.core = row.get("core")
     if "default" in row:
         f.default = json_default(path, f.key, f.kind, row["default"])
+    if "null_as" in row:
+        if "nullable" not in f.flags:
+            raise Problem(path, f"{f.key}.null_as", "is for nullable fields")
+        f.null_as = json_default(path, f.key, f.kind, row["null_as"])
     if f.kind == "SK_CONST":
         f.value = row.get("value")
         try:

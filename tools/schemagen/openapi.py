@@ -148,6 +148,15 @@ def content(name):
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
+def upload_content(dialect, p):
+    """A form with the view's fields and the file itself."""
+    schema = view_schema(dialect, p.body_view)
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema["properties"] = {p.row["upload"]: file} | schema["properties"]
+    schema["required"] = [p.row["upload"], *schema.get("required", [])]
+    return {"multipart/form-data": {"schema": schema}}
+
+
 def phrase(status):
     try:
         return http.HTTPStatus(status).phrase
@@ -165,12 +174,14 @@ def operation(dialect, p):
     if row.get("tags"):
         out["tags"] = row["tags"]
     rows = parameters(dialect, p.path_view, "path") + parameters(dialect, p.query_view, "query")
+    rows += parameters(dialect, p.header_view, "header")
     if row["method"] == "POST":
         rows.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if rows:
         out["parameters"] = rows
     if p.body_view:
-        out["requestBody"] = {"required": not row.get("body_optional", False), "content": content(p.body_view.name)}
+        body = upload_content(dialect, p) if row.get("upload") else content(p.body_view.name)
+        out["requestBody"] = {"required": not row.get("body_optional", False), "content": body}
     status = row.get("status", 200)
     success = {"description": phrase(status)}
     if p.answer_view:

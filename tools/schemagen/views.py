@@ -12,8 +12,9 @@ from problem import Problem, check_keys
 
 REFERENCES = {"words": "SK_ENUM", "enum": "SK_ENUM", "view": "SK_OBJ", "flat": "SK_FLAT"}
 VIEW_TABLE_KEYS = {"of", "doc", "fields", "any_of", "when"}
-OP_KEYS = {"method", "path", "auth", "test_only", "bucket", "core", "path_fields", "query", "body", "body_optional", "status",
-           "answer", "errors", "tags", "doc", "fixed", "ensure", "ensure_map"}
+OP_KEYS = {"method", "path", "auth", "test_only", "bucket", "core", "path_fields", "query", "body", "body_optional", "upload", "status",
+           "answer", "errors", "tags", "doc", "fixed", "ensure", "ensure_map",
+           "headers", "also"}
 TOP_KEYS = {"dialect", "class", "errors", "buckets", "words", "view", "op", "event"}
 
 
@@ -60,6 +61,8 @@ class PublicOp:
     fixed: list = member(default_factory=list)  # (core Field, JSON text)
     ensure: str | None = None
     ensure_map: list = member(default_factory=list)  # (Field of the ensured op's in, core Field)
+    header_view: View | None = None
+    also: list = member(default_factory=list)        # names of ops
 
 
 @dataclass
@@ -319,6 +322,11 @@ class Dialect:
                 raise Problem(path, f"{key}.errors", f"{code!r} is no error status")
         out = PublicOp(name, row, op, self.parameters(path, key, name, "path", row.get("path_fields"), op),
                        self.parameters(path, key, name, "query", row.get("query"), op), None, None)
+        out.header_view = self.parameters(path, key, name, "header", row.get("headers"), op)
+        out.also = text_list(path, f"{key}.also", row.get("also", []))
+        for other in out.also:
+            if self.model.op(other) is None or not self.model.op(other).row.get("read"):
+                raise Problem(path, f"{key}.also", f"no reading op {other!r}")
         if "body" in row:
             out.body_view = self.instance(path, f"{key}.body", row["body"], op.input)
         if "answer" in row:

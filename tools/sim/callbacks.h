@@ -7,11 +7,7 @@
 
 #include "sim.h"
 
-typedef enum signature {
-    SIGNATURE_RIGHT,
-    SIGNATURE_WRONG,
-    SIGNATURE_NONE
-} signature_t;
+typedef enum signature { SIGNATURE_RIGHT, SIGNATURE_WRONG, SIGNATURE_NONE } signature_t;
 
 typedef struct callback callback_t;
 
@@ -35,12 +31,12 @@ void callbacks_destroy (callbacks_t **self);
 /* A callback that is not posted yet. `event` is what the list calls it; `url` NULL = there is nobody to tell (posting it then does nothing). For
  * Telnyx `body` is the "data" member: attempt and target are added per attempt. */
 callback_t *callback_new (provider_t provider, const char *event, const char *url, char *body);
-void callback_free (callback_t *self);
 void callback_delay (callback_t *self, int64_t delay_ms);
 void callback_message (callback_t *self, const char *message_id);
 void callback_failover (callback_t *self, const char *url);
 /* Sent exactly as it is: not wrapped, tried once. `timestamp` of the Telnyx signature, 0 = now. `headers` (object of texts, may be NULL) are added. */
-void callback_raw (callback_t *self, signature_t signature, int64_t timestamp, const cJSON *headers);
+void callback_raw (callback_t *self, signature_t signature, int64_t timestamp,
+                   const cJSON *headers);
 /* Wait for the first attempt's answer: the share of the asker. Park on it. */
 sim_wait_t *callback_wait (callback_t *self);
 
@@ -61,7 +57,10 @@ sim_wait_t *callback_fetch (sim_t *sim, const char *url, size_t most);
 cJSON *callbacks_list (sim_t *sim, const char *provider, int64_t after);
 cJSON *callbacks_show_one (sim_t *sim, int64_t id); /* NULL if it is not there */
 void callbacks_forget (sim_t *sim);
-size_t callbacks_pending (sim_t *sim); /* not yet tried, later ones included */
+/* Posted and not yet accepted or given up, those under way and behind others included. */
+size_t callbacks_pending (sim_t *sim);
+/* Send nothing of what was posted before. What is under way comes to its end. */
+void callbacks_cancel (sim_t *sim);
 
 /* ---- signing (signature.c) ---- */
 /* "sha256=" and 64 hex digits. */

@@ -13,8 +13,8 @@ typedef struct exchange {
 } exchange_t;
 
 /* Read path, query, headers and body of a request. 0, or the status to refuse with. */
-int request_read (sim_t *sim, sim_request_t *request, web_request_t *web);
-void request_free (sim_request_t *request);
+int asked_read (sim_t *sim, sim_request_t *request, web_request_t *web);
+void asked_free (sim_request_t *request);
 /* Recipients of a send, as digits. */
 void request_recipients (sim_request_t *request);
 

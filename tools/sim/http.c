@@ -19,8 +19,7 @@ void answer_json (sim_answer_t *answer, int status, cJSON *json)
 
 /* ---- sending ---- */
 
-static void headers_fill (const sim_answer_t *answer, const char *type_line,
-                          const char *headers[8])
+static void headers_fill (const sim_answer_t *answer, const char *type_line, const char *headers[8])
 {
     size_t count = 0;
     headers[count++] = type_line;
@@ -35,7 +34,7 @@ static void exchange_free (exchange_t *self)
     self->answer.json = NULL;
     blob_release (self->answer.blob);
     self->answer.blob = NULL;
-    request_free (&self->request);
+    asked_free (&self->request);
 }
 
 static web_next_t exchange_send (exchange_t *self)
@@ -102,7 +101,8 @@ static void not_found (sim_t *sim, sim_request_t *request, sim_answer_t *answer)
     if (request->provider == PROVIDER_META)
         meta_unknown_path (sim, request, answer);
     else if (request->provider == PROVIDER_TELNYX)
-        telnyx_error (answer, 404, "10005", NULL, "The requested resource or URL could not be found.");
+        telnyx_error (answer, 404, "10005", NULL,
+                      "The requested resource or URL could not be found.");
     else
         control_error (answer, 404, "path: there is nothing at %s %s under /_sim", request->method,
                        request->rest);
@@ -172,8 +172,7 @@ static void rule_apply (sim_t *sim, sim_request_t *request)
     const rule_t *rule = rules_match (&sim->rules, &subject);
     if (rule != NULL) {
         request->action = rule->action;
-        request->rule_to =
-            rule->to[0] != '\0' ? arena_strdup (request->arena, rule->to) : NULL;
+        request->rule_to = rule->to[0] != '\0' ? arena_strdup (request->arena, rule->to) : NULL;
     } else if (sim->settings.suffix_faults) {
         suffix_apply (request);
     }
@@ -213,6 +212,19 @@ static void exchange_work (exchange_t *self)
     self->log_id = requests_add (self->sim, request, logged_status (self));
 }
 
+/* A request whose path or body could not be read is in no log. */
+static void unread (const sim_request_t *request, int status, sim_answer_t *answer)
+{
+    static const char text[] =
+        "The request could not be read: path or body is malformed, cut or too long.";
+    if (request->provider == PROVIDER_META)
+        meta_error_full (answer, status, 100, 0, "Invalid parameter", text);
+    else if (request->provider == PROVIDER_TELNYX)
+        telnyx_error (answer, status, "10015", NULL, "%s", text);
+    else
+        control_error (answer, status, "%s", text);
+}
+
 web_next_t sim_submit (void *context, web_request_t *web)
 {
     sim_t *sim = context;
@@ -224,11 +236,10 @@ web_next_t sim_submit (void *context, web_request_t *web)
     }
     self->sim = sim;
     web_set_data (web, self);
-    int status = request_read (sim, &self->request, web);
+    int status = asked_read (sim, &self->request, web);
     if (status != 0) {
-        request_free (&self->request);
-        web_answer (web, status, NULL, bytes_of_str (""));
-        return WEB_DONE;
+        unread (&self->request, status, &self->answer);
+        return exchange_send (self);
     }
     pthread_mutex_lock (&sim->lock);
     exchange_work (self);

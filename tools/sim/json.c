@@ -106,8 +106,7 @@ cJSON *json_parse (bytes_t text)
 {
     const char *end = NULL;
     const char *start = (const char *) text.data;
-    cJSON *value =
-        text.size > 0 ? cJSON_ParseWithLengthOpts (start, text.size, &end, false) : NULL;
+    cJSON *value = text.size > 0 ? cJSON_ParseWithLengthOpts (start, text.size, &end, false) : NULL;
     if (value == NULL)
         return NULL;
     while (end < start + text.size && strchr (" \t\r\n", *end) != NULL && *end != '\0')
@@ -207,7 +206,8 @@ cJSON *json_fields (const cJSON *object, const char *fields)
     const cJSON *member;
     cJSON_ArrayForEach (member, object)
     {
-        if (fields == NULL || word_in (fields, member->string) || strcmp (member->string, "id") == 0)
+        if (fields == NULL || word_in (fields, member->string) ||
+            strcmp (member->string, "id") == 0)
             json_add_copy (out, member->string, member);
     }
     return out;

@@ -6,7 +6,8 @@
 
 #include <cjson/cJSON.h>
 
-const cJSON *json_get (const cJSON *object, const char *name); /* case-sensitive; a null reads as absent */
+const cJSON *json_get (const cJSON *object,
+                       const char *name); /* case-sensitive; a null reads as absent */
 const char *json_text (const cJSON *object, const char *name); /* NULL if absent or not a string */
 /* String, or number or boolean as its text, written to `out`; "" if absent. Returns out. */
 const char *json_word (const cJSON *object, const char *name, char *out, size_t size);
@@ -21,14 +22,15 @@ cJSON *json_add_number (cJSON *object, const char *name, double value);
 cJSON *json_add_bool (cJSON *object, const char *name, bool value);
 cJSON *json_add_object (cJSON *object, const char *name);
 cJSON *json_add_array (cJSON *object, const char *name);
-cJSON *json_add_copy (cJSON *object, const char *name, const cJSON *value); /* NULL value: nothing is added */
+cJSON *json_add_copy (cJSON *object, const char *name,
+                      const cJSON *value); /* NULL value: nothing is added */
 /* Replaces or adds; takes over `value`. */
 void json_set (cJSON *object, const char *name, cJSON *value);
 void json_set_text (cJSON *object, const char *name, const char *text);
 
 /* Parse exactly these bytes (blanks around are fine); NULL if they are not one JSON value. */
 cJSON *json_parse (bytes_t text);
-cJSON *json_of (const char *text); /* our own literals: must be right */
+cJSON *json_of (const char *text);     /* our own literals: must be right */
 char *json_print (const cJSON *value); /* free() it */
 /* As Meta writes callbacks: what is not ASCII as \uXXXX, and "/" as "\/". free() it. */
 char *json_print_ascii (const cJSON *value);

@@ -110,8 +110,7 @@ static const field_rule_t document_fields[] = {{"id", 's', false, 0},
                                                {"caption", 's', false, 1024},
                                                {"filename", 's', false, 240},
                                                {0}};
-static const field_rule_t sticker_fields[] = {
-    {"id", 's', false, 0}, {"link", 'l', false, 0}, {0}};
+static const field_rule_t sticker_fields[] = {{"id", 's', false, 0}, {"link", 'l', false, 0}, {0}};
 
 static const struct {
     const char *type;
@@ -187,11 +186,13 @@ static bool location_check (const sim_t *sim, check_t *check, const cJSON *value
 
 static bool name_check (check_t *check, const cJSON *name)
 {
-    static const field_rule_t fields[] = {
-        {"formatted_name", 's', true, 0}, {"first_name", 's', false, 0},
-        {"last_name", 's', false, 0},     {"middle_name", 's', false, 0},
-        {"prefix", 's', false, 0},        {"suffix", 's', false, 0},
-        {0}};
+    static const field_rule_t fields[] = {{"formatted_name", 's', true, 0},
+                                          {"first_name", 's', false, 0},
+                                          {"last_name", 's', false, 0},
+                                          {"middle_name", 's', false, 0},
+                                          {"prefix", 's', false, 0},
+                                          {"suffix", 's', false, 0},
+                                          {0}};
     if (!check_object (check, name, "contacts['name']", fields))
         return false;
     if (cJSON_GetArraySize (name) < 2)
@@ -202,11 +203,11 @@ static bool name_check (check_t *check, const cJSON *name)
 
 static const field_rule_t phone_fields[] = {
     {"phone", 's', false, 0}, {"type", 's', false, 0}, {"wa_id", 's', false, 0}, {0}};
-static const field_rule_t email_fields[] = {
-    {"email", 's', false, 0}, {"type", 's', false, 0}, {0}};
+static const field_rule_t email_fields[] = {{"email", 's', false, 0}, {"type", 's', false, 0}, {0}};
 static const field_rule_t address_fields[] = {
-    {"street", 's', false, 0},  {"city", 's', false, 0},         {"state", 's', false, 0},
-    {"zip", 's', false, 0},     {"country", 's', false, 0},      {"country_code", 's', false, 0},
+    {"street", 's', false, 0},  {"city", 's', false, 0},
+    {"state", 's', false, 0},   {"zip", 's', false, 0},
+    {"country", 's', false, 0}, {"country_code", 's', false, 0},
     {"type", 's', false, 0},    {0}};
 static const field_rule_t org_fields[] = {
     {"company", 's', false, 0}, {"department", 's', false, 0}, {"title", 's', false, 0}, {0}};
@@ -226,10 +227,10 @@ static bool each_check (check_t *check, const cJSON *list, const char *path,
 
 static bool contact_check (check_t *check, const cJSON *contact)
 {
-    static const field_rule_t fields[] = {
-        {"name", 'o', true, 0},   {"phones", 'a', false, 0},   {"emails", 'a', false, 0},
-        {"org", 'o', false, 0},   {"urls", 'a', false, 0},     {"addresses", 'a', false, 0},
-        {"birthday", 's', false, 0}, {0}};
+    static const field_rule_t fields[] = {{"name", 'o', true, 0},      {"phones", 'a', false, 0},
+                                          {"emails", 'a', false, 0},   {"org", 'o', false, 0},
+                                          {"urls", 'a', false, 0},     {"addresses", 'a', false, 0},
+                                          {"birthday", 's', false, 0}, {0}};
     const cJSON *org = json_get (contact, "org");
     return check_object (check, contact, "contacts", fields) &&
            name_check (check, json_get (contact, "name")) &&
@@ -259,12 +260,14 @@ static bool contacts_check (const sim_t *sim, check_t *check, const cJSON *value
 
 static bool reaction_check (const sim_t *sim, check_t *check, const cJSON *value)
 {
-    static const field_rule_t fields[] = {{"message_id", 's', true, 0}, {"emoji", '*', true, 0}, {0}};
+    static const field_rule_t fields[] = {
+        {"message_id", 's', true, 0}, {"emoji", '*', true, 0}, {0}};
     if (!check_object (check, value, "reaction", fields))
         return false;
     const char *emoji = json_text (value, "emoji");
-    if (emoji == NULL || text_length (emoji) > 12 || (*emoji != '\0' && (unsigned char) *emoji < 0x80 &&
-                                                      strchr ("#*0123456789", *emoji) == NULL))
+    if (emoji == NULL || text_length (emoji) > 12 ||
+        (*emoji != '\0' && (unsigned char) *emoji < 0x80 &&
+         strchr ("#*0123456789", *emoji) == NULL))
         return check_fail (check, 131009, "Param reaction['emoji'] must be one emoji, or empty.");
     if (table_get (sim->meta_messages, json_text (value, "message_id")) == NULL)
         return check_fail (check, 131009, "Param reaction['message_id'] is not a known message.");
@@ -322,7 +325,8 @@ bool meta_message_check (const sim_t *sim, check_t *check, const cJSON *body)
     static const field_rule_t context_fields[] = {{"message_id", 's', true, 0}, {0}};
     type = type != NULL ? type : "text";
     if (!word_in (types, type))
-        return check_fail (check, 100, "Param type must be one of {%s} - got \"%.32s\".", types, type);
+        return check_fail (check, 100, "Param type must be one of {%s} - got \"%.32s\".", types,
+                           type);
     cJSON_ArrayForEach (member, body)
     {
         if (!word_in (frame, member->string) && strcmp (member->string, type) != 0)

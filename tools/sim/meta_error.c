@@ -41,7 +41,8 @@ static const code_row_t code_table[] = {
     {131026, 400, "Message undeliverable"},
     {131030, 400, "Recipient phone number not in allowed list"},
     {131031, 403, "Account has been locked"},
-    {131037, 400, "WhatsApp provided number needs display name approval before message can be sent."},
+    {131037, 400,
+     "WhatsApp provided number needs display name approval before message can be sent."},
     {131041, 400, "Group does not exist"},
     {131042, 400, "Business eligibility payment issue"},
     {131045, 500, "Incorrect certificate"},
@@ -88,13 +89,18 @@ static const struct {
     {130429, "Cloud API message throughput has been reached."},
     {130472, "Failed to send message because this user's phone number is part of an experiment"},
     {131026, "Message Undeliverable."},
-    {131047, "Message failed to send because more than 24 hours have passed since the customer last replied to this number."},
-    {131048, "Message failed to send because there are restrictions on how many messages can be sent from this phone number."},
-    {131049, "In order to maintain a healthy ecosystem engagement, the message failed to be delivered."},
-    {131050, "User has chosen to stop receiving marketing messages on WhatsApp from your business."},
+    {131047,
+     "Message failed to send because more than 24 hours have passed since the customer last replied to this number."},
+    {131048,
+     "Message failed to send because there are restrictions on how many messages can be sent from this phone number."},
+    {131049,
+     "In order to maintain a healthy ecosystem engagement, the message failed to be delivered."},
+    {131050,
+     "User has chosen to stop receiving marketing messages on WhatsApp from your business."},
     {131052, "Failed to download the media from the sender."},
     {131053, "Media upload error."},
-    {131056, "Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time."},
+    {131056,
+     "Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time."},
 };
 
 bool meta_code_find (int code, const char **title, int *status)
@@ -169,17 +175,16 @@ cJSON *meta_error_element (int code, const char *details)
     json_add_text (out, "title", title);
     json_add_text (out, "message", title);
     json_add_text (json_add_object (out, "error_data"), "details", details);
-    json_add_text (
-        out, "href",
-        "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/");
+    json_add_text (out, "href",
+                   "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/");
     return out;
 }
 
 /* The code that goes with a status when the rule names none. */
 static int code_of_status (int status)
 {
-    static const int pairs[][2] = {{400, 100}, {401, 190}, {403, 10}, {404, 33}, {429, 130429},
-                                   {500, 131000}, {503, 131016}};
+    static const int pairs[][2] = {{400, 100},    {401, 190},    {403, 10},    {404, 33},
+                                   {429, 130429}, {500, 131000}, {503, 131016}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if (pairs[i][0] == status)
             return pairs[i][1];
@@ -190,8 +195,8 @@ void meta_refuse (const rule_action_t *action, sim_answer_t *answer)
 {
     const char *title;
     int status;
-    int code = action->error_code[0] != '\0' ? atoi (action->error_code)
-                                             : code_of_status (action->status);
+    int code =
+        action->error_code[0] != '\0' ? atoi (action->error_code) : code_of_status (action->status);
     meta_code_find (code, &title, &status);
     meta_error_full (answer, action->status != 0 ? action->status : status, code, 0, title,
                      details_find (code));
@@ -207,9 +212,10 @@ void meta_unknown_path (sim_t *sim, sim_request_t *request, sim_answer_t *answer
 
 void meta_unknown_object (sim_answer_t *answer, const char *id)
 {
-    char *title = must_printf ("Unsupported request. Object with ID '%.64s' does not exist, cannot be loaded "
-                               "due to missing permissions, or does not support this operation",
-                               id);
+    char *title =
+        must_printf ("Unsupported request. Object with ID '%.64s' does not exist, cannot be loaded "
+                     "due to missing permissions, or does not support this operation",
+                     id);
     meta_error_full (answer, 400, 100, 33, title, NULL);
     free (title);
 }

@@ -34,11 +34,12 @@ char *meta_frame (const sim_t *sim, const char *account, const char *field, cJSO
 {
     cJSON *body = cJSON_CreateObject (), *entry = cJSON_CreateObject (),
           *change = cJSON_CreateObject ();
+    int64_t now_s = sim_now_ms (sim) / 1000;
     json_add_text (body, "object", "whatsapp_business_account");
     cJSON_AddItemToArray (json_add_array (body, "entry"), entry);
     json_add_text (entry, "id", account);
     if (with_time)
-        json_add_number (entry, "time", (double) (sim_now_ms (sim) / 1000));
+        json_add_number (entry, "time", (double) now_s);
     cJSON_AddItemToArray (json_add_array (entry, "changes"), change);
     json_add (change, "value", value);
     json_add_text (change, "field", field);

@@ -33,7 +33,8 @@ static bool buttons_check (check_t *check, const cJSON *action, const char *memb
 {
     const field_rule_t action_fields[] = {{"buttons", 'a', true, most}, {0}};
     const field_rule_t button_fields[] = {{"type", 's', true, 0}, {member, 'o', true, 0}, {0}};
-    static const field_rule_t reply_fields[] = {{"id", 's', true, 256}, {"title", 's', true, 20}, {0}};
+    static const field_rule_t reply_fields[] = {
+        {"id", 's', true, 256}, {"title", 's', true, 20}, {0}};
     const cJSON *button;
     if (!check_object (check, action, "interactive['action']", action_fields))
         return false;
@@ -107,7 +108,8 @@ static bool named_action_check (const inter_t *self, const char *name, const fie
                                            "interactive['action']['parameters']", fields);
 }
 
-static const field_rule_t cta_fields[] = {{"display_text", 's', true, 20}, {"url", 'l', true, 0}, {0}};
+static const field_rule_t cta_fields[] = {
+    {"display_text", 's', true, 20}, {"url", 'l', true, 0}, {0}};
 
 static bool cta_check (const inter_t *self)
 {
@@ -219,7 +221,8 @@ static bool other_check (const inter_t *self)
 static bool header_check (const inter_t *self, const cJSON *header)
 {
     const char *type = json_text (header, "type");
-    static const field_rule_t text_fields[] = {{"type", 's', true, 0}, {"text", 's', true, 60}, {0}};
+    static const field_rule_t text_fields[] = {
+        {"type", 's', true, 0}, {"text", 's', true, 60}, {0}};
     if (!cJSON_IsObject (header) || type == NULL || !word_in ("text image video document", type))
         return check_fail (self->check, 131009,
                            "Param interactive['header']['type'] must be one of text, image, video, "
@@ -244,7 +247,7 @@ static const struct {
              {"carousel", carousel_check, 1024, false},
              {"call_permission_request", permission_check, 1024, true},
              {"address_message", other_check, 1024, false},
-             {"catalog_message", other_check, 1024, false},
+             {"catalog_message", other_check, 1024, true},
              {"product", other_check, 1024, true},
              {"product_list", other_check, 1024, false}};
 
@@ -258,7 +261,8 @@ static bool texts_check (const inter_t *self, size_t body_most, bool body_option
         return check_fail (self->check, 131008, "The parameter interactive['body'] is required.");
     if (body != NULL && !check_object (self->check, body, "interactive['body']", body_fields))
         return false;
-    if (footer != NULL && !check_object (self->check, footer, "interactive['footer']", footer_fields))
+    if (footer != NULL &&
+        !check_object (self->check, footer, "interactive['footer']", footer_fields))
         return false;
     return header == NULL || header_check (self, header);
 }

@@ -50,7 +50,7 @@ static size_t mime_most (const char *mime)
 void meta_media_upload (sim_t *sim, sim_request_t *request, sim_answer_t *answer)
 {
     meta_number_t *number = meta_number_of (sim, request, answer);
-    const multipart_part_t *file = multipart_find (&request->form, "file");
+    const form_part_t *file = form_find (&request->form, "file");
     const char *product = json_text (request->json, "messaging_product"),
                *type = json_text (request->json, "type");
     if (number == NULL)
@@ -60,21 +60,24 @@ void meta_media_upload (sim_t *sim, sim_request_t *request, sim_answer_t *answer
         return;
     }
     if (file == NULL || file->filename == NULL) {
-        meta_error (answer, 131008, "The parameter file is required, as a file of a multipart form.");
+        meta_error (answer, 131008,
+                    "The parameter file is required, as a file of a multipart form.");
         return;
     }
     if (file->content_type != NULL && strcmp (file->content_type, "application/octet-stream") != 0)
         type = file->content_type;
     size_t most = type != NULL ? mime_most (type) : 0;
     if (most == 0) {
-        meta_error (answer, 100, "Param file must be a file with one of the allowed types. Received "
-                                 "file of type '%.96s'.",
+        meta_error (answer, 100,
+                    "Param file must be a file with one of the allowed types. Received "
+                    "file of type '%.96s'.",
                     type != NULL ? type : "");
     } else if (file->content.size == 0 || file->content.size > most) {
-        meta_error (answer, 131053, "Media of type %.96s must have 1 to %zu bytes (size: %zu).", type,
-                    most, file->content.size);
+        meta_error (answer, 131053, "Media of type %.96s must have 1 to %zu bytes (size: %zu).",
+                    type, most, file->content.size);
     } else {
-        const media_t *media = media_put (sim, number->id, type, file->filename, file->content);
+        const media_t *media =
+            media_put (sim, number->id, type, file->filename, buf_bytes (&file->content));
         cJSON *out = cJSON_CreateObject ();
         json_add_text (out, "id", media->id);
         answer_json (answer, 200, out);

@@ -51,9 +51,11 @@ static int limit_hit (sim_t *sim, const meta_number_t *number, const char *wa_id
 
 static void message_read (sim_t *sim, sim_request_t *request, sim_answer_t *answer)
 {
-    static const field_rule_t fields[] = {
-        {"messaging_product", 's', true, 0}, {"status", 's', true, 0}, {"message_id", 's', true, 0},
-        {"typing_indicator", 'o', false, 0}, {0}};
+    static const field_rule_t fields[] = {{"messaging_product", 's', true, 0},
+                                          {"status", 's', true, 0},
+                                          {"message_id", 's', true, 0},
+                                          {"typing_indicator", 'o', false, 0},
+                                          {0}};
     static const field_rule_t typing[] = {{"type", 's', true, 0}, {0}};
     check_t check = {0};
     const cJSON *indicator = json_get (request->json, "typing_indicator");
@@ -129,7 +131,8 @@ static bool send_template (const sim_t *sim, send_t *self, sim_answer_t *answer)
         return true;
     const meta_template_t *stored = meta_template_find (sim, self->number->account, name, language);
     if (stored == NULL) {
-        meta_error (answer, 132001, "template name (%.128s) does not exist in %.32s", name, language);
+        meta_error (answer, 132001, "template name (%.128s) does not exist in %.32s", name,
+                    language);
         return false;
     }
     self->template = stored->node;

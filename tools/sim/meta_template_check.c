@@ -40,7 +40,8 @@ static void placeholders_read (const char *text, placeholders_t *out)
         size_t length = (size_t) (end - text);
         while (length > 0 && text[length - 1] == ' ')
             length--;
-        size_t word = strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        size_t word =
+            strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
         if (length > 0 && word == length)
             placeholder_add (out, text, length);
         text = end + 2;
@@ -151,7 +152,8 @@ static bool buttons_fit (check_t *check, const cJSON *buttons, const cJSON *sent
         const cJSON *component = component_find (sent, "button", index);
         const char *sub_type = json_text (component, "sub_type");
         size_t given = (size_t) cJSON_GetArraySize (json_get (component, "parameters"));
-        if (component != NULL && (sub_type == NULL || type == NULL || strcasecmp (sub_type, type) != 0))
+        if (component != NULL &&
+            (sub_type == NULL || type == NULL || strcasecmp (sub_type, type) != 0))
             return check_fail (check, 132012, "buttons: Button at index %d is of type %s", index,
                                type != NULL ? type : "?");
         if (wanted > 0 && given != wanted)

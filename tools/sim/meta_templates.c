@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char languages_note[] = "language code";
-
 void meta_template_free (void *value)
 {
     meta_template_t *self = value;
@@ -108,11 +106,12 @@ void meta_template_samples (sim_t *sim, const char *account)
 {
     meta_template_t *self =
         template_new (sim, account, "hello_world", "en_US", "UTILITY", "APPROVED");
-    json_set (self->node, "components",
-              json_of ("[{\"type\":\"HEADER\",\"format\":\"TEXT\",\"text\":\"Hello World\"},"
-                       "{\"type\":\"BODY\",\"text\":\"Welcome and congratulations!! This message "
-                       "demonstrates your ability to send a message.\"},"
-                       "{\"type\":\"FOOTER\",\"text\":\"WhatsApp Business Platform sample message\"}]"));
+    json_set (
+        self->node, "components",
+        json_of ("[{\"type\":\"HEADER\",\"format\":\"TEXT\",\"text\":\"Hello World\"},"
+                 "{\"type\":\"BODY\",\"text\":\"Welcome and congratulations!! This message "
+                 "demonstrates your ability to send a message.\"},"
+                 "{\"type\":\"FOOTER\",\"text\":\"WhatsApp Business Platform sample message\"}]"));
 }
 
 static bool name_is_sound (const char *name)
@@ -125,10 +124,10 @@ static bool name_is_sound (const char *name)
 static bool component_is_sound (check_t *check, const cJSON *component)
 {
     const char *type = json_text (component, "type"), *text = json_text (component, "text");
-    if (type == NULL ||
-        !word_in ("HEADER BODY FOOTER BUTTONS CAROUSEL LIMITED_TIME_OFFER", type))
-        return check_fail (check, 100, "A component's type must be one of HEADER, BODY, FOOTER, "
-                                       "BUTTONS, CAROUSEL, LIMITED_TIME_OFFER.");
+    if (type == NULL || !word_in ("HEADER BODY FOOTER BUTTONS CAROUSEL LIMITED_TIME_OFFER", type))
+        return check_fail (check, 100,
+                           "A component's type must be one of HEADER, BODY, FOOTER, "
+                           "BUTTONS, CAROUSEL, LIMITED_TIME_OFFER.");
     size_t most = strcmp (type, "BODY") == 0 ? 1024 : 60;
     if (text != NULL && strlen (text) > most * 4)
         return check_fail (check, 2388040, "The text of %s is too long.", type);
@@ -165,7 +164,7 @@ static bool create_is_sound (check_t *check, const cJSON *in)
     if (!name_is_sound (json_text (in, "name")))
         return check_fail (check, 100, "Param name must be 1 to 512 of a-z, 0-9 and _.");
     if (language == NULL || strlen (language) < 2 || strlen (language) > 8)
-        return check_fail (check, 100, "Param language must be a %s.", languages_note);
+        return check_fail (check, 100, "Param language must be a language code.");
     if (category == NULL || !word_in ("MARKETING UTILITY AUTHENTICATION", category))
         return check_fail (check, 100,
                            "Param category must be one of {MARKETING, UTILITY, AUTHENTICATION}.");
@@ -266,7 +265,8 @@ static const char *deletable (const sim_t *sim, const char *account, const char 
 void meta_templates_delete (sim_t *sim, sim_request_t *request, sim_answer_t *answer)
 {
     const meta_account_t *account = meta_account_of (sim, request, answer);
-    const char *name = request_field (request, "name"), *id = request_field (request, "hsm_id"), *one;
+    const char *name = request_field (request, "name"), *id = request_field (request, "hsm_id"),
+               *one;
     size_t count = 0;
     if (account == NULL)
         return;

@@ -42,16 +42,16 @@ void digits_of (const char *number, char *out, size_t size)
 }
 
 /* A file of a form is told by its digest. */
-static cJSON *part_show (const multipart_part_t *part)
+static cJSON *part_show (const char *filename, const char *content_type, bytes_t content)
 {
     uint8_t digest[SIGN_SHA256_SIZE];
     char hex[2 * SIGN_SHA256_SIZE + 1];
     cJSON *out = cJSON_CreateObject ();
-    sign_sha256 (part->content, digest);
+    sign_sha256 (content, digest);
     text_write_hex (digest, sizeof digest, hex);
-    json_add_text (out, "filename", part->filename);
-    json_add_text (out, "content_type", part->content_type);
-    json_add_number (out, "size", (double) part->content.size);
+    json_add_text (out, "filename", filename);
+    json_add_text (out, "content_type", content_type);
+    json_add_number (out, "size", (double) content.size);
     json_add_text (out, "sha256", hex);
     return out;
 }
@@ -60,9 +60,13 @@ static cJSON *body_show (const sim_request_t *request)
 {
     if (request->json != NULL) {
         cJSON *out = cJSON_Duplicate (request->json, true);
-        for (size_t i = 0; i < request->form.count; i++)
-            if (request->form.parts[i].filename != NULL)
-                json_set (out, request->form.parts[i].name, part_show (&request->form.parts[i]));
+        for (size_t i = 0; i < request->form.count; i++) {
+            const form_part_t *part = &request->form.parts[i];
+            if (part->filename != NULL)
+                json_set (
+                    out, part->name,
+                    part_show (part->filename, part->content_type, buf_bytes (&part->content)));
+        }
         return out;
     }
     if (request->body.size == 0)
@@ -70,16 +74,15 @@ static cJSON *body_show (const sim_request_t *request)
     const char *text = (const char *) request->body.data;
     if (request->body.size <= BODY_SHOWN_MAX && text_is_utf8 (text, request->body.size))
         return cJSON_CreateString (text);
-    multipart_part_t whole = {.content_type = request->content_type, .content = request->body};
-    return part_show (&whole);
+    return part_show (NULL, request->content_type, request->body);
 }
 
 static cJSON *headers_show (const sim_request_t *request)
 {
     cJSON *out = cJSON_CreateObject ();
     const char *name, *value;
-    for (size_t i = 0;
-         request->web != NULL && web_header_at (request->web, i, &name, &value); i++) {
+    for (size_t i = 0; request->web != NULL && web_header_at (request->web, i, &name, &value);
+         i++) {
         char lower[96];
         size_t length = strlen (name) < sizeof lower - 1 ? strlen (name) : sizeof lower - 1;
         for (size_t at = 0; at < length; at++)

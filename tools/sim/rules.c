@@ -233,8 +233,8 @@ static bool action_is_of_sends (const rule_action_t *action)
 {
     bool of_callbacks = action->no_callbacks || action->duplicate_callbacks > 0 ||
                         action->reorder_callbacks || action->fail_with_code[0] != '\0';
-    return of_callbacks && !rule_refuses (action) && action->status == 0 &&
-           action->delay_ms == 0 && !action->drop_answer;
+    return of_callbacks && !rule_refuses (action) && action->status == 0 && action->delay_ms == 0 &&
+           !action->drop_answer;
 }
 
 bool rule_to_matches (const char *pattern, const char *digits)

@@ -6,8 +6,8 @@
 #define AVIARY_SIM_SIM_H
 
 #include "alloc.h"
+#include "form.h"
 #include "json.h"
-#include "multipart.h"
 #include "rules.h"
 #include "table.h"
 
@@ -67,7 +67,7 @@ typedef struct sim_request {
     bytes_t body;
     bool body_is_json;
     cJSON *json; /* JSON body, or the fields of a form as texts; NULL if neither */
-    multipart_t form;
+    form_t form;
     const char *params[4]; /* what {} in the route's pattern stands for */
     const char *base_url;  /* ours, as the client sees it */
     const char *token;     /* bearer token or access_token; NULL if none */
@@ -164,7 +164,8 @@ int64_t sim_now_ms (const sim_t *self); /* wall time, with the simulator's own o
 /* Made-up ids: the same in the same order for the same seed. */
 void sim_random (sim_t *self, void *out, size_t size);
 void sim_uuid (sim_t *self, char out[37]);
-void sim_digits (sim_t *self, char *out, size_t length); /* at most 32; the first is not 0; adds the NUL */
+void sim_digits (sim_t *self, char *out,
+                 size_t length); /* at most 32; the first is not 0; adds the NUL */
 
 /* ---- settings.c ---- */
 void settings_init (settings_t *self);

@@ -64,11 +64,11 @@ static void tables_new (sim_t *self)
 
 static void tables_destroy (sim_t *self)
 {
-    table_t **const all[] = {&self->requests,        &self->meta_numbers,    &self->meta_accounts,
-                             &self->meta_templates,  &self->meta_messages,   &self->meta_windows,
-                             &self->meta_buckets,    &self->meta_tokens,     &self->media,
-                             &self->uploads,         &self->telnyx_numbers,  &self->telnyx_profiles,
-                             &self->telnyx_messages, &self->telnyx_orders,   &self->telnyx_searched,
+    table_t **const all[] = {&self->requests,        &self->meta_numbers,   &self->meta_accounts,
+                             &self->meta_templates,  &self->meta_messages,  &self->meta_windows,
+                             &self->meta_buckets,    &self->meta_tokens,    &self->media,
+                             &self->uploads,         &self->telnyx_numbers, &self->telnyx_profiles,
+                             &self->telnyx_messages, &self->telnyx_orders,  &self->telnyx_searched,
                              &self->telnyx_opt_outs};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         table_destroy (all[i]);

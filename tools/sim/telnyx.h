@@ -25,7 +25,6 @@ cJSON *telnyx_profile_default (sim_t *sim); /* made if there is none */
 /* Add a number from {phone_number, messaging_profile_id?, id?}; NULL, or the offending member. */
 const char *telnyx_number_put (sim_t *sim, const cJSON *in);
 cJSON *telnyx_number_find (const sim_t *sim, const char *id_or_number); /* NULL if absent */
-const cJSON *telnyx_profile_of (const sim_t *sim, const char *number);  /* of its number; NULL */
 
 /* ---- messages ---- */
 
@@ -43,7 +42,6 @@ typedef struct telnyx_message {
     int64_t completed_ms;
     bool is_mms;
     size_t parts;
-    bool cancelled;
 } telnyx_message_t;
 
 void telnyx_message_free (void *value);
@@ -51,7 +49,8 @@ typedef enum telnyx_stage { STAGE_QUEUED, STAGE_SENT, STAGE_FINAL } telnyx_stage
 cJSON *telnyx_message_show (const telnyx_message_t *self, telnyx_stage_t stage);
 /* Make and post the callbacks of a message; `key` is its id. */
 void telnyx_message_start (sim_t *sim, telnyx_message_t *self, const rule_action_t *action);
-char *telnyx_event (sim_t *sim, const char *type, cJSON *payload); /* the "data" member; payload used up */
+char *telnyx_event (sim_t *sim, const char *type,
+                    cJSON *payload); /* the "data" member; payload used up */
 /* The keyword's kind of an inbound text: "STOP", "START", "HELP"; NULL if it is none. */
 const char *telnyx_keyword (const char *text);
 void telnyx_opt_out_key (const char *profile, const char *number, char *out, size_t size);
@@ -66,8 +65,8 @@ sim_handler_fn telnyx_search, telnyx_order_create, telnyx_order_list, telnyx_ord
 sim_handler_fn telnyx_number_list, telnyx_number_get, telnyx_number_patch, telnyx_number_delete,
     telnyx_number_messaging_list, telnyx_number_messaging_get, telnyx_number_messaging_patch,
     telnyx_number_voice_get, telnyx_number_voice_patch;
-sim_handler_fn telnyx_profile_list, telnyx_profile_create, telnyx_profile_get,
-    telnyx_profile_patch, telnyx_profile_delete, telnyx_profile_numbers;
+sim_handler_fn telnyx_profile_list, telnyx_profile_create, telnyx_profile_get, telnyx_profile_patch,
+    telnyx_profile_delete, telnyx_profile_numbers;
 sim_handler_fn telnyx_balance, telnyx_public_key, telnyx_media_get;
 
 /* ---- media that a control call brings (inbound_media.c) ---- */
@@ -81,5 +80,10 @@ media_t *inbound_form_media (sim_t *sim, sim_request_t *request, const char *num
 /* Answers with the message id once the callback was accepted: for sim_answer_t.finish, with `data` the id. */
 void inbound_finish (sim_t *sim, sim_request_t *request, const sim_wait_t *wait,
                      sim_answer_t *answer);
+
+/* control_setup.c */
+sim_handler_fn control_numbers, control_numbers_put, control_number_drop, control_templates,
+    control_template_put, control_templates_drop, control_template_drop, control_settings,
+    control_settings_put;
 
 #endif

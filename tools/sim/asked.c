@@ -1,4 +1,4 @@
-/* request.c - reads one request: which API it is for, its token, its body as JSON whatever the encoding. How it fails: a status. */
+/* asked.c - reads one request: which API it is for, its token, its body as JSON whatever the encoding. How it fails: a status. */
 #include "exchange.h"
 
 #include <ctype.h>
@@ -111,15 +111,13 @@ static bool type_is (const sim_request_t *self, const char *type)
     return strncasecmp (self->content_type, type, strlen (type)) == 0;
 }
 
-static cJSON *form_fields (const sim_request_t *self)
+static cJSON *form_fields (sim_request_t *self)
 {
     cJSON *out = cJSON_CreateObject ();
     for (size_t i = 0; i < self->form.count; i++) {
-        const multipart_part_t *part = &self->form.parts[i];
+        form_part_t *part = &self->form.parts[i];
         if (part->filename == NULL)
-            json_set_text (out, part->name,
-                           arena_strndup (self->arena, (const char *) part->content.data,
-                                          part->content.size));
+            json_set_text (out, part->name, buf_text (&part->content));
     }
     return out;
 }
@@ -138,11 +136,8 @@ static void body_parse (sim_request_t *self)
 {
     if (self->body.size == 0)
         return;
-    if (type_is (self, "multipart/form-data")) {
-        if (multipart_read (self->arena, self->content_type, self->body, &self->form))
-            self->json = form_fields (self);
-    } else if (type_is (self, "application/x-www-form-urlencoded") &&
-               (self->provider == PROVIDER_META || *self->body.data != '{')) {
+    if (type_is (self, "application/x-www-form-urlencoded") &&
+        (self->provider == PROVIDER_META || *self->body.data != '{')) {
         self->json = pairs_fields (self);
     } else if (type_is (self, "application/json") || self->provider == PROVIDER_CONTROL ||
                *self->content_type == '\0') {
@@ -155,9 +150,22 @@ static size_t body_limit (const sim_request_t *self)
 {
     size_t length = strlen (self->rest);
     bool is_upload = (length > 6 && strcmp (self->rest + length - 6, "/media") == 0) ||
-                     strncmp (self->rest, "/upload:", 8) == 0 ||
-                     self->provider == PROVIDER_CONTROL;
+                     strncmp (self->rest, "/upload:", 8) == 0 || self->provider == PROVIDER_CONTROL;
     return is_upload ? UPLOAD_MAX : BODY_MAX;
+}
+
+static int body_read (sim_request_t *self)
+{
+    int status;
+    if (form_is_multipart (self->content_type)) {
+        status = form_read (self->web, self->content_type, body_limit (self), &self->form);
+        self->json = status == 0 ? form_fields (self) : NULL;
+        return status;
+    }
+    status = web_body (self->web, body_limit (self), &self->body);
+    if (status == 0)
+        body_parse (self);
+    return status;
 }
 
 /* Only what a host and port can be made of: it goes into URLs. */
@@ -174,7 +182,7 @@ static const char *base_of (const sim_t *sim, const sim_request_t *self)
     return arena_printf (self->arena, "http://%s", host);
 }
 
-int request_read (sim_t *sim, sim_request_t *self, web_request_t *web)
+int asked_read (sim_t *sim, sim_request_t *self, web_request_t *web)
 {
     self->web = web;
     self->arena = web_arena (web);
@@ -186,10 +194,9 @@ int request_read (sim_t *sim, sim_request_t *self, web_request_t *web)
     const char *type = web_header (web, "Content-Type");
     self->content_type = type != NULL ? type : "";
     path_split (self);
-    int status = web_body (web, body_limit (self), &self->body);
+    int status = body_read (self);
     if (status != 0)
         return status;
-    body_parse (self);
     pthread_mutex_lock (&sim->lock);
     self->base_url = base_of (sim, self);
     pthread_mutex_unlock (&sim->lock);
@@ -197,10 +204,11 @@ int request_read (sim_t *sim, sim_request_t *self, web_request_t *web)
     return 0;
 }
 
-void request_free (sim_request_t *self)
+void asked_free (sim_request_t *self)
 {
     cJSON_Delete (self->json);
     self->json = NULL;
+    form_free (&self->form);
 }
 
 /* ---- recipients ---- */

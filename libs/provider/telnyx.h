@@ -1,0 +1,17 @@
+/* telnyx.h - what the two halves of Telnyx's adapter share: telnyx.c talks to it, telnyx_callback.c listens. */
+#ifndef AVIARY_PROVIDER_TELNYX_H
+#define AVIARY_PROVIDER_TELNYX_H
+
+#include "provider/provider.h"
+
+/* The fault of errors[0] in `holder` (an answer, or a callback's payload) and Telnyx's own words for it; NULL if it has no errors. A code without a row
+ * keeps its number. `words` may be NULL. */
+const provider_fault_t *telnyx_fault (arena_t *arena, bytes_t holder, const char **words);
+
+int telnyx_verify (turn_t *t, const provider_account_t *account,
+                   const provider_callback_t *callback, provider_verdict_t *out);
+int telnyx_parse (turn_t *t, bytes_t raw,
+                  int (*each) (turn_t *t, const provider_event_t *event, void *context),
+                  void *context);
+
+#endif

@@ -1,0 +1,178 @@
+/* cmd_org.c - `aviary org create|list|suspend|resume`: several organizations on one installation.
+ *
+ * The keys of a new one are printed once. A suspended one is refused from the moment that the command returns; what comes in for it is stored all the same. */
+#include "cli.h"
+#include "client.h"
+#include "commands.h"
+#include "gen/accounts.h"
+#include "spelling.h"
+
+#include "base/clock.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ASK_MS = 8000, MEMORY = 4 << 20 };
+
+typedef struct orgs {
+    const char *data, *name, *app;
+    bool json;
+    arena_t *arena;
+    client_t *client;
+} orgs_t;
+
+static void print (cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted (json);
+    puts (text ? text : "{}");
+    cJSON_free (text);
+    cJSON_Delete (json);
+}
+
+static int create (orgs_t *self, const char *operand, failure_t *failure)
+{
+    (void) operand;
+    char org[SPELLING_SIZE], app[SPELLING_SIZE], test[SPELLING_SIZE];
+    accounts_org_create_in_t in = {.organization = self->name, .app = self->app};
+    accounts_bootstrap_out_t out = {0};
+    if (!self->name)
+        return failure_set (failure, E_BAD_REQUEST, "--name", "--name NAME is needed");
+    int rc = client_ask (self->client, "accounts.org_create", NULL, &in, &out, self->arena, ASK_MS,
+                         failure);
+    if (rc)
+        return rc;
+    spelling_write ("org", false, out.organization_id, org);
+    spelling_write ("app", false, out.app_id, app);
+    spelling_write ("app", true, out.test_app_id, test);
+    const char *rows[][2] = {{"organization_id", org}, {"admin_key", out.admin_key},
+                             {"app_id", app},          {"live_key", out.live_key},
+                             {"test_app_id", test},    {"test_key", out.test_key}};
+    cJSON *told = cJSON_CreateObject ();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cJSON_AddStringToObject (told, rows[i][0], rows[i][1]);
+        if (!self->json)
+            printf ("%-16s %s\n", rows[i][0], rows[i][1]);
+    }
+    if (self->json)
+        print (told);
+    else
+        cJSON_Delete (told);
+    fprintf (stderr, "the keys are shown this once\n");
+    return 0;
+}
+
+static cJSON *org_json (const accounts_org_info_t *org)
+{
+    char id[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
+    spelling_write ("org", false, org->id, id);
+    clock_write_iso (org->created_at, at);
+    cJSON *row = cJSON_CreateObject ();
+    cJSON_AddStringToObject (row, "id", id);
+    cJSON_AddStringToObject (row, "name", org->name ? org->name : "");
+    cJSON_AddStringToObject (row, "status",
+                             schema_enum_word (&accounts_org_status_enum, org->status));
+    cJSON_AddNumberToObject (row, "apps", (double) org->apps);
+    cJSON_AddStringToObject (row, "created_at", at);
+    return row;
+}
+
+static int list (orgs_t *self, const char *operand, failure_t *failure)
+{
+    (void) operand;
+    accounts_org_list_in_t in = {0};
+    accounts_org_list_out_t out = {0};
+    char id[SPELLING_SIZE];
+    int rc =
+        client_ask (self->client, "accounts.org_list", NULL, &in, &out, self->arena, ASK_MS, failure);
+    const accounts_org_info_t *rows = out.organizations.items;
+    cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
+    for (size_t i = 0; !rc && i < out.organizations.count; i++) {
+        spelling_write ("org", false, rows[i].id, id);
+        if (array)
+            cJSON_AddItemToArray (array, org_json (&rows[i]));
+        else
+            printf ("%-32s  %-9s  %3d apps  %s\n", id,
+                    schema_enum_word (&accounts_org_status_enum, rows[i].status),
+                    (int) rows[i].apps, rows[i].name ? rows[i].name : "");
+    }
+    if (array)
+        print (array);
+    return rc;
+}
+
+static int set (orgs_t *self, const char *text, bool suspended, failure_t *failure)
+{
+    accounts_org_suspend_in_t in = {.suspended = suspended};
+    accounts_org_info_t out = {0};
+    if (!spelling_read (text, &in.id))
+        return failure_set (failure, E_NOT_FOUND, "", "'%s' is no id in any spelling", text);
+    int rc = client_ask (self->client, "accounts.org_suspend", NULL, &in, &out, self->arena, ASK_MS,
+                         failure);
+    if (rc)
+        return rc;
+    if (self->json)
+        print (org_json (&out));
+    else
+        printf (suspended ? "%s is suspended: no edge takes its keys any more\n" : "%s goes on\n",
+                text);
+    return 0;
+}
+
+static int suspend (orgs_t *self, const char *text, failure_t *failure)
+{
+    return set (self, text, true, failure);
+}
+
+static int resume (orgs_t *self, const char *text, failure_t *failure)
+{
+    return set (self, text, false, failure);
+}
+
+static int run (orgs_t *self, const cli_list_t *given)
+{
+    static const struct {
+        const char *verb;
+        size_t operands;
+        int (*run) (orgs_t *self, const char *operand, failure_t *failure);
+    } verbs[] = {
+        {"create", 1, create}, {"list", 1, list}, {"suspend", 2, suspend}, {"resume", 2, resume}};
+    failure_t failure = {0};
+    size_t which = 0;
+    while (which < sizeof verbs / sizeof *verbs && strcmp (verbs[which].verb, given->items[0]) != 0)
+        which++;
+    if (which == sizeof verbs / sizeof *verbs || given->count != verbs[which].operands)
+        return cli_fail (EX_USAGE, "org: create --name NAME, list, suspend ID or resume ID");
+    self->arena = arena_new (MEMORY);
+    int rc = self->arena ? client_open (self->data, ASK_MS, &self->client, &failure)
+                         : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
+    if (!rc)
+        rc = verbs[which].run (self, given->count > 1 ? given->items[1] : NULL, &failure);
+    client_close (&self->client);
+    arena_destroy (&self->arena);
+    return rc ? client_fail ("org", &failure) : EX_OK;
+}
+
+int cmd_org (int argc, char **argv)
+{
+    orgs_t self = {.data = "./var", .app = "First app"};
+    const cli_option_t options[] = {
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--name", "NAME", "create: the organization's", CLI_TEXT, &self.name, 0, 0},
+        {"--app", "NAME", "create: its first app's", CLI_TEXT, &self.app, 0, 0},
+        {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},
+    };
+    cli_form_t form = {
+        .command = "org",
+        .about =
+            "Organizations of this installation. create makes one with an app, its test twin and a key of each kind, shown once.\n"
+            "A suspended one is refused everywhere when the command returns; what comes in for it is still stored.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands = "create | list | suspend ID | resume ID",
+        .operand_min = 1,
+        .operand_max = 2,
+    };
+    int rc = cli_read (&form, argc, argv);
+    return rc >= 0 ? rc : run (&self, &form.given);
+}
