@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOPBACK_WIDTH = 1024, STEPS_MAX = 32 };
+enum { LOOPBACK_WIDTH = 1024, STEPS_MAX = 32, WAIT_MS = 1000 };
 
 void send_policy (turn_t *t, id16_t group, job_policy_t *out)
 {
@@ -48,8 +48,10 @@ bool send_wait (turn_t *t, int64_t tries, int64_t at_least, int64_t *out)
     uint32_t steps[STEPS_MAX];
     size_t count = schedule_read (settings->send_schedule, steps);
     uint64_t random = 0;
-    if (!count || tries < 1)
+    if (!count || tries < 1) {
+        *out = at_least > WAIT_MS ? at_least : WAIT_MS;
         return false;
+    }
     bool within = tries <= (int64_t) count;
     sign_random (&random, sizeof random);
     *out = job_backoff (within ? (unsigned) tries : (unsigned) count, steps, count,

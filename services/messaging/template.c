@@ -14,7 +14,7 @@ static id16_t key_of (const char *name, const char *language)
 {
     uint8_t sum[SIGN_SHA256_SIZE];
     id16_t key;
-    buf_t text = { 0 };
+    buf_t text = {0};
     buf_add_str (&text, name);
     buf_add_byte (&text, 0);
     buf_add_str (&text, language);
@@ -26,14 +26,14 @@ static id16_t key_of (const char *name, const char *language)
 
 static int row_find (turn_t *t, id16_t account, id16_t key, messaging_template_t *out)
 {
-    store_key_t keys[] = { { .id = account }, { .id = key } };
+    store_key_t keys[] = {{.id = account}, {.id = key}};
     return store_find (t->txn, &messaging_template_record, "by_key", keys, 2, t->arena, out);
 }
 
 /* The same template under another id: the store of templates was made anew. */
 static int namesake_drop (turn_t *t, const messaging_template_t *row)
 {
-    messaging_template_t other = { 0 };
+    messaging_template_t other = {0};
     int code = row_find (t, row->account, row->key, &other);
     if (code || id_equal (other.id, row->id))
         return code == E_NOT_FOUND ? 0 : code;
@@ -43,7 +43,7 @@ static int namesake_drop (turn_t *t, const messaging_template_t *row)
 int template_changed (turn_t *t, const journal_event_t *event, const void *body)
 {
     const templates_template_changed_t *in = body;
-    messaging_template_t old = { 0 };
+    messaging_template_t old = {0};
     if (!in->name || !in->language)
         return 0;
     int code = store_get_any (t->txn, &messaging_template_record, in->id, t->arena, &old);
@@ -51,9 +51,15 @@ int template_changed (turn_t *t, const journal_event_t *event, const void *body)
         return code;
     if (code == 0 && old.version >= (int64_t) event->version)
         return 0;
-    messaging_template_t row = { .id = in->id, .org = in->org, .account = in->account, .key = key_of (in->name, in->language),
-                                 .name = in->name, .language = in->language, .status = in->status, .slots = in->slots,
-                                 .version = (int64_t) event->version };
+    messaging_template_t row = {.id = in->id,
+                                .org = in->org,
+                                .account = in->account,
+                                .key = key_of (in->name, in->language),
+                                .name = in->name,
+                                .language = in->language,
+                                .status = in->status,
+                                .slots = in->slots,
+                                .version = (int64_t) event->version};
     code = namesake_drop (t, &row);
     return code ? code : store_put (t->txn, &messaging_template_record, &row, NULL);
 }
@@ -61,13 +67,15 @@ int template_changed (turn_t *t, const journal_event_t *event, const void *body)
 int template_account_synced (turn_t *t, const journal_event_t *event, const void *body)
 {
     const templates_account_synced_t *in = body;
-    messaging_template_account_t old = { 0 };
-    int code = store_get_any (t->txn, &messaging_template_account_record, in->account, t->arena, &old);
+    messaging_template_account_t old = {0};
+    int code =
+        store_get_any (t->txn, &messaging_template_account_record, in->account, t->arena, &old);
     if (code && code != E_NOT_FOUND)
         return code;
     if (code == 0 && old.version >= (int64_t) event->version)
         return 0;
-    messaging_template_account_t row = { .id = in->account, .synced_at = in->at, .version = (int64_t) event->version };
+    messaging_template_account_t row = {
+        .id = in->account, .synced_at = in->at, .version = (int64_t) event->version};
     return store_put (t->txn, &messaging_template_account_record, &row, NULL);
 }
 
@@ -78,19 +86,25 @@ static const struct {
     const char *language;
     int64_t variables; /* in its body */
 } samples[] = {
-    { "hello_world", "en_US", 0 },
-    { "order_update", "en_US", 2 },
+    {"hello_world", "en_US", 0},
+    {"order_update", "en_US", 2},
 };
 
-static int sample_find (turn_t *t, const messaging_template_content_t *content, messaging_template_t *out)
+static int sample_find (turn_t *t, const messaging_template_content_t *content,
+                        messaging_template_t *out)
 {
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
-        if (strcmp (samples[i].name, content->name) != 0 || strcmp (samples[i].language, content->language) != 0)
+        if (strcmp (samples[i].name, content->name) != 0 ||
+            strcmp (samples[i].language, content->language) != 0)
             continue;
         templates_slot_t *slot = arena_new_of (t->arena, templates_slot_t);
-        *slot = (templates_slot_t) { .part = TEMPLATES_PART_BODY, .kind = TEMPLATES_SLOT_KIND_TEXT, .count = samples[i].variables };
-        *out = (messaging_template_t) { .name = samples[i].name, .language = samples[i].language,
-                                        .slots = { slot, samples[i].variables ? 1 : 0 }, .status = TEMPLATES_STATUS_APPROVED };
+        *slot = (templates_slot_t){.part = TEMPLATES_PART_BODY,
+                                   .kind = TEMPLATES_SLOT_KIND_TEXT,
+                                   .count = samples[i].variables};
+        *out = (messaging_template_t){.name = samples[i].name,
+                                      .language = samples[i].language,
+                                      .slots = {slot, samples[i].variables ? 1 : 0},
+                                      .status = TEMPLATES_STATUS_APPROVED};
         return 0;
     }
     return E_NOT_FOUND;
@@ -100,27 +114,35 @@ static int sample_find (turn_t *t, const messaging_template_content_t *content, 
 
 static bool is_known (turn_t *t, id16_t account)
 {
-    messaging_template_account_t row = { 0 };
-    return store_get_any (t->txn, &messaging_template_account_record, account, t->arena, &row) == 0 && row.synced_at;
+    messaging_template_account_t row = {0};
+    return store_get_any (t->txn, &messaging_template_account_record, account, t->arena, &row) ==
+               0 &&
+           row.synced_at;
 }
 
 static int not_found (turn_t *t, const messaging_template_content_t *content)
 {
-    return fail (t, E_TEMPLATE_NOT_FOUND, "template.name", "There is no template %.100s in the language %s", content->name, content->language);
+    return fail (t, E_TEMPLATE_NOT_FOUND, "template.name",
+                 "There is no template %.100s in the language %s", content->name,
+                 content->language);
 }
 
 int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content)
 {
-    messaging_template_t row = { 0 };
+    messaging_template_t row = {0};
     bool sample = from->carrier == ACCOUNTS_CARRIER_LOOPBACK;
-    int code = sample ? sample_find (t, content, &row) : row_find (t, from->account, key_of (content->name, content->language), &row);
+    int code = sample
+                   ? sample_find (t, content, &row)
+                   : row_find (t, from->account, key_of (content->name, content->language), &row);
     if (code && code != E_NOT_FOUND)
         return code;
     if (code || row.status == TEMPLATES_STATUS_DELETED)
         return sample || is_known (t, from->account) ? not_found (t, content) : 0;
     if (row.status != TEMPLATES_STATUS_APPROVED)
-        return fail (t, E_TEMPLATE_NOT_FOUND, "template.name", "The template %.100s (%s) is %s; only approved ones can be sent", content->name,
-                     content->language, schema_enum_word (&templates_status_enum, row.status));
+        return fail (t, E_TEMPLATE_NOT_FOUND, "template.name",
+                     "The template %.100s (%s) is %s; only approved ones can be sent",
+                     content->name, content->language,
+                     schema_enum_word (&templates_status_enum, row.status));
     if (content->components.size)
         return template_given_check (t, &row, content->components);
     return template_fill (t, &row, content);

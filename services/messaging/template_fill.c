@@ -42,7 +42,7 @@ static void wanted_add (fill_t *self, const templates_slot_t *slot, const char *
     if (!position)
         position = ++self->positions;
     self->plain = self->plain && slot->part == TEMPLATES_PART_BODY && !name;
-    self->wanted[self->count++] = (wanted_t) { .slot = slot, .name = name, .position = position };
+    self->wanted[self->count++] = (wanted_t){.slot = slot, .name = name, .position = position};
 }
 
 static bool takes_text (const templates_slot_t *slot)
@@ -58,8 +58,10 @@ static int slot_want (fill_t *self, const templates_slot_t *slot)
         return 0;
     }
     if (!takes_text (slot))
-        return fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables", "The template's %s takes a value of kind %s, which is no variable",
-                     schema_enum_word (&templates_part_enum, slot->part), schema_enum_word (&templates_slot_kind_enum, slot->kind));
+        return fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables",
+                     "The template's %s takes a value of kind %s, which is no variable",
+                     schema_enum_word (&templates_part_enum, slot->part),
+                     schema_enum_word (&templates_slot_kind_enum, slot->kind));
     for (size_t i = 0; i < (size_t) slot->count; i++)
         wanted_add (self, slot, i < slot->names.count ? names[i] : NULL);
     return 0;
@@ -91,7 +93,8 @@ static size_t key_position (const char *key)
 
 static bool key_means (const char *key, const wanted_t *wanted)
 {
-    return (wanted->name && strcmp (key, wanted->name) == 0) || key_position (key) == wanted->position;
+    return (wanted->name && strcmp (key, wanted->name) == 0) ||
+           key_position (key) == wanted->position;
 }
 
 /* A link's fixed beginning may be given too; WhatsApp takes only what comes after it. */
@@ -112,8 +115,8 @@ static int variable_take (fill_t *self, const schema_pair_t *pair)
         }
     if (used)
         return 0;
-    return fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables", "The template has no variable %.60s; it takes %zu", pair->key,
-                 self->positions);
+    return fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables",
+                 "The template has no variable %.60s; it takes %zu", pair->key, self->positions);
 }
 
 static int variables_take (fill_t *self)
@@ -123,11 +126,15 @@ static int variables_take (fill_t *self)
         code = variable_take (self, &self->variables->pairs[i]);
     for (size_t i = 0; i < self->count && code == 0; i++)
         if (!self->wanted[i].value || !*self->wanted[i].value)
-            code = fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables", "The template takes %zu variables; variable %s is %s", self->positions,
-                         self->wanted[i].name ? self->wanted[i].name : arena_printf (self->t->arena, "%zu", self->wanted[i].position),
+            code = fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables",
+                         "The template takes %zu variables; variable %s is %s", self->positions,
+                         self->wanted[i].name
+                             ? self->wanted[i].name
+                             : arena_printf (self->t->arena, "%zu", self->wanted[i].position),
                          self->wanted[i].value ? "empty" : "missing");
     if (code == 0 && self->variables->count > self->positions)
-        code = fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables", "A variable is given twice, by its name and its position");
+        code = fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables",
+                     "A variable is given twice, by its name and its position");
     return code;
 }
 
@@ -177,7 +184,9 @@ static int slot_put (const fill_t *self, const templates_slot_t *slot, buf_t *ou
     if (slot->kind == TEMPLATES_SLOT_KIND_CODE) {
         const char *code = code_of (self);
         text_put (out, "text", NULL, code);
-        return code ? 0 : fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables", "The template's button takes a code, and its body has none");
+        return code ? 0
+                    : fail (self->t, E_TEMPLATE_PARAMETER_MISMATCH, "template.variables",
+                            "The template's button takes a code, and its body has none");
     }
     const char *type = slot->kind == TEMPLATES_SLOT_KIND_COUPON_CODE ? "coupon_code" : "text";
     for (size_t i = 0; i < self->count; i++)
@@ -198,9 +207,11 @@ static int components_make (const fill_t *self, bytes_t *components)
     return code == 0 && buf_failed (&out) ? E_NO_MEMORY : code;
 }
 
-int template_fill (turn_t *t, const messaging_template_t *template, messaging_template_content_t *content)
+int template_fill (turn_t *t, const messaging_template_t *template,
+                   messaging_template_content_t *content)
 {
-    fill_t self = { .t = t, .slots = &template->slots, .variables = &content->variables, .plain = true };
+    fill_t self = {
+        .t = t, .slots = &template->slots, .variables = &content->variables, .plain = true};
     int code = wanted_list (&self);
     if (code == 0)
         code = variables_take (&self);

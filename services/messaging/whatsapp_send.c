@@ -32,8 +32,10 @@ static int window_check (turn_t *t, const messaging_whatsapp_send_in_t *in,
     int code = window_open (t, message->number, in->to, &window);
     if (code && code != E_NOT_FOUND)
         return code;
-    message->window_id = window.id;
-    message->window_expires_at = window.expires_at;
+    if (code == 0) {
+        message->window_id = window.id;
+        message->window_expires_at = window.expires_at;
+    }
     bool closed = message->carrier == ACCOUNTS_CARRIER_LOOPBACK
                       ? loopback_rule (true, in->to).magic == MAGIC_WINDOW_CLOSED
                       : code == E_NOT_FOUND;

@@ -9,22 +9,29 @@ static const char purpose[] = "carrier account"; /* as accounts seals */
 
 int account_open (turn_t *t, const templates_carrier_account_t *row, provider_account_t *out)
 {
-    accounts_carrier_secrets_t secrets = { 0 };
+    accounts_carrier_secrets_t secrets = {0};
     buf_t clear = buf_in (t->arena);
     int code = keyring_open_sealed (t->keyring, row->id, purpose, row->sealed, &clear);
     if (code == 0)
-        code = schema_unpack (&accounts_carrier_secrets_type, buf_bytes (&clear), t->arena, &secrets, NULL);
+        code = schema_unpack (&accounts_carrier_secrets_type, buf_bytes (&clear), t->arena,
+                              &secrets, NULL);
     if (code)
         return fail (t, code, NULL, "The account's secrets cannot be opened");
-    *out = (provider_account_t) { .id = row->id, .org = row->org, .carrier = ACCOUNTS_CARRIER_META, .base_url = row->base_url,
-                                  .token = secrets.token, .waba = row->waba };
+    *out = (provider_account_t){.id = row->id,
+                                .org = row->org,
+                                .carrier = ACCOUNTS_CARRIER_META,
+                                .base_url = row->base_url,
+                                .token = secrets.token,
+                                .waba = row->waba};
     return 0;
 }
 
-void account_synced_told (const templates_carrier_account_t *row, event_about_t *about, templates_account_synced_t *body)
+void account_synced_told (const templates_carrier_account_t *row, event_about_t *about,
+                          templates_account_synced_t *body)
 {
-    *about = (event_about_t) { .record = row->id, .version = (uint64_t) row->revision, .org = row->org };
-    *body = (templates_account_synced_t) { .account = row->id, .org = row->org, .at = row->synced_at };
+    *about =
+        (event_about_t){.record = row->id, .version = (uint64_t) row->revision, .org = row->org};
+    *body = (templates_account_synced_t){.account = row->id, .org = row->org, .at = row->synced_at};
 }
 
 int account_synced_tell (turn_t *t, templates_carrier_account_t *row)
@@ -53,7 +60,7 @@ static int account_forget (turn_t *t, templates_carrier_account_t *row)
 int carrier_changed (turn_t *t, const journal_event_t *event, const void *body)
 {
     const accounts_carrier_changed_t *in = body;
-    templates_carrier_account_t row = { 0 };
+    templates_carrier_account_t row = {0};
     if (in->carrier != ACCOUNTS_CARRIER_META)
         return 0;
     int code = store_get_any (t->txn, &templates_carrier_account_record, in->id, t->arena, &row);

@@ -20,7 +20,8 @@ typedef struct shape {
 } shape_t;
 
 /* Words of Meta are the enum's in upper case. */
-static int32_t word_of (const schema_enum_t *e, arena_t *arena, bytes_t value, const char *path, int32_t other)
+static int32_t word_of (const schema_enum_t *e, arena_t *arena, bytes_t value, const char *path,
+                        int32_t other)
 {
     const char *said = jval_word (arena, value, path);
     char *word = said ? arena_strdup (arena, said) : NULL;
@@ -34,7 +35,7 @@ id16_t template_key (const char *name, const char *language)
 {
     uint8_t sum[SIGN_SHA256_SIZE];
     id16_t key;
-    buf_t text = { 0 };
+    buf_t text = {0};
     buf_add_str (&text, name);
     buf_add_byte (&text, 0);
     buf_add_str (&text, language);
@@ -46,14 +47,14 @@ id16_t template_key (const char *name, const char *language)
 
 /* ---- placeholders ---- */
 
-static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+static const char name_letters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 /* The next "{{name}}" from `text` on, spaces inside allowed: its name, and where to go on; NULL: there is none. */
 static const char *placeholder_next (const char *text, size_t *length, const char **after)
 {
-    while (text && (text = strstr (text, "{{"))) {
-        text += 2;
-        const char *name = text + strspn (text, " ");
+    for (const char *at = text ? strstr (text, "{{") : NULL; at; at = strstr (at + 1, "{{")) {
+        const char *name = at + 2 + strspn (at + 2, " ");
         *length = strspn (name, name_letters);
         const char *end = name + *length + strspn (name + *length, " ");
         if (*length && strncmp (end, "}}", 2) == 0) {
@@ -65,7 +66,8 @@ static const char *placeholder_next (const char *text, size_t *length, const cha
 }
 
 /* Names in order of appearance, each once. */
-static size_t placeholders_read (arena_t *arena, const char *text, const char *names[PARAMETERS_MAX])
+static size_t placeholders_read (arena_t *arena, const char *text,
+                                 const char *names[PARAMETERS_MAX])
 {
     size_t count = 0, length;
     const char *name;
@@ -86,7 +88,7 @@ static templates_slot_t *slot_add (shape_t *self, int32_t part, int32_t kind, in
     templates_slot_t *slot = &self->slots[self->count];
     if (self->count < SLOTS_MAX - 1) /* the last one is a place to write what is too much */
         self->count++;
-    *slot = (templates_slot_t) { .part = part, .kind = kind, .count = count };
+    *slot = (templates_slot_t){.part = part, .kind = kind, .count = count};
     return slot;
 }
 
@@ -98,7 +100,7 @@ static void text_slot (shape_t *self, int32_t part, const char *text)
         return;
     templates_slot_t *slot = slot_add (self, part, TEMPLATES_SLOT_KIND_TEXT, (int64_t) count);
     if (self->named)
-        slot->names = (schema_list_t) { names, count };
+        slot->names = (schema_list_t){names, count};
 }
 
 static void header_read (shape_t *self, bytes_t component)
@@ -106,9 +108,10 @@ static void header_read (shape_t *self, bytes_t component)
     static const struct {
         const char *format;
         int32_t kind;
-    } kinds[] = { { "IMAGE", TEMPLATES_SLOT_KIND_IMAGE },       { "VIDEO", TEMPLATES_SLOT_KIND_VIDEO },
-                  { "GIF", TEMPLATES_SLOT_KIND_VIDEO },         { "DOCUMENT", TEMPLATES_SLOT_KIND_DOCUMENT },
-                  { "LOCATION", TEMPLATES_SLOT_KIND_LOCATION }, { "PRODUCT", TEMPLATES_SLOT_KIND_PRODUCT } };
+    } kinds[] = {
+        {"IMAGE", TEMPLATES_SLOT_KIND_IMAGE},       {"VIDEO", TEMPLATES_SLOT_KIND_VIDEO},
+        {"GIF", TEMPLATES_SLOT_KIND_VIDEO},         {"DOCUMENT", TEMPLATES_SLOT_KIND_DOCUMENT},
+        {"LOCATION", TEMPLATES_SLOT_KIND_LOCATION}, {"PRODUCT", TEMPLATES_SLOT_KIND_PRODUCT}};
     const char *format = jval_word (self->arena, component, "format");
     for (size_t i = 0; format && i < sizeof kinds / sizeof *kinds; i++)
         if (strcasecmp (format, kinds[i].format) == 0)
@@ -135,7 +138,8 @@ static void url_read (shape_t *self, bytes_t button, int64_t index)
     if (!name)
         return;
     bool code = self->category == TEMPLATES_CATEGORY_AUTHENTICATION;
-    templates_slot_t *slot = slot_add (self, TEMPLATES_PART_BUTTON, code ? TEMPLATES_SLOT_KIND_CODE : TEMPLATES_SLOT_KIND_TEXT, 1);
+    templates_slot_t *slot = slot_add (
+        self, TEMPLATES_PART_BUTTON, code ? TEMPLATES_SLOT_KIND_CODE : TEMPLATES_SLOT_KIND_TEXT, 1);
     slot->index = index;
     if (!code)
         slot->prefix = arena_strndup (self->arena, url, (size_t) (strstr (url, "{{") - url));
@@ -146,7 +150,9 @@ static void buttons_read (shape_t *self, bytes_t component)
     static const struct {
         const char *type;
         int32_t kind;
-    } kinds[] = { { "COPY_CODE", TEMPLATES_SLOT_KIND_COUPON_CODE }, { "OTP", TEMPLATES_SLOT_KIND_CODE }, { "MPM", TEMPLATES_SLOT_KIND_PRODUCTS } };
+    } kinds[] = {{"COPY_CODE", TEMPLATES_SLOT_KIND_COUPON_CODE},
+                 {"OTP", TEMPLATES_SLOT_KIND_CODE},
+                 {"MPM", TEMPLATES_SLOT_KIND_PRODUCTS}};
     jval_list_t list = jval_list (component, "buttons");
     bytes_t button;
     for (int64_t index = 0; index < BUTTONS_MAX && jval_next (&list, &button); index++) {
@@ -179,16 +185,15 @@ static const struct {
     const char *type;
     void (*read) (shape_t *self, bytes_t component);
 } readers[] = {
-    { "HEADER", header_read },
-    { "BODY", body_read },
-    { "BUTTONS", buttons_read },
-    { "LIMITED_TIME_OFFER", offer_read },
-    { "CAROUSEL", carousel_read },
+    {"HEADER", header_read},     {"BODY", body_read},
+    {"BUTTONS", buttons_read},   {"LIMITED_TIME_OFFER", offer_read},
+    {"CAROUSEL", carousel_read},
 };
 
 schema_list_t slots_read (arena_t *arena, bytes_t components, int32_t category, int32_t format)
 {
-    shape_t self = { arena, category, format == TEMPLATES_PARAMETER_FORMAT_NAMED, arena_array_of (arena, templates_slot_t, SLOTS_MAX), 0 };
+    shape_t self = {arena, category, format == TEMPLATES_PARAMETER_FORMAT_NAMED,
+                    arena_array_of (arena, templates_slot_t, SLOTS_MAX), 0};
     jval_list_t list = jval_list (components, "");
     bytes_t component;
     while (jval_next (&list, &component)) {
@@ -197,20 +202,23 @@ schema_list_t slots_read (arena_t *arena, bytes_t components, int32_t category, 
             if (strcasecmp (type, readers[i].type) == 0)
                 readers[i].read (&self, component);
     }
-    return (schema_list_t) { self.slots, self.count };
+    return (schema_list_t){self.slots, self.count};
 }
 
 bool template_read (arena_t *arena, bytes_t listed, templates_template_t *out, bytes_t *components)
 {
-    *out = (templates_template_t) {
+    *out = (templates_template_t){
         .provider_id = jval_code (arena, listed, "id"),
         .name = jval_word (arena, listed, "name"),
         .language = jval_word (arena, listed, "language"),
         .category = word_of (&templates_category_enum, arena, listed, "category", 0),
-        .status = word_of (&templates_status_enum, arena, listed, "status", TEMPLATES_STATUS_UNKNOWN),
-        .parameter_format = word_of (&templates_parameter_format_enum, arena, listed, "parameter_format", 0),
+        .status =
+            word_of (&templates_status_enum, arena, listed, "status", TEMPLATES_STATUS_UNKNOWN),
+        .parameter_format =
+            word_of (&templates_parameter_format_enum, arena, listed, "parameter_format", 0),
         .rejected_reason = jval_word (arena, listed, "rejected_reason"),
-        .quality = word_of (&templates_quality_enum, arena, listed, "quality_score.score", TEMPLATES_QUALITY_UNKNOWN),
+        .quality = word_of (&templates_quality_enum, arena, listed, "quality_score.score",
+                            TEMPLATES_QUALITY_UNKNOWN),
     };
     if (!out->provider_id || !out->name || !out->language)
         return false;

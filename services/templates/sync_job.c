@@ -27,7 +27,8 @@ static int reading_load (turn_t *t, job_t *job, reading_t *out)
     if (out->body->result)
         out->result = *out->body->result;
     out->body->result = &out->result;
-    int code = store_get_any (t->txn, &templates_carrier_account_record, out->body->account, t->arena, &out->account);
+    int code = store_get_any (t->txn, &templates_carrier_account_record, out->body->account,
+                              t->arena, &out->account);
     return code == 0 && !id_equal (out->account.sync, out->body->sync) ? E_NOT_FOUND : code;
 }
 
@@ -52,7 +53,7 @@ static int reading_end (turn_t *t, reading_t *self, const sync_ended_t *ended)
     int code = asks_answer (t, &self->body->asks, ended);
     account->sync = id_nil ();
     if (code == 0 && account->again) {
-        account->waiting = (schema_list_t) { 0 };
+        account->waiting = (schema_list_t){0};
         code = sync_begin (t, account, waiting);
     }
     return code ? code : store_put (t->txn, &templates_carrier_account_record, account, NULL);
@@ -61,14 +62,15 @@ static int reading_end (turn_t *t, reading_t *self, const sync_ended_t *ended)
 static int reading_done (turn_t *t, reading_t *self)
 {
     templates_carrier_account_t *account = &self->account;
-    sync_ended_t ended = { .result = self->result };
+    sync_ended_t ended = {.result = self->result};
     bool first = !account->synced_at;
     int code = 0;
     account->failed_at = 0;
     account->error = NULL;
     if (account->deleted)
-        ended = (sync_ended_t) { .code = E_NOT_FOUND, .text = "The account was deleted" };
-    else if (!first || !account->again) /* what is to be read again may be another account's by now */
+        ended = (sync_ended_t){.code = E_NOT_FOUND, .text = "The account was deleted"};
+    else if (!first ||
+             !account->again) /* what is to be read again may be another account's by now */
         account->synced_at = t->now;
     if (first && account->synced_at)
         code = account_synced_tell (t, account);
@@ -80,8 +82,10 @@ static int reading_fail (turn_t *t, reading_t *self, int why, const char *text)
 {
     const templates_settings_t *settings = t->settings;
     templates_carrier_account_t *account = &self->account;
-    int64_t wait = settings->failed_retry < settings->resync ? settings->failed_retry : settings->resync;
-    sync_ended_t ended = { .code = why, .text = arena_strndup (t->arena, text, strnlen (text, TEXT_MAX)) };
+    int64_t wait =
+        settings->failed_retry < settings->resync ? settings->failed_retry : settings->resync;
+    sync_ended_t ended = {.code = why,
+                          .text = arena_strndup (t->arena, text, strnlen (text, TEXT_MAX))};
     account->failed_at = t->now;
     account->error = ended.text;
     if (!account->deleted)
@@ -100,8 +104,9 @@ static bool is_of_the_house (int code)
 
 static int sync_job_begin (turn_t *t, job_t *job, outbound_t *out)
 {
-    reading_t *self = arena_new_of (t->arena, reading_t); /* the body that finish () gets points into it */
-    provider_account_t opened = { 0 };
+    reading_t *self =
+        arena_new_of (t->arena, reading_t); /* the body that finish () gets points into it */
+    provider_account_t opened = {0};
     int code = reading_load (t, job, self);
     out->how = OUT_DROP;
     if (code)
@@ -133,7 +138,8 @@ static int page_take (turn_t *t, bytes_t json, void *context)
     reading_t *reading = self->reading;
     templates_template_t *row = arena_new_of (t->arena, templates_template_t);
     bytes_t listed, components;
-    if (jval_read (t->arena, json, &listed, NULL) || !template_read (t->arena, listed, row, &components))
+    if (jval_read (t->arena, json, &listed, NULL) ||
+        !template_read (t->arena, listed, row, &components))
         return 0;
     self->code = template_take (t, &reading->account, row, components, &reading->result);
     return self->code;
@@ -160,12 +166,13 @@ static bool retry_wait (const turn_t *t, int64_t failures, int64_t *out)
 /* Refused for good: so it is told whoever waits. An account's first reading is tried again all the same: it may just be being set up at Meta. */
 static bool is_final (const reading_t *self, const provider_result_t *result)
 {
-    return result->word == PROVIDER_REFUSED && (self->body->asks.count > 0 || self->account.synced_at);
+    return result->word == PROVIDER_REFUSED &&
+           (self->body->asks.count > 0 || self->account.synced_at);
 }
 
 static int page_failed (turn_t *t, reading_t *self, int why, const outcome_t *outcome)
 {
-    provider_result_t result = { 0 };
+    provider_result_t result = {0};
     int64_t wait = 0;
     const char *text = arena_strdup (t->arena, t->failure.text);
     provider_meta.answer (t, outcome, &result);
@@ -183,7 +190,7 @@ static int page_read (turn_t *t, reading_t *self, const outcome_t *outcome)
 {
     templates_sync_job_t *body = self->body;
     const char *after = NULL;
-    page_t page = { .reading = self };
+    page_t page = {.reading = self};
     int code = provider_meta.templates_read (t, outcome, page_take, &page, &after);
     if (page.code)
         return page.code;
@@ -220,11 +227,17 @@ static int sweep_look (void *context, const void *row)
 
 static int sweep_some (turn_t *t, reading_t *self)
 {
-    sweep_t sweep = { .sync = self->body->sync, .gone = arena_array_of (t->arena, templates_template_t, SWEEP_PAGE) };
-    store_key_t key = { .id = self->account.id };
-    store_page_t page = { .index = "by_account", .keys = &key, .key_count = 1, .after = self->body->swept, .limit = SWEEP_PAGE };
+    sweep_t sweep = {.sync = self->body->sync,
+                     .gone = arena_array_of (t->arena, templates_template_t, SWEEP_PAGE)};
+    store_key_t key = {.id = self->account.id};
+    store_page_t page = {.index = "by_account",
+                         .keys = &key,
+                         .key_count = 1,
+                         .after = self->body->swept,
+                         .limit = SWEEP_PAGE};
     bool more = false;
-    int code = store_list (t->txn, &templates_template_record, &page, t->arena, sweep_look, &sweep, &more);
+    int code =
+        store_list (t->txn, &templates_template_record, &page, t->arena, sweep_look, &sweep, &more);
     for (size_t i = 0; i < sweep.count && code == 0; i++)
         code = template_delete (t, &sweep.gone[i]);
     self->result.deleted += (int64_t) sweep.count;
@@ -242,7 +255,8 @@ static int sync_job_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         return code == E_NOT_FOUND ? 0 : code;
     if (self->account.deleted)
         self->body->stage = TEMPLATES_SYNC_STAGE_SWEEP;
-    return self->body->stage == TEMPLATES_SYNC_STAGE_SWEEP ? sweep_some (t, self) : page_read (t, self, outcome);
+    return self->body->stage == TEMPLATES_SYNC_STAGE_SWEEP ? sweep_some (t, self)
+                                                           : page_read (t, self, outcome);
 }
 
 /* The reading has its own retries. */
@@ -250,10 +264,16 @@ static void sync_job_policy (turn_t *t, id16_t group, job_policy_t *out)
 {
     (void) t;
     (void) group;
-    *out = (job_policy_t) { .width = 1 };
+    *out = (job_policy_t){.width = 1};
 }
 
 const job_kind_t templates_sync_kind = {
-    .name = "sync", .number = 1, .type = &templates_sync_job_type, .repeatable = true, .retry_holds_lane = true,
-    .begin = sync_job_begin, .finish = sync_job_finish, .policy = sync_job_policy,
+    .name = "sync",
+    .number = 1,
+    .type = &templates_sync_job_type,
+    .repeatable = true,
+    .retry_holds_lane = true,
+    .begin = sync_job_begin,
+    .finish = sync_job_finish,
+    .policy = sync_job_policy,
 };

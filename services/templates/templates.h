@@ -14,7 +14,8 @@ int account_open (turn_t *t, const templates_carrier_account_t *row, provider_ac
 int carrier_changed (turn_t *t, const journal_event_t *event, const void *body);
 /* Tell followers whether all templates of the account are known (row->synced_at). Counts row->revision; does not store. */
 int account_synced_tell (turn_t *t, templates_carrier_account_t *row);
-void account_synced_told (const templates_carrier_account_t *row, event_about_t *about, templates_account_synced_t *body);
+void account_synced_told (const templates_carrier_account_t *row, event_about_t *about,
+                          templates_account_synced_t *body);
 
 /* ---- what a template takes (shape.c) ---- */
 
@@ -28,10 +29,12 @@ id16_t template_key (const char *name, const char *language);
 /* ---- templates (template.c) ---- */
 
 /* A template as read from Meta: stored, and told if it changed. Counts in *result. */
-int template_take (turn_t *t, const templates_carrier_account_t *account, templates_template_t *read, bytes_t components, templates_sync_result_t *result);
+int template_take (turn_t *t, const templates_carrier_account_t *account,
+                   templates_template_t *read, bytes_t components, templates_sync_result_t *result);
 /* Meta no longer has it. */
 int template_delete (turn_t *t, templates_template_t *row);
-int template_told (turn_t *t, const templates_template_t *row, event_about_t *about, templates_template_changed_t *body);
+int template_told (turn_t *t, const templates_template_t *row, event_about_t *about,
+                   templates_template_changed_t *body);
 
 /* ---- reading an account (sync.c, sync_job.c) ---- */
 

@@ -9,22 +9,31 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const id16_t org = { { 1 } };
-static const id16_t account = { { 21 } };
+static const id16_t org = {{1}};
+static const id16_t account = {{21}};
 
-#define HELLO "{\"id\":\"1\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"APPROVED\",\"category\":\"UTILITY\",\"components\":[{\"type\":\"BODY\",\"text\":\"Hi {{1}}\"}]}"
-#define PAUSED "{\"id\":\"1\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"PAUSED\",\"category\":\"UTILITY\",\"components\":[{\"type\":\"BODY\",\"text\":\"Hi {{1}}\"}]}"
-#define ORDER "{\"id\":\"2\",\"name\":\"order\",\"language\":\"en\",\"status\":\"APPROVED\",\"components\":[]}"
+#define HELLO \
+    "{\"id\":\"1\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"APPROVED\",\"category\":\"UTILITY\",\"components\":[{\"type\":\"BODY\",\"text\":\"Hi {{1}}\"}]}"
+#define PAUSED \
+    "{\"id\":\"1\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"PAUSED\",\"category\":\"UTILITY\",\"components\":[{\"type\":\"BODY\",\"text\":\"Hi {{1}}\"}]}"
+#define ORDER \
+    "{\"id\":\"2\",\"name\":\"order\",\"language\":\"en\",\"status\":\"APPROVED\",\"components\":[]}"
 
 static int carrier_tell (optest_t *test, uint64_t version, const char *waba, bool deleted)
 {
-    accounts_carrier_secrets_t secrets = { .token = "token" };
+    accounts_carrier_secrets_t secrets = {.token = "token"};
     buf_t clear = buf_in (optest_arena (test)), sealed = buf_in (optest_arena (test));
     schema_pack (&accounts_carrier_secrets_type, &secrets, &clear);
     keyring_seal (optest_keyring (test), account, "carrier account", buf_bytes (&clear), &sealed);
-    accounts_carrier_changed_t body = { .id = account, .org = org, .carrier = ACCOUNTS_CARRIER_META, .name = "main", .base_url = "https://carrier.example/v23.0",
-                                        .waba = waba, .sealed = buf_bytes (&sealed), .deleted = deleted };
-    event_about_t about = { .record = account, .version = version, .org = org };
+    accounts_carrier_changed_t body = {.id = account,
+                                       .org = org,
+                                       .carrier = ACCOUNTS_CARRIER_META,
+                                       .name = "main",
+                                       .base_url = "https://carrier.example/v23.0",
+                                       .waba = waba,
+                                       .sealed = buf_bytes (&sealed),
+                                       .deleted = deleted};
+    event_about_t about = {.record = account, .version = version, .org = org};
     return optest_follow (test, &accounts_carrier_changed_event, &about, &body, NULL);
 }
 
@@ -48,8 +57,15 @@ static void page (optest_t *test, const char *items, const char *after)
 {
     outward_t *outward = optest_job (test);
     assert_non_null (outward);
-    const char *paging = after ? arena_printf (optest_arena (test), ",\"paging\":{\"cursors\":{\"after\":\"%s\"},\"next\":\"https://x\"}", after) : "";
-    assert_int_equal (optest_job_answered (test, outward, 200, arena_printf (optest_arena (test), "{\"data\":[%s]%s}", items, paging)), 0);
+    const char *paging =
+        after ? arena_printf (optest_arena (test),
+                              ",\"paging\":{\"cursors\":{\"after\":\"%s\"},\"next\":\"https://x\"}",
+                              after)
+              : "";
+    assert_int_equal (optest_job_answered (
+                          test, outward, 200,
+                          arena_printf (optest_arena (test), "{\"data\":[%s]%s}", items, paging)),
+                      0);
 }
 
 /* What the journal told since *sequence, as words. */
@@ -63,9 +79,11 @@ static const char *story (optest_t *test, uint64_t *sequence)
         templates_account_synced_t synced;
         *sequence = (uint64_t) events[i].sequence;
         if (optest_event_body (test, &events[i], &templates_template_changed_event, &changed) == 0)
-            buf_printf (&out, "%s:%s/%d v%d ", changed.name, schema_enum_word (&templates_status_enum, changed.status), (int) changed.slots.count,
-                        (int) events[i].version);
-        else if (optest_event_body (test, &events[i], &templates_account_synced_event, &synced) == 0)
+            buf_printf (&out, "%s:%s/%d v%d ", changed.name,
+                        schema_enum_word (&templates_status_enum, changed.status),
+                        (int) changed.slots.count, (int) events[i].version);
+        else if (optest_event_body (test, &events[i], &templates_account_synced_event, &synced) ==
+                 0)
             buf_printf (&out, "%s ", synced.at ? "synced" : "forgotten");
     }
     return buf_text (&out);
@@ -78,27 +96,33 @@ static void test_an_account_is_read_page_by_page (void **state)
     outward_t *first = optest_job (test);
     assert_non_null (first);
     assert_int_equal (first->out.how, OUT_HTTP);
-    assert_non_null (strstr (first->out.request.url, "https://carrier.example/v23.0/waba1/message_templates?"));
+    assert_non_null (
+        strstr (first->out.request.url, "https://carrier.example/v23.0/waba1/message_templates?"));
     assert_string_equal (first->out.request.headers[0], "Authorization: Bearer token");
-    assert_int_equal (optest_job_answered (test, first, 200, "{\"data\":[" HELLO "],\"paging\":{\"cursors\":{\"after\":\"c1\"},\"next\":\"https://x\"}}"), 0);
+    assert_int_equal (optest_job_answered (
+                          test, first, 200,
+                          "{\"data\":[" HELLO
+                          "],\"paging\":{\"cursors\":{\"after\":\"c1\"},\"next\":\"https://x\"}}"),
+                      0);
     outward_t *second = optest_job (test);
     assert_non_null (second);
     assert_non_null (strstr (second->out.request.url, "after=c1"));
-    assert_int_equal (optest_job_answered (test, second, 200, "{\"data\":[" ORDER ",5,{\"id\":\"3\"}]}"), 0);
+    assert_int_equal (
+        optest_job_answered (test, second, 200, "{\"data\":[" ORDER ",5,{\"id\":\"3\"}]}"), 0);
     assert_null (optest_job (test));
     assert_string_equal (story (test, &at), "hello:approved/1 v1 order:approved/0 v1 synced ");
 }
 
-static envelope_t operator (void)
+static envelope_t operator(void)
 {
-    return (envelope_t) { .principal = PRINCIPAL_CLI };
+    return (envelope_t){.principal = PRINCIPAL_CLI};
 }
 
 static int sync_ask (optest_t *test, optest_put_t **put)
 {
-    templates_sync_in_t in = { .account = account };
-    templates_sync_result_t out = { 0 };
-    envelope_t header = operator ();
+    templates_sync_in_t in = {.account = account};
+    templates_sync_result_t out = {0};
+    envelope_t header = operator();
     int code = optest_ask (test, "sync", &header, &in, &out, NULL);
     *put = optest_last (test);
     return code;
@@ -109,7 +133,7 @@ static void test_changes_and_what_is_gone (void **state)
     optest_t *test = *state;
     uint64_t at = 0;
     optest_put_t *put = NULL;
-    templates_sync_result_t out = { 0 };
+    templates_sync_result_t out = {0};
     page (test, HELLO "," ORDER, NULL);
     story (test, &at);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
@@ -135,14 +159,18 @@ static void test_a_name_listed_twice_is_the_approved_one (void **state)
 {
     optest_t *test = *state;
     uint64_t at = 0;
-    page (test, HELLO ",{\"id\":\"9\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"PENDING_DELETION\",\"components\":[]}", NULL);
+    page (
+        test,
+        HELLO
+        ",{\"id\":\"9\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"PENDING_DELETION\",\"components\":[]}",
+        NULL);
     assert_string_equal (story (test, &at), "hello:approved/1 v1 synced ");
 }
 
 static int news_tell (optest_t *test)
 {
-    messaging_template_news_t news = { .account = account, .org = org, .template_id = "1" };
-    event_about_t about = { .record = account, .version = 1, .org = org };
+    messaging_template_news_t news = {.account = account, .org = org, .template_id = "1"};
+    event_about_t about = {.record = account, .version = 1, .org = org};
     return optest_follow (test, &messaging_template_news_event, &about, &news, NULL);
 }
 
@@ -170,7 +198,7 @@ static void test_who_asks_meanwhile_waits_for_the_next_reading (void **state)
 {
     optest_t *test = *state;
     optest_put_t *put = NULL;
-    templates_sync_result_t out = { 0 };
+    templates_sync_result_t out = {0};
     outward_t *first = optest_job (test);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
     assert_int_equal (optest_job_answered (test, first, 200, "{\"data\":[" HELLO "]}"), 0);
@@ -183,9 +211,9 @@ static void test_who_asks_meanwhile_waits_for_the_next_reading (void **state)
 
 static const templates_account_info_t *account_show (optest_t *test)
 {
-    templates_accounts_in_t in = { 0 };
-    templates_accounts_out_t out = { 0 };
-    envelope_t header = operator ();
+    templates_accounts_in_t in = {0};
+    templates_accounts_out_t out = {0};
+    envelope_t header = operator();
     assert_int_equal (optest_ask (test, "accounts", &header, &in, &out, NULL), 0);
     return out.accounts.count ? out.accounts.items : NULL;
 }
@@ -195,9 +223,9 @@ static void test_a_page_is_asked_for_again (void **state)
     optest_t *test = *state;
     optest_put_t *put = NULL;
     uint64_t at = 0;
-    templates_sync_result_t out = { 0 };
-    failure_t failure = { 0 };
-    static const int64_t waits[] = { 1000, 5000, 15000 };
+    templates_sync_result_t out = {0};
+    failure_t failure = {0};
+    static const int64_t waits[] = {1000, 5000, 15000};
     page (test, HELLO, NULL);
     story (test, &at);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
@@ -208,7 +236,7 @@ static void test_a_page_is_asked_for_again (void **state)
         assert_null (optest_job (test));
         assert_int_equal (optest_advance (test, waits[i]), 0);
     }
-    outcome_t lost = { .stage = FETCH_NOT_SENT, .code = E_UNAVAILABLE };
+    outcome_t lost = {.stage = FETCH_NOT_SENT, .code = E_UNAVAILABLE};
     assert_int_equal (optest_job_done (test, optest_job (test), &lost), 0);
     assert_int_equal (optest_take (test, put, &out, &failure), E_META_API_UNAVAILABLE);
     assert_string_equal (story (test, &at), ""); /* nothing is deleted */
@@ -224,12 +252,15 @@ static void test_a_refusal_is_not_asked_again (void **state)
 {
     optest_t *test = *state;
     optest_put_t *put = NULL;
-    templates_sync_result_t out = { 0 };
-    failure_t failure = { 0 };
+    templates_sync_result_t out = {0};
+    failure_t failure = {0};
     page (test, HELLO, NULL);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
-    assert_int_equal (optest_job_answered (test, optest_job (test), 401,
-                                           "{\"error\":{\"message\":\"Token expired\",\"type\":\"OAuthException\",\"code\":190,\"fbtrace_id\":\"x\"}}"), 0);
+    assert_int_equal (
+        optest_job_answered (
+            test, optest_job (test), 401,
+            "{\"error\":{\"message\":\"Token expired\",\"type\":\"OAuthException\",\"code\":190,\"fbtrace_id\":\"x\"}}"),
+        0);
     assert_int_not_equal (optest_take (test, put, &out, &failure), 0);
     assert_non_null (strstr (failure.text, "Token expired"));
     assert_null (optest_job (test));
@@ -240,7 +271,10 @@ static void test_a_first_reading_that_is_refused_is_tried_again (void **state)
 {
     optest_t *test = *state;
     uint64_t at = 0;
-    assert_int_equal (optest_job_answered (test, optest_job (test), 400, "{\"error\":{\"message\":\"Unsupported get request\",\"code\":100}}"), 0);
+    assert_int_equal (
+        optest_job_answered (test, optest_job (test), 400,
+                             "{\"error\":{\"message\":\"Unsupported get request\",\"code\":100}}"),
+        0);
     assert_null (optest_job (test));
     assert_int_equal (optest_advance (test, 1000), 0);
     page (test, HELLO, NULL);
@@ -275,7 +309,8 @@ static void test_another_account_at_meta (void **state)
     story (test, &at);
     assert_int_equal (carrier_tell (test, 2, "waba2", false), 0);
     page (test, ORDER, NULL);
-    assert_string_equal (story (test, &at), "forgotten order:approved/0 v1 hello:deleted/1 v2 synced ");
+    assert_string_equal (story (test, &at),
+                         "forgotten order:approved/0 v1 hello:deleted/1 v2 synced ");
     assert_int_equal (carrier_tell (test, 2, "waba3", false), 0); /* told again */
     assert_null (optest_job (test));
 }
@@ -302,19 +337,20 @@ static void test_deleted_while_it_is_read (void **state)
 {
     optest_t *test = *state;
     optest_put_t *put = NULL;
-    templates_sync_result_t out = { 0 };
+    templates_sync_result_t out = {0};
     page (test, HELLO, NULL);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
     outward_t *outward = optest_job (test);
     assert_int_equal (carrier_tell (test, 2, "waba1", true), 0);
     assert_int_equal (optest_job_answered (test, outward, 200, "{\"data\":[" HELLO "]}"), 0);
     assert_int_equal (optest_take (test, put, &out, NULL), E_NOT_FOUND);
-    templates_list_in_t in = { .deleted = true };
-    templates_list_out_t list = { 0 };
-    envelope_t header = operator ();
+    templates_list_in_t in = {.deleted = true};
+    templates_list_out_t list = {0};
+    envelope_t header = operator();
     assert_int_equal (optest_ask (test, "list", &header, &in, &list, NULL), 0);
     assert_int_equal (list.templates.count, 1);
-    assert_int_equal (((templates_template_info_t *) list.templates.items)[0].status, TEMPLATES_STATUS_DELETED);
+    assert_int_equal (((templates_template_info_t *) list.templates.items)[0].status,
+                      TEMPLATES_STATUS_DELETED);
 }
 
 static void test_a_reading_survives_its_process (void **state)
@@ -335,26 +371,26 @@ static void test_lists_and_shows (void **state)
 {
     optest_t *test = *state;
     page (test, HELLO "," ORDER, NULL);
-    envelope_t header = operator ();
-    templates_list_in_t in = { .account = account, .limit = 1 };
-    templates_list_out_t out = { 0 };
+    envelope_t header = operator();
+    templates_list_in_t in = {.account = account, .limit = 1};
+    templates_list_out_t out = {0};
     assert_int_equal (optest_ask (test, "list", &header, &in, &out, NULL), 0);
     assert_int_equal (out.templates.count, 1);
     assert_true (out.more);
-    in = (templates_list_in_t) { .after = out.last };
-    header = operator ();
+    in = (templates_list_in_t){.after = out.last};
+    header = operator();
     assert_int_equal (optest_ask (test, "list", &header, &in, &out, NULL), 0);
     assert_int_equal (out.templates.count, 1);
     assert_false (out.more);
     const templates_template_info_t *order = out.templates.items;
     assert_string_equal (order->name, "order");
-    templates_show_in_t which = { .id = order->id };
-    templates_template_info_t shown = { 0 };
-    header = operator ();
+    templates_show_in_t which = {.id = order->id};
+    templates_template_info_t shown = {0};
+    header = operator();
     assert_int_equal (optest_ask (test, "show", &header, &which, &shown, NULL), 0);
     assert_int_equal (shown.components.size, 1); /* [] */
     which.id = account;
-    header = operator ();
+    header = operator();
     assert_int_equal (optest_ask (test, "show", &header, &which, &shown, NULL), E_NOT_FOUND);
 }
 

@@ -63,7 +63,8 @@ static cJSON *slots_json (const schema_list_t *slots)
         word_add (row, "kind", &templates_slot_kind_enum, all[i].kind);
         cJSON_AddNumberToObject (row, "count", (double) all[i].count);
         if (all[i].names.count)
-            cJSON_AddItemToObject (row, "names", cJSON_CreateStringArray (names, (int) all[i].names.count));
+            cJSON_AddItemToObject (row, "names",
+                                   cJSON_CreateStringArray (names, (int) all[i].names.count));
         text_add (row, "prefix", all[i].prefix);
         cJSON_AddItemToArray (list, row);
     }
@@ -124,7 +125,8 @@ static const char *slots_text (arena_t *arena, const schema_list_t *slots)
     const templates_slot_t *all = slots->items;
     buf_t out = buf_in (arena);
     for (size_t i = 0; i < slots->count; i++) {
-        buf_printf (&out, "%s%s", i ? ", " : "", schema_enum_word (&templates_part_enum, all[i].part));
+        buf_printf (&out, "%s%s", i ? ", " : "",
+                    schema_enum_word (&templates_part_enum, all[i].part));
         if (all[i].part == TEMPLATES_PART_BUTTON)
             buf_printf (&out, "[%d]", (int) all[i].index);
         buf_printf (&out, " %d %s", (int) all[i].count,
@@ -138,7 +140,8 @@ static void template_line (arena_t *arena, const templates_template_info_t *info
     char id[SPELLING_SIZE];
     spelling_write (NULL, false, info->id, id);
     printf ("%s  %-32s %-6s %-16s %s\n", id, info->name, info->language,
-            schema_enum_word (&templates_status_enum, info->status), slots_text (arena, &info->slots));
+            schema_enum_word (&templates_status_enum, info->status),
+            slots_text (arena, &info->slots));
 }
 
 static void account_line (const templates_account_info_t *info)
@@ -221,7 +224,8 @@ static int show (const templates_t *self, const char *text, failure_t *failure)
     templates_template_info_t out = {0};
     if (!spelling_read (text, &in.id))
         return failure_set (failure, E_BAD_REQUEST, "", "'%s' is no id", text);
-    int rc = client_ask (self->client, "templates.show", NULL, &in, &out, self->arena, ASK_MS, failure);
+    int rc =
+        client_ask (self->client, "templates.show", NULL, &in, &out, self->arena, ASK_MS, failure);
     if (rc)
         return rc;
     cJSON *json = template_json (&out);
@@ -238,7 +242,8 @@ static int sync_one (const templates_t *self, const templates_account_info_t *ac
     char id[SPELLING_SIZE];
     templates_sync_in_t in = {.account = account->id};
     templates_sync_result_t out = {0};
-    int rc = client_ask (self->client, "templates.sync", NULL, &in, &out, self->arena, SYNC_MS, failure);
+    int rc =
+        client_ask (self->client, "templates.sync", NULL, &in, &out, self->arena, SYNC_MS, failure);
     if (rc)
         return rc;
     spelling_write (NULL, false, account->id, id);
@@ -302,15 +307,17 @@ int cmd_templates (int argc, char **argv)
     templates_t self = {.data = "./var"};
     const cli_option_t options[] = {
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
-        {"--account", "ID", "list, sync: of this carrier account only", CLI_TEXT, &self.account, 0, 0},
+        {"--account", "ID", "list, sync: of this carrier account only", CLI_TEXT, &self.account, 0,
+         0},
         {"--deleted", NULL, "list: also those that are gone", CLI_SWITCH, &self.deleted, 0, 0},
-        {"--json", NULL, "list: {accounts, templates}; sync: an array; show: on one line", CLI_SWITCH,
-         &self.json, 0, 0},
+        {"--json", NULL, "list: {accounts, templates}; sync: an array; show: on one line",
+         CLI_SWITCH, &self.json, 0, 0},
     };
     cli_form_t form = {
         .command = "templates",
-        .about = "WhatsApp's message templates as Meta has them, and what a send of each must give. `sync` reads them now; else they are\n"
-                 "read when an account is connected, when Meta says that one changed, and every hour.",
+        .about =
+            "WhatsApp's message templates as Meta has them, and what a send of each must give. `sync` reads them now; else they are\n"
+            "read when an account is connected, when Meta says that one changed, and every hour.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "list|sync|show ID",
@@ -322,7 +329,8 @@ int cmd_templates (int argc, char **argv)
         return rc;
     const char *verb = form.given.items[0];
     bool shows = !strcmp (verb, "show");
-    if ((!shows && strcmp (verb, "list") && strcmp (verb, "sync")) || form.given.count != (shows ? 2 : 1))
+    if ((!shows && strcmp (verb, "list") && strcmp (verb, "sync")) ||
+        form.given.count != (shows ? 2 : 1))
         return cli_fail (EX_USAGE, "templates: list, sync, or show ID");
     failure_t failure = {0};
     rc = run (&self, &form, &failure);
