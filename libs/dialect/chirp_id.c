@@ -47,7 +47,8 @@ int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *
 {
     size_t head = head_length (text, length);
     bool said = false;
-    if (head == 0 && length > 0 && strcmp (prefix, "med") == 0) { /* any text may name a file; ours do so in one way only */
+    if (head == 0 && length > 0 &&
+        strcmp (prefix, "med") == 0) { /* any text may name a file; ours do so in one way only */
         memset (out, 0xFF, sizeof *out);
         return 1;
     }

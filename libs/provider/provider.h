@@ -12,34 +12,35 @@
 typedef struct provider_account {
     id16_t id;
     id16_t org;
-    int32_t carrier;           /* ACCOUNTS_CARRIER_ */
-    const char *base_url;      /* "https://graph.facebook.com/v23.0", "https://api.telnyx.com/v2"; no slash at its end */
-    const char *token;         /* Meta's access token, Telnyx's API key */
-    const char *app_secret;    /* Meta: signs callbacks */
-    const char *verify_token;  /* Meta: the handshake's */
-    const char *public_key;    /* Telnyx: base64 of the Ed25519 key that signs callbacks */
-    const char *waba;          /* Meta: WhatsApp Business Account id */
-    const char *profile;       /* Telnyx: messaging profile id; NULL if none */
-    const char *callback_url;  /* where this account's callbacks come in */
+    int32_t carrier; /* ACCOUNTS_CARRIER_ */
+    const char *
+        base_url; /* "https://graph.facebook.com/v23.0", "https://api.telnyx.com/v2"; no slash at its end */
+    const char *token;        /* Meta's access token, Telnyx's API key */
+    const char *app_secret;   /* Meta: signs callbacks */
+    const char *verify_token; /* Meta: the handshake's */
+    const char *public_key;   /* Telnyx: base64 of the Ed25519 key that signs callbacks */
+    const char *waba;         /* Meta: WhatsApp Business Account id */
+    const char *profile;      /* Telnyx: messaging profile id; NULL if none */
+    const char *callback_url; /* where this account's callbacks come in */
 } provider_account_t;
 
 typedef struct provider_message {
-    id16_t token;          /* the recipient's id: carriers echo it in their callbacks */
+    id16_t token; /* the recipient's id: carriers echo it in their callbacks */
     id16_t number;
     id16_t org;
     bool whatsapp;
-    int32_t kind;          /* MESSAGING_KIND_ */
+    int32_t kind; /* MESSAGING_KIND_ */
     const char *from;
     const char *to;
-    const char *text;      /* NULL if none */
+    const char *text; /* NULL if none */
     const char *subject;
-    const messaging_body_t *body;        /* everything beside text; NULL if none */
-    const char *const *media_urls;       /* MMS */
+    const messaging_body_t *body;  /* everything beside text; NULL if none */
+    const char *const *media_urls; /* MMS */
     size_t media_url_count;
-    const char *reply_to;                /* the carrier's id of the message quoted, or NULL */
-    const provider_account_t *account;   /* NULL for loopback */
-    const char *number_ref;              /* Meta: phone number id; Telnyx: unused */
-    uint32_t delay_ms;     /* loopback: how long the carrier takes */
+    const char *reply_to;              /* the carrier's id of the message quoted, or NULL */
+    const provider_account_t *account; /* NULL for loopback */
+    const char *number_ref;            /* Meta: phone number id; Telnyx: unused */
+    uint32_t delay_ms;                 /* loopback: how long the carrier takes */
 } provider_message_t;
 
 typedef enum provider_word {
@@ -51,11 +52,11 @@ typedef enum provider_word {
 
 /* A carrier's error in both tongues. */
 typedef struct provider_fault {
-    int code;             /* E_ code of the house */
-    const char *source;   /* "meta" or "telnyx" */
-    const char *native;   /* "40008", "131026" */
-    const char *title;    /* the carrier's words, shortened */
-    const char *text;     /* ours */
+    int code;           /* E_ code of the house */
+    const char *source; /* "meta" or "telnyx" */
+    const char *native; /* "40008", "131026" */
+    const char *title;  /* the carrier's words, shortened */
+    const char *text;   /* ours */
 } provider_fault_t;
 
 typedef struct provider_result {
@@ -69,41 +70,48 @@ typedef struct provider_result {
 } provider_result_t;
 
 typedef enum provider_news {
-    NEWS_SENT = 1, NEWS_DELIVERED, NEWS_READ, NEWS_FAILED, NEWS_INBOUND, NEWS_TEMPLATE
+    NEWS_SENT = 1,
+    NEWS_DELIVERED,
+    NEWS_READ,
+    NEWS_FAILED,
+    NEWS_INBOUND,
+    NEWS_TEMPLATE
 } provider_news_t;
 
 /* One thing that a callback says. Strings live in the arena given. */
 typedef struct provider_event {
     provider_news_t news;
     const char *provider_id;
-    id16_t token;          /* nil if the carrier did not echo it */
-    int64_t at;            /* Unix ms, the carrier's time */
+    id16_t token; /* nil if the carrier did not echo it */
+    int64_t at;   /* Unix ms, the carrier's time */
     const provider_fault_t *fault;
-    const char *native_text;  /* the carrier's own words of a failure, NULL = the fault's title */
+    const char *native_text; /* the carrier's own words of a failure, NULL = the fault's title */
     const char *fbtrace_id;
-    bool whatsapp;         /* NEWS_INBOUND, from here on */
-    id16_t org;            /* loopback says these two; others give number_ref */
+    bool whatsapp; /* NEWS_INBOUND, from here on */
+    id16_t org;    /* loopback says these two; others give number_ref */
     id16_t number;
-    const char *number_ref;/* Meta: phone number id; Telnyx: our number, E.164 */
-    int32_t kind;          /* MESSAGING_KIND_ */
+    const char *number_ref; /* Meta: phone number id; Telnyx: our number, E.164 */
+    int32_t kind;           /* MESSAGING_KIND_ */
     const char *from;
     const char *to;
     const char *text;
     const char *subject;
     const messaging_body_t *body;
     const char *contact_name;
-    int32_t source;           /* MESSAGING_SOURCE_; 0 = the carrier's own interface */
-    const char *autoresponse; /* Telnyx: it took the text for a keyword and answered itself: "STOP", "START", "HELP"; else NULL */
-    const char *template_id;  /* NEWS_TEMPLATE: a template's status or content changed at the carrier */
+    int32_t source; /* MESSAGING_SOURCE_; 0 = the carrier's own interface */
+    const char *
+        autoresponse; /* Telnyx: it took the text for a keyword and answered itself: "STOP", "START", "HELP"; else NULL */
+    const char
+        *template_id; /* NEWS_TEMPLATE: a template's status or content changed at the carrier */
 } provider_event_t;
 
 /* An HTTP request of a carrier, as it came. */
 typedef struct provider_callback {
     const char *method;
-    schema_map_t query;    /* decoded */
-    schema_map_t headers;  /* names in lower case */
-    bytes_t body;          /* raw */
-    int64_t now;           /* Unix ms */
+    schema_map_t query;   /* decoded */
+    schema_map_t headers; /* names in lower case */
+    bytes_t body;         /* raw */
+    int64_t now;          /* Unix ms */
 } provider_callback_t;
 
 /* What to answer to it, and whether its body is to be stored and acted on. */
@@ -111,8 +119,8 @@ typedef struct provider_verdict {
     int status;
     const char *content_type;
     const char *answer;
-    bool take;             /* verified: store and process */
-    const char *reason;    /* why not; for the log, metrics and explain */
+    bool take;          /* verified: store and process */
+    const char *reason; /* why not; for the log, metrics and explain */
 } provider_verdict_t;
 
 typedef struct provider {
@@ -121,23 +129,31 @@ typedef struct provider {
     int (*send) (turn_t *t, const provider_message_t *message, outbound_t *out);
     void (*answer) (turn_t *t, const outcome_t *outcome, provider_result_t *out);
     /* Raw bytes to events: `each` is called for every one; E_BAD_REQUEST if the bytes are not the carrier's. One bad item in a batch is skipped, not the rest. */
-    int (*parse) (turn_t *t, bytes_t raw, int (*each) (turn_t *t, const provider_event_t *event, void *context), void *context);
+    int (*parse) (turn_t *t, bytes_t raw,
+                  int (*each) (turn_t *t, const provider_event_t *event, void *context),
+                  void *context);
     /* NULL where the carrier has no such thing, from here on. */
-    int (*verify) (turn_t *t, const provider_account_t *account, const provider_callback_t *callback, provider_verdict_t *out);
+    int (*verify) (turn_t *t, const provider_account_t *account,
+                   const provider_callback_t *callback, provider_verdict_t *out);
     /* Mark an inbound message read, with or without typing. Its outcome goes through `answer` (PROVIDER_ACCEPTED = done). */
-    int (*mark_read) (turn_t *t, const provider_account_t *account, const char *number_ref, const char *provider_id, bool typing,
-                      outbound_t *out);
+    int (*mark_read) (turn_t *t, const provider_account_t *account, const char *number_ref,
+                      const char *provider_id, bool typing, outbound_t *out);
     /* Hand a file of ours (path in the blob folder) to the carrier; media_uploaded gives its id there. */
-    int (*media_upload) (turn_t *t, const provider_account_t *account, const char *number_ref, const char *path, uint64_t size,
-                         const char *mime_type, const char *filename, outbound_t *out);
+    int (*media_upload) (turn_t *t, const provider_account_t *account, const char *number_ref,
+                         const char *path, uint64_t size, const char *mime_type,
+                         const char *filename, outbound_t *out);
     const char *(*media_uploaded) (turn_t *t, const outcome_t *outcome, provider_result_t *result);
     /* Where a file of the carrier can be fetched (NULL if its callback says the URL itself), and the fetch of it. */
-    int (*media_locate) (turn_t *t, const provider_account_t *account, const char *provider_id, outbound_t *out);
+    int (*media_locate) (turn_t *t, const provider_account_t *account, const char *provider_id,
+                         outbound_t *out);
     const char *(*media_located) (turn_t *t, const outcome_t *outcome);
-    int (*media_fetch) (turn_t *t, const provider_account_t *account, const char *url, outbound_t *out);
+    int (*media_fetch) (turn_t *t, const provider_account_t *account, const char *url,
+                        outbound_t *out);
     /* A page of the account's templates; `after` NULL = the first. templates_read calls `each` with one template as Meta's JSON bytes. */
-    int (*templates_list) (turn_t *t, const provider_account_t *account, const char *after, outbound_t *out);
-    int (*templates_read) (turn_t *t, const outcome_t *outcome, int (*each) (turn_t *t, bytes_t json, void *context), void *context,
+    int (*templates_list) (turn_t *t, const provider_account_t *account, const char *after,
+                           outbound_t *out);
+    int (*templates_read) (turn_t *t, const outcome_t *outcome,
+                           int (*each) (turn_t *t, bytes_t json, void *context), void *context,
                            const char **after);
 } provider_t;
 

@@ -14,19 +14,19 @@ static void test_faults_map (void **state)
         const char *native;
         int want;
     } rows[] = {
-        { false, "40008", E_MESSAGE_UNDELIVERABLE },
-        { false, "40001", E_INVALID_PHONE_NUMBER },
-        { false, "40013", E_PHONE_NUMBER_NOT_ASSIGNED },
-        { false, "40011", E_CARRIER_RATE_LIMITED },
-        { false, "49999", E_MESSAGE_UNDELIVERABLE },
-        { false, "10007", E_TELNYX_API_ERROR },
-        { false, "503", E_TELNYX_API_UNAVAILABLE },
-        { false, "", E_TELNYX_API_ERROR },
-        { true, "131026", E_MESSAGE_UNDELIVERABLE },
-        { true, "131047", E_CONVERSATION_WINDOW_EXPIRED },
-        { true, "368", E_ACCOUNT_RESTRICTED },
-        { true, "131056", E_WHATSAPP_RATE_LIMITED },
-        { true, "999999", E_META_API_ERROR },
+        {false, "40008", E_MESSAGE_UNDELIVERABLE},
+        {false, "40001", E_INVALID_PHONE_NUMBER},
+        {false, "40013", E_PHONE_NUMBER_NOT_ASSIGNED},
+        {false, "40011", E_CARRIER_RATE_LIMITED},
+        {false, "49999", E_MESSAGE_UNDELIVERABLE},
+        {false, "10007", E_TELNYX_API_ERROR},
+        {false, "503", E_TELNYX_API_UNAVAILABLE},
+        {false, "", E_TELNYX_API_ERROR},
+        {true, "131026", E_MESSAGE_UNDELIVERABLE},
+        {true, "131047", E_CONVERSATION_WINDOW_EXPIRED},
+        {true, "368", E_ACCOUNT_RESTRICTED},
+        {true, "131056", E_WHATSAPP_RATE_LIMITED},
+        {true, "999999", E_META_API_ERROR},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const provider_fault_t *fault = provider_fault (rows[i].whatsapp, rows[i].native);
@@ -55,7 +55,8 @@ static void test_every_fault_has_a_number (void **state)
 static void test_other_numbers_are_delivered (void **state)
 {
     (void) state;
-    static const char *const numbers[] = { "+15551234567", "+999", "+9991", "+99917", "+99999999", "+99930009", "" };
+    static const char *const numbers[] = {"+15551234567", "+999",      "+9991", "+99917",
+                                          "+99999999",    "+99930009", ""};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         assert_int_equal (loopback_rule (false, numbers[i]).magic, MAGIC_NONE);
         assert_int_equal (loopback_rule (true, numbers[i]).magic, MAGIC_NONE);

@@ -105,11 +105,13 @@ typedef struct schema_field {
     const schema_enum_t *enumeration; /* SK_ENUM, SK_LIST of SK_ENUM */
     const char *prefix;               /* SK_ID: "msg_sms"; NULL = plain UUID */
     const char *constant;             /* SK_CONST: JSON text; else default as JSON text or NULL */
-    const char *null_as; /* JSON text that null stands for in JSON input; NULL = null is as if absent */
-    uint32_t test_at;    /* SK_ID: offset of the struct's bool NAME_test, which takes the mode that the id was
+    const char
+        *null_as; /* JSON text that null stands for in JSON input; NULL = null is as if absent */
+    uint32_t
+        test_at; /* SK_ID: offset of the struct's bool NAME_test, which takes the mode that the id was
                           * spelled in; 0 = there is none */
-    int64_t min;                      /* value, code points, or items */
-    int64_t max;                      /* INT64_MAX = no limit */
+    int64_t min;                /* value, code points, or items */
+    int64_t max;                /* INT64_MAX = no limit */
     int64_t item_min, item_max; /* the same of a list's items; item_max also of a map's values */
 } schema_field_t;
 
@@ -147,9 +149,9 @@ typedef struct schema_ctx {
      * 2 = not of the form. `test` is what the text said: it comes in as the context's and is left so where a prefix has no modes. */
     int (*id_read) (const char *prefix, const char *text, size_t length, id16_t *out, bool *test);
     void (*id_write) (const char *prefix, bool test, id16_t id, char out[64]);
-    bool test;   /* mode of the caller's app: ids of the other mode read as 1 above */
+    bool test;     /* mode of the caller's app: ids of the other mode read as 1 above */
     bool any_test; /* the caller has apps of both modes: ids of either are read */
-    bool reveal; /* show SF_PERSONAL */
+    bool reveal;   /* show SF_PERSONAL */
     bool mask; /* mask SF_SECRET and (unless reveal) SF_PERSONAL; off for real answers to clients */
 } schema_ctx_t;
 
@@ -335,16 +337,17 @@ typedef struct schema_public {
     const char *method;
     const char *path; /* "/v1/webhooks/{webhookId}" */
     http_auth_t auth;
-    bool test_only;                  /* live keys: E_TEST_APP_REQUIRED */
-    const char *bucket;              /* rate-limit bucket */
-    const schema_op_t *op;           /* core op (in, out, deadline; no handler) */
-    const schema_type_t *path_view;  /* fields of path parameters over op->in, or NULL */
-    const schema_type_t *query_view; /* or NULL */
+    bool test_only;                   /* live keys: E_TEST_APP_REQUIRED */
+    const char *bucket;               /* rate-limit bucket */
+    const schema_op_t *op;            /* core op (in, out, deadline; no handler) */
+    const schema_type_t *path_view;   /* fields of path parameters over op->in, or NULL */
+    const schema_type_t *query_view;  /* or NULL */
     const schema_type_t *header_view; /* fields of request headers over op->in, or NULL */
-    const schema_type_t *body_view;  /* or NULL: no body is read */
+    const schema_type_t *body_view;   /* or NULL: no body is read */
     bool body_optional;
-    const char *upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
-    int status;                       /* of success */
+    const char *
+        upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
+    int status; /* of success */
     const schema_type_t *answer_view; /* over op->out */
     const schema_fixed_t
         *fixed; /* what the operation says itself: apply with schema_fixed_apply after reading */
@@ -354,7 +357,8 @@ typedef struct schema_public {
     const schema_pairing_t
         *ensure_map; /* of the same kind, after schema_copy_same: schema_copy_field */
     size_t ensure_map_count;
-    const schema_op_t *const *also; /* ops to ask after it, `in` filled as of ensure; what they answer fills op->out */
+    const schema_op_t *const
+        *also; /* ops to ask after it, `in` filled as of ensure; what they answer fills op->out */
     size_t also_count;
 } schema_public_t;
 

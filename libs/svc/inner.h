@@ -20,15 +20,17 @@
 #include "svc/svc.h"
 
 enum {
-    TURN_ITEMS = 256,          /* most items of one turn */
-    TURN_ROWS = 2000,          /* most rows that trimming takes in one turn */
-    LANES_MOST = 128,          /* jobs claimed in one turn */
-    SETTLE_MS = 1000,          /* longest wait for followers; the lease of cached keys */
-    FOLLOWER_LIVE_MS = 2000,   /* who asked within counts as there */
-    FOLLOW_WAIT_MS = 1000,     /* long poll of followers */
-    FOLLOW_TRIES = 3,          /* then an event that fails goes to quarantine */
-    TWIN_MS = 5000,            /* a twin of a running keyed request waits so long */
-    ASK_MEMORY = 24 << 20,     /* arena of an ask, which takes what it needs: a carrier's batch of 3 MB needs about 14 */
+    TURN_ITEMS = 256,        /* most items of one turn */
+    TURN_ROWS = 2000,        /* most rows that trimming takes in one turn */
+    LANES_MOST = 128,        /* jobs claimed in one turn */
+    SETTLE_MS = 1000,        /* longest wait for followers; the lease of cached keys */
+    FOLLOWER_LIVE_MS = 2000, /* who asked within counts as there */
+    FOLLOW_WAIT_MS = 1000,   /* long poll of followers */
+    FOLLOW_TRIES = 3,        /* then an event that fails goes to quarantine */
+    TWIN_MS = 5000,          /* a twin of a running keyed request waits so long */
+    ASK_MEMORY =
+        24
+        << 20, /* arena of an ask, which takes what it needs: a carrier's batch of 3 MB needs about 14 */
     ANSWER_BYTES = 400 * 1024, /* of events in one answer */
     REPEAT_MS = 60000,
     BUCKETS = 10,

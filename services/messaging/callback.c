@@ -14,33 +14,45 @@ typedef struct callback_work {
 
 static int32_t status_of_news (provider_news_t news)
 {
-    static const int32_t statuses[] = { [NEWS_SENT] = MESSAGING_STATUS_SENT, [NEWS_DELIVERED] = MESSAGING_STATUS_DELIVERED,
-                                        [NEWS_READ] = MESSAGING_STATUS_READ, [NEWS_FAILED] = MESSAGING_STATUS_FAILED };
+    static const int32_t statuses[] = {[NEWS_SENT] = MESSAGING_STATUS_SENT,
+                                       [NEWS_DELIVERED] = MESSAGING_STATUS_DELIVERED,
+                                       [NEWS_READ] = MESSAGING_STATUS_READ,
+                                       [NEWS_FAILED] = MESSAGING_STATUS_FAILED};
     return statuses[news];
 }
 
 /* An account speaks of its own organization's messages only. */
-static int recipient_own (const callback_work_t *work, int code, const messaging_recipient_t *recipient)
+static int recipient_own (const callback_work_t *work, int code,
+                          const messaging_recipient_t *recipient)
 {
-    bool foreign = code == 0 && (recipient->carrier != work->row.carrier || (!id_is_nil (work->org) && !id_equal (recipient->org, work->org)));
+    bool foreign = code == 0 && (recipient->carrier != work->row.carrier ||
+                                 (!id_is_nil (work->org) && !id_equal (recipient->org, work->org)));
     return foreign ? E_NOT_FOUND : code;
 }
 
 /* The query of a URL is not signed, so its token counts only where it does not gainsay what we know: a recipient with another provider id is not meant. */
 static bool token_agrees (const messaging_recipient_t *recipient, const char *provider_id)
 {
-    return !recipient->provider_id || !provider_id || strcmp (recipient->provider_id, provider_id) == 0;
+    return !recipient->provider_id || !provider_id ||
+           strcmp (recipient->provider_id, provider_id) == 0;
 }
 
-static int recipient_find (turn_t *t, const callback_work_t *work, const provider_event_t *event, messaging_recipient_t *out)
+static int recipient_find (turn_t *t, const callback_work_t *work, const provider_event_t *event,
+                           messaging_recipient_t *out)
 {
     if (!id_is_nil (event->token))
-        return recipient_own (work, store_get_any (t->txn, &messaging_recipient_record, event->token, t->arena, out), out);
-    int code = event->provider_id ? recipient_of_provider_id (t, work->row.carrier, event->provider_id, out) : E_NOT_FOUND;
+        return recipient_own (
+            work, store_get_any (t->txn, &messaging_recipient_record, event->token, t->arena, out),
+            out);
+    int code = event->provider_id
+                   ? recipient_of_provider_id (t, work->row.carrier, event->provider_id, out)
+                   : E_NOT_FOUND;
     code = recipient_own (work, code, out);
     if (code != E_NOT_FOUND || id_is_nil (work->row.token))
         return code;
-    code = recipient_own (work, store_get_any (t->txn, &messaging_recipient_record, work->row.token, t->arena, out), out);
+    code = recipient_own (
+        work, store_get_any (t->txn, &messaging_recipient_record, work->row.token, t->arena, out),
+        out);
     return code == 0 && !token_agrees (out, event->provider_id) ? E_NOT_FOUND : code;
 }
 
@@ -49,9 +61,12 @@ static int receipt_park (turn_t *t, callback_work_t *work, const provider_event_
     const messaging_settings_t *settings = t->settings;
     if (work->only) /* it is parked already */
         return 0;
-    messaging_parked_receipt_t parked = { .id = turn_id (t), .carrier = work->row.carrier, .provider_id = event->provider_id,
-                                          .callback = work->row.id, .until = t->now + settings->receipt_parking,
-                                          .account = work->row.account };
+    messaging_parked_receipt_t parked = {.id = turn_id (t),
+                                         .carrier = work->row.carrier,
+                                         .provider_id = event->provider_id,
+                                         .callback = work->row.id,
+                                         .until = t->now + settings->receipt_parking,
+                                         .account = work->row.account};
     work->row.state = MESSAGING_CALLBACK_STATE_PARKED;
     turn_count (t, MESSAGING_COUNTER_RECEIPTS_PARKED_TOTAL, 1);
     return store_insert (t->txn, &messaging_parked_receipt_record, &parked, NULL);
@@ -65,7 +80,7 @@ static void callback_note (turn_t *t, callback_work_t *work, const char *reason)
 /* Somebody wrote to one of our numbers; carriers name it in their own way. */
 static int inbound_act (turn_t *t, callback_work_t *work, const provider_event_t *event)
 {
-    messaging_route_t route = { 0 };
+    messaging_route_t route = {0};
     provider_event_t known = *event;
     if (id_is_nil (work->row.account))
         return inbound_take (t, work->row.carrier, event);
@@ -83,8 +98,9 @@ static int inbound_act (turn_t *t, callback_work_t *work, const provider_event_t
 
 static int template_act (turn_t *t, const callback_work_t *work, const provider_event_t *event)
 {
-    messaging_template_news_t news = { .account = work->row.account, .org = work->org, .template_id = event->template_id };
-    event_about_t about = { .record = work->row.id, .version = 1, .org = work->org };
+    messaging_template_news_t news = {
+        .account = work->row.account, .org = work->org, .template_id = event->template_id};
+    event_about_t about = {.record = work->row.id, .version = 1, .org = work->org};
     return event_add (t, &messaging_template_news_event, &about, &news);
 }
 
@@ -96,9 +112,13 @@ static int receipt_act (turn_t *t, callback_work_t *work, const provider_event_t
         return event->provider_id ? receipt_park (t, work, event) : 0;
     if (code)
         return code;
-    status_news_t news = { .status = status_of_news (event->news), .at = event->at, .provider_id = event->provider_id,
-                           .fault = event->fault, .native_text = event->native_text, .fbtrace_id = event->fbtrace_id,
-                           .callback = work->row.id };
+    status_news_t news = {.status = status_of_news (event->news),
+                          .at = event->at,
+                          .provider_id = event->provider_id,
+                          .fault = event->fault,
+                          .native_text = event->native_text,
+                          .fbtrace_id = event->fbtrace_id,
+                          .callback = work->row.id};
     return recipient_move (t, recipient, &news);
 }
 
@@ -137,12 +157,14 @@ static int event_act (turn_t *t, const provider_event_t *event, void *context)
 
 static int callback_org (turn_t *t, callback_work_t *work)
 {
-    messaging_carrier_account_t account = { 0 };
+    messaging_carrier_account_t account = {0};
     if (id_is_nil (work->row.account))
         return 0;
-    int code = store_get_any (t->txn, &messaging_carrier_account_record, work->row.account, t->arena, &account);
+    int code = store_get_any (t->txn, &messaging_carrier_account_record, work->row.account,
+                              t->arena, &account);
     work->org = account.org;
-    return code == E_NOT_FOUND ? fail (t, E_BAD_REQUEST, NULL, "Its carrier account is not known") : code;
+    return code == E_NOT_FOUND ? fail (t, E_BAD_REQUEST, NULL, "Its carrier account is not known")
+                               : code;
 }
 
 /* Act on a callback's bytes under a savepoint of its own. A callback that cannot be read is kept and ignored. */
@@ -170,16 +192,23 @@ static int callback_act (turn_t *t, callback_work_t *work)
 
 static int callback_retry_later (turn_t *t, const callback_work_t *work)
 {
-    messaging_callback_job_t body = { .callback = work->row.id };
-    job_new_t new = { .kind = &messaging_callback_kind, .group = work->row.id, .due = t->now + 1000, .body = &body };
+    messaging_callback_job_t body = {.callback = work->row.id};
+    job_new_t new = {.kind = &messaging_callback_kind,
+                     .group = work->row.id,
+                     .due = t->now + 1000,
+                     .body = &body};
     return job_add (t, &new, NULL);
 }
 
 int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw)
 {
     callback_work_t *work = arena_new_of (t->arena, callback_work_t);
-    work->row = (messaging_callback_t) { .id = turn_id (t), .carrier = origin->carrier, .account = origin->account, .token = origin->token,
-                                         .at = t->now, .body = raw };
+    work->row = (messaging_callback_t){.id = turn_id (t),
+                                       .carrier = origin->carrier,
+                                       .account = origin->account,
+                                       .token = origin->token,
+                                       .at = t->now,
+                                       .body = raw};
     turn_count (t, MESSAGING_COUNTER_CALLBACKS_TOTAL, 1);
     int code = callback_act (t, work);
     if (code)
@@ -192,7 +221,8 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw)
 static int parked_note (void *context, const void *row)
 {
     schema_list_t *list = context;
-    ((messaging_parked_receipt_t *) list->items)[list->count++] = *(const messaging_parked_receipt_t *) row;
+    ((messaging_parked_receipt_t *) list->items)[list->count++] =
+        *(const messaging_parked_receipt_t *) row;
     return 0;
 }
 
@@ -201,10 +231,13 @@ static int parked_act (turn_t *t, const messaging_parked_receipt_t *parked)
     callback_work_t *work = arena_new_of (t->arena, callback_work_t);
     int code = store_del (t->txn, &messaging_parked_receipt_record, parked->id);
     if (code == 0)
-        code = store_get_any (t->txn, &messaging_callback_record, parked->callback, t->arena, &work->row);
+        code = store_get_any (t->txn, &messaging_callback_record, parked->callback, t->arena,
+                              &work->row);
     if (code)
         return code == E_NOT_FOUND ? 0 : code;
-    work->only = parked->provider_id; /* the callback may say other things too: those were done, or wait in rows of their own */
+    work->only =
+        parked
+            ->provider_id; /* the callback may say other things too: those were done, or wait in rows of their own */
     code = callback_act (t, work);
     return code ? code : store_put (t->txn, &messaging_callback_record, &work->row, NULL);
 }
@@ -212,11 +245,12 @@ static int parked_act (turn_t *t, const messaging_parked_receipt_t *parked)
 int receipts_unpark (turn_t *t, messaging_recipient_t *recipient)
 {
     enum { MOST = 16 };
-    schema_list_t found = { arena_array_of (t->arena, messaging_parked_receipt_t, MOST), 0 };
-    store_key_t keys[] = { { .num = recipient->carrier }, { .str = recipient->provider_id } };
-    store_page_t page = { .index = "by_provider_id", .keys = keys, .key_count = 2, .limit = MOST };
+    schema_list_t found = {arena_array_of (t->arena, messaging_parked_receipt_t, MOST), 0};
+    store_key_t keys[] = {{.num = recipient->carrier}, {.str = recipient->provider_id}};
+    store_page_t page = {.index = "by_provider_id", .keys = keys, .key_count = 2, .limit = MOST};
     bool more = false;
-    int code = store_list (t->txn, &messaging_parked_receipt_record, &page, t->arena, parked_note, &found, &more);
+    int code = store_list (t->txn, &messaging_parked_receipt_record, &page, t->arena, parked_note,
+                           &found, &more);
     for (size_t i = 0; i < found.count && code == 0; i++)
         code = parked_act (t, (messaging_parked_receipt_t *) found.items + i);
     return code;
@@ -237,7 +271,8 @@ static int callback_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     (void) outcome;
     const messaging_callback_job_t *body = job->body;
     callback_work_t *work = arena_new_of (t->arena, callback_work_t);
-    int code = store_get_any (t->txn, &messaging_callback_record, body->callback, t->arena, &work->row);
+    int code =
+        store_get_any (t->txn, &messaging_callback_record, body->callback, t->arena, &work->row);
     if (code)
         return code == E_NOT_FOUND ? 0 : code;
     code = callback_act (t, work);
@@ -247,6 +282,10 @@ static int callback_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 }
 
 const job_kind_t messaging_callback_kind = {
-    .name = "callback", .number = 4, .type = &messaging_callback_job_type, .repeatable = true,
-    .begin = callback_begin, .finish = callback_finish,
+    .name = "callback",
+    .number = 4,
+    .type = &messaging_callback_job_type,
+    .repeatable = true,
+    .begin = callback_begin,
+    .finish = callback_finish,
 };

@@ -28,11 +28,13 @@ static void tell_message (const telling_t *self, const messaging_message_t *mess
     bool out = message->direction == MESSAGING_DIRECTION_OUTBOUND;
     tell (self, message->created_at, out ? "accepted" : "received",
           arena_printf (self->t->arena, "%s %s from %s to %s%s, %s carrier, id %s%s%s%s%s",
-                        word (&accounts_channel_enum, message->channel), word (&messaging_kind_enum, message->kind), message->from,
+                        word (&accounts_channel_enum, message->channel),
+                        word (&messaging_kind_enum, message->kind), message->from,
                         message->to.count ? to[0] : "?", message->to.count > 1 ? " and others" : "",
-                        word (&accounts_carrier_enum, message->carrier), id, message->request_id ? ", request " : "",
-                        message->request_id ? message->request_id : "", message->trace ? ", trace " : "",
-                        message->trace ? message->trace : ""));
+                        word (&accounts_carrier_enum, message->carrier), id,
+                        message->request_id ? ", request " : "",
+                        message->request_id ? message->request_id : "",
+                        message->trace ? ", trace " : "", message->trace ? message->trace : ""));
 }
 
 /* What it holds, without showing it: kinds and sizes; of a file's name its ending. */
@@ -41,10 +43,13 @@ static const char *file_shown (const telling_t *self, const messaging_media_cont
     const char *ending = file->filename ? strrchr (file->filename, '.') : NULL;
     char id[ID_UUID_LENGTH + 1];
     id_write_uuid (file->media, id);
-    return arena_printf (self->t->arena, "%s of %lld bytes%s%s%s%s%s%s", file->mime_type ? file->mime_type : "file", (long long) file->size,
-                         file->filename ? ", name ***" : "", ending ? ending : "", id_is_nil (file->media) ? "" : ", id ",
-                         id_is_nil (file->media) ? "" : id, file->caption ? ", with a caption" : "",
-                         file->provider_id ? arena_printf (self->t->arena, ", carrier's id %s", file->provider_id) : "");
+    return arena_printf (
+        self->t->arena, "%s of %lld bytes%s%s%s%s%s%s", file->mime_type ? file->mime_type : "file",
+        (long long) file->size, file->filename ? ", name ***" : "", ending ? ending : "",
+        id_is_nil (file->media) ? "" : ", id ", id_is_nil (file->media) ? "" : id,
+        file->caption ? ", with a caption" : "",
+        file->provider_id ? arena_printf (self->t->arena, ", carrier's id %s", file->provider_id)
+                          : "");
 }
 
 static const char *content_shown (const telling_t *self, const messaging_message_t *message)
@@ -57,7 +62,8 @@ static const char *content_shown (const telling_t *self, const messaging_message
     if (body->contacts.count)
         return arena_printf (self->t->arena, "%zu contacts", body->contacts.count);
     if (body->template)
-        return arena_printf (self->t->arena, "template %s in %s, %zu variables", body->template->name, body->template->language,
+        return arena_printf (self->t->arena, "template %s in %s, %zu variables",
+                             body->template->name, body->template->language,
                              body->template->variables.count);
     if (body->interactive)
         return word (&messaging_interactive_kind_enum, body->interactive->kind);
@@ -65,7 +71,10 @@ static const char *content_shown (const telling_t *self, const messaging_message
         return word (&messaging_reply_kind_enum, body->interactive_reply->kind);
     if (body->system)
         return word (&messaging_system_kind_enum, body->system->kind);
-    return body->reaction ? (body->reaction->emoji && *body->reaction->emoji ? "a reaction" : "a reaction taken back") : NULL;
+    return body->reaction
+               ? (body->reaction->emoji && *body->reaction->emoji ? "a reaction"
+                                                                  : "a reaction taken back")
+               : NULL;
 }
 
 static void tell_content (const telling_t *self, const messaging_message_t *message)
@@ -76,25 +85,31 @@ static void tell_content (const telling_t *self, const messaging_message_t *mess
     if (message->body && message->body->context)
         tell (self, message->created_at, "content", "quotes or forwards another message");
     if (message->keyword)
-        tell (self, message->created_at, "keyword", word (&messaging_keyword_enum, message->keyword));
+        tell (self, message->created_at, "keyword",
+              word (&messaging_keyword_enum, message->keyword));
     if (message->read_at)
         tell (self, message->read_at, "marked read", "at the carrier, as the app asked");
 }
 
 static void tell_optout (const telling_t *self, const messaging_optout_t *row)
 {
-    tell (self, row->at, "opted out", arena_printf (self->t->arena, "%s wants no messages from %s", row->peer, row->number));
+    tell (self, row->at, "opted out",
+          arena_printf (self->t->arena, "%s wants no messages from %s", row->peer, row->number));
 }
 
 static void tell_attempts (const telling_t *self, const messaging_recipient_t *recipient)
 {
     const messaging_attempt_t *attempts = recipient->attempts.items;
     for (size_t i = 0; i < recipient->attempts.count; i++)
-        tell (self, attempts[i].at, "attempt",
-              arena_printf (self->t->arena, "%s: %s after %d ms%s%s%s", recipient->to,
-                            attempts[i].code ? error_name ((int) attempts[i].code) : "answered", (int) attempts[i].duration_ms,
-                            attempts[i].status ? arena_printf (self->t->arena, ", HTTP %d", (int) attempts[i].status) : "",
-                            attempts[i].text ? ", " : "", attempts[i].text ? attempts[i].text : ""));
+        tell (
+            self, attempts[i].at, "attempt",
+            arena_printf (self->t->arena, "%s: %s after %d ms%s%s%s", recipient->to,
+                          attempts[i].code ? error_name ((int) attempts[i].code) : "answered",
+                          (int) attempts[i].duration_ms,
+                          attempts[i].status
+                              ? arena_printf (self->t->arena, ", HTTP %d", (int) attempts[i].status)
+                              : "",
+                          attempts[i].text ? ", " : "", attempts[i].text ? attempts[i].text : ""));
 }
 
 static void tell_receipts (const telling_t *self, const messaging_recipient_t *recipient)
@@ -112,7 +127,8 @@ static const char *error_shown (const telling_t *self, const messaging_send_erro
     const messaging_provider_error_t *provider = error->provider;
     if (!provider || !provider->source || !provider->code)
         return arena_printf (self->t->arena, ", %s", error->message ? error->message : "");
-    return arena_printf (self->t->arena, ", %s (%s %s)", error->message ? error->message : "", provider->source, provider->code);
+    return arena_printf (self->t->arena, ", %s (%s %s)", error->message ? error->message : "",
+                         provider->source, provider->code);
 }
 
 static void tell_status (const telling_t *self, const messaging_recipient_t *recipient)
@@ -122,24 +138,28 @@ static void tell_status (const telling_t *self, const messaging_recipient_t *rec
     struct {
         int64_t at;
         const char *what;
-    } steps[] = { { recipient->sent_at, "sent" }, { recipient->delivered_at, "delivered" }, { recipient->read_at, "read" },
-                  { recipient->failed_at, "failed" } };
+    } steps[] = {{recipient->sent_at, "sent"},
+                 {recipient->delivered_at, "delivered"},
+                 {recipient->read_at, "read"},
+                 {recipient->failed_at, "failed"}};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (steps[i].at)
             tell (self, steps[i].at, steps[i].what,
                   arena_printf (self->t->arena, "%s, recipient %s%s%s%s", recipient->to, id,
-                                recipient->provider_id ? ", provider id " : "", recipient->provider_id ? recipient->provider_id : "",
+                                recipient->provider_id ? ", provider id " : "",
+                                recipient->provider_id ? recipient->provider_id : "",
                                 recipient->error ? error_shown (self, recipient->error) : ""));
     if (!recipient->sent_at && !recipient->failed_at)
-        tell (self, self->t->now, "waiting", arena_printf (self->t->arena, "%s is %s", recipient->to,
-                                                           word (&messaging_status_enum, recipient->status)));
+        tell (self, self->t->now, "waiting",
+              arena_printf (self->t->arena, "%s is %s", recipient->to,
+                            word (&messaging_status_enum, recipient->status)));
 }
 
 static int tell_recipient (void *context, const void *row)
 {
     const telling_t *self = context;
     const messaging_recipient_t *recipient = row;
-    messaging_optout_t optout = { 0 };
+    messaging_optout_t optout = {0};
     if (self->sms && optout_holds (self->t, self->number, recipient->to, &optout))
         tell_optout (self, &optout);
     tell_attempts (self, row);
@@ -150,11 +170,11 @@ static int tell_recipient (void *context, const void *row)
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out)
 {
-    telling_t telling = { .t = t, .out = out };
-    messaging_recipient_t recipient = { 0 };
+    telling_t telling = {.t = t, .out = out};
+    messaging_recipient_t recipient = {0};
     if (store_get_any (t->txn, &messaging_recipient_record, id, t->arena, &recipient) == 0)
         id = recipient.message;
-    messaging_message_t message = { 0 };
+    messaging_message_t message = {0};
     int code = store_get_any (t->txn, &messaging_message_record, id, t->arena, &message);
     if (code)
         return code == E_NOT_FOUND ? callbacks_explain (t, id, out) : code;
@@ -162,8 +182,9 @@ int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out)
     telling.sms = message.channel == ACCOUNTS_CHANNEL_SMS;
     tell_message (&telling, &message);
     tell_content (&telling, &message);
-    store_key_t key = { .id = id };
-    store_page_t page = { .index = "by_message", .keys = &key, .key_count = 1, .limit = 100 };
+    store_key_t key = {.id = id};
+    store_page_t page = {.index = "by_message", .keys = &key, .key_count = 1, .limit = 100};
     bool more = false;
-    return store_list (t->txn, &messaging_recipient_record, &page, t->arena, tell_recipient, &telling, &more);
+    return store_list (t->txn, &messaging_recipient_record, &page, t->arena, tell_recipient,
+                       &telling, &more);
 }

@@ -267,8 +267,9 @@ typedef struct finding {
 static int find (turn_t *t, void *context)
 {
     finding_t *f = context;
-    envelope_t ask = caller (f->app);
-    t->ask = &ask;
+    envelope_t *ask = arena_new_of (t->arena, envelope_t);
+    *ask = caller (f->app);
+    t->ask = ask;
     return media_find (t, f->app, f->id, f->kind, &f->out);
 }
 

@@ -4,20 +4,30 @@
 
 static int recipient_add (turn_t *t, const messaging_message_t *message, const char *to)
 {
-    messaging_recipient_t recipient = { .id = turn_id (t), .org = message->org, .message = message->id, .to = to,
-                                        .status = MESSAGING_STATUS_QUEUED, .carrier = message->carrier, .version = 1 };
+    messaging_recipient_t recipient = {.id = turn_id (t),
+                                       .org = message->org,
+                                       .message = message->id,
+                                       .to = to,
+                                       .status = MESSAGING_STATUS_QUEUED,
+                                       .carrier = message->carrier,
+                                       .version = 1};
     int code = store_insert (t->txn, &messaging_recipient_record, &recipient, NULL);
     return code ? code : send_job_add (t, message, &recipient);
 }
 
 static int accepted_event (turn_t *t, const messaging_message_t *message)
 {
-    messaging_message_accepted_t event = { .message = content_told (t, message, NULL), .recipients = message->to };
+    messaging_message_accepted_t event = {.message = content_told (t, message, NULL),
+                                          .recipients = message->to};
     int code = app_told (t, message->app, &event.apps);
     if (code)
         return code;
-    event_about_t about = { .record = message->id, .version = 1, .org = message->org, .app = message->app,
-                            .test = message->test, .subject = message->from };
+    event_about_t about = {.record = message->id,
+                           .version = 1,
+                           .org = message->org,
+                           .app = message->app,
+                           .test = message->test,
+                           .subject = message->from};
     return event_add (t, &messaging_message_accepted_event, &about, &event);
 }
 

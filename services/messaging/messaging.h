@@ -16,7 +16,8 @@ int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route
 /* All live apps that hold a number, at most 100, as told in events. */
 int apps_of_number (turn_t *t, id16_t number, schema_list_t *out);
 /* Our number as a carrier account names it: by the carrier's id of it (Meta) or the number itself (Telnyx). E_NOT_FOUND if no app holds it. */
-int route_of_carrier (turn_t *t, id16_t account, bool whatsapp, const char *ref, messaging_route_t *out);
+int route_of_carrier (turn_t *t, id16_t account, bool whatsapp, const char *ref,
+                      messaging_route_t *out);
 /* The app as told in events. */
 int app_told (turn_t *t, id16_t app, schema_list_t *out);
 extern const svc_follow_t messaging_follows[];
@@ -38,30 +39,38 @@ int org_changed (turn_t *t, const journal_event_t *event, const void *body);
 /* Store an outbound message with its recipients, its event, and a send job for each. Fills ids and times of *message. */
 int message_accept (turn_t *t, messaging_message_t *message, const char *const *to, size_t count);
 /* The message as events tell it to one recipient (NULL = none yet); files with fresh links (told.c). */
-const messaging_content_t *content_told (turn_t *t, const messaging_message_t *message, const messaging_recipient_t *recipient);
+const messaging_content_t *content_told (turn_t *t, const messaging_message_t *message,
+                                         const messaging_recipient_t *recipient);
 /* Is the content that `in` names by its kind complete and within WhatsApp's limits, and are the files, messages and templates there that it names? Then it is
  * put into message->text and message->body (content_check.c). `from` is the number that it goes out from. */
-int content_check (turn_t *t, const messaging_route_t *from, const messaging_whatsapp_send_in_t *in, messaging_message_t *message);
-int interactive_content_check (turn_t *t, id16_t app, const messaging_interactive_content_t *in, const messaging_interactive_content_t **out);
+int content_check (turn_t *t, const messaging_route_t *from, const messaging_whatsapp_send_in_t *in,
+                   messaging_message_t *message);
+int interactive_content_check (turn_t *t, id16_t app, const messaging_interactive_content_t *in,
+                               const messaging_interactive_content_t **out);
 /* The one file that an outbound WhatsApp message carries, nil = none. */
 id16_t content_media (const messaging_message_t *message);
 /* The message with the carrier's ids of what it names (file, quoted message, message reacted to), for the adapter. E_NOT_FOUND: one of them has none. */
-int content_resolve (turn_t *t, const messaging_message_t *message, const char *media_id, provider_message_t *out);
+int content_resolve (turn_t *t, const messaging_message_t *message, const char *media_id,
+                     provider_message_t *out);
 
 /* ---- messages by their carrier's ids (provider_ref.c) ---- */
 
 /* The carrier's id of a message of ours, NULL if it has none (yet). */
 int provider_id_of (turn_t *t, const messaging_message_t *message, const char **out);
 /* The organization's message that a carrier names, in either direction; nil if there is none. */
-int message_of_provider_id (turn_t *t, int32_t carrier, id16_t org, id16_t number, const char *provider_id, id16_t *out);
+int message_of_provider_id (turn_t *t, int32_t carrier, id16_t org, id16_t number,
+                            const char *provider_id, id16_t *out);
 /* A live route of a number of ours: its carrier, account, ref. E_NOT_FOUND if no app holds it. */
 int route_of_number (turn_t *t, id16_t number, messaging_route_t *out);
 /* A recipient by a carrier's id, the further ones too. E_NOT_FOUND if there is none. */
-int recipient_of_provider_id (turn_t *t, int32_t carrier, const char *provider_id, messaging_recipient_t *out);
+int recipient_of_provider_id (turn_t *t, int32_t carrier, const char *provider_id,
+                              messaging_recipient_t *out);
 /* Keep all that the carrier gave: the first in the recipient, others beside it. */
-int provider_ids_note (turn_t *t, messaging_recipient_t *recipient, const char *const *ids, size_t count);
+int provider_ids_note (turn_t *t, messaging_recipient_t *recipient, const char *const *ids,
+                       size_t count);
 /* A WhatsApp message between a number of ours and a person, that one of them quotes or reacts to. Fails with E_NOT_FOUND and `field`. */
-int message_of_pair (turn_t *t, id16_t id, id16_t number, const char *peer, const char *field, messaging_message_t *out);
+int message_of_pair (turn_t *t, id16_t id, id16_t number, const char *peer, const char *field,
+                     messaging_message_t *out);
 
 /* Parts of an SMS and their encoding; GSM 03.38 with its extension, else UCS-2. */
 size_t text_segments (const char *text, int32_t *encoding);
@@ -69,20 +78,21 @@ size_t text_segments (const char *text, int32_t *encoding);
 /* ---- recipients (recipient.c) ---- */
 
 typedef struct status_news {
-    int32_t status;                 /* MESSAGING_STATUS_ */
-    int64_t at;                     /* when the carrier says it was */
-    const char *provider_id;        /* to note, or NULL */
-    const provider_fault_t *fault;  /* of a failure */
-    const char *native_text;        /* the carrier's own words of it, or NULL */
+    int32_t status;                /* MESSAGING_STATUS_ */
+    int64_t at;                    /* when the carrier says it was */
+    const char *provider_id;       /* to note, or NULL */
+    const provider_fault_t *fault; /* of a failure */
+    const char *native_text;       /* the carrier's own words of it, or NULL */
     const char *fbtrace_id;
-    id16_t callback;                /* that said it, nil if none */
+    id16_t callback;                    /* that said it, nil if none */
     const messaging_message_t *message; /* where it is in hand, NULL: read for the event */
 } status_news_t;
 
 /* Move a recipient's status if the state machine allows it; store, count, append the event. What does not move forward is noted and changes nothing. */
 int recipient_move (turn_t *t, messaging_recipient_t *recipient, const status_news_t *news);
 /* Note a try at the carrier in the recipient (kept: the last 10). Does not store. */
-void recipient_note_attempt (turn_t *t, messaging_recipient_t *recipient, const outcome_t *outcome, int code, const char *text);
+void recipient_note_attempt (turn_t *t, messaging_recipient_t *recipient, const outcome_t *outcome,
+                             int code, const char *text);
 
 /* ---- sending (send_job.c, receipt_job.c) ---- */
 
@@ -93,14 +103,17 @@ extern const job_kind_t messaging_callback_kind;
 extern const job_kind_t messaging_read_kind;
 /* All kinds of jobs stand in a list in tables.c. */
 
-int send_job_add (turn_t *t, const messaging_message_t *message, const messaging_recipient_t *recipient);
+int send_job_add (turn_t *t, const messaging_message_t *message,
+                  const messaging_recipient_t *recipient);
 /* The loopback carrier took a message: what it will report, in order. */
-int receipts_schedule (turn_t *t, const messaging_message_t *message, const messaging_recipient_t *recipient);
+int receipts_schedule (turn_t *t, const messaging_message_t *message,
+                       const messaging_recipient_t *recipient);
 /* Rates, width and breaker of a group of sends: the group is a number, or for loopback an organization (send_policy.c). */
 void send_policy (turn_t *t, id16_t group, job_policy_t *out);
 /* The wait before the next try when `tries` failed, from the settings' schedule with its jitter and at least what the carrier says; false: it is over. */
 bool send_wait (turn_t *t, int64_t tries, int64_t at_least, int64_t *out);
-int receipt_job_add (turn_t *t, const provider_loopback_callback_t *callback, id16_t org, int64_t due);
+int receipt_job_add (turn_t *t, const provider_loopback_callback_t *callback, id16_t org,
+                     int64_t due);
 
 /* ---- what a send needs of accounts, media and templates (account.c, media.c, template.c) ---- */
 
@@ -113,10 +126,14 @@ int carrier_changed (turn_t *t, const journal_event_t *event, const void *body);
  * Fails with field "media.mediaId": E_NOT_FOUND (unknown, deleted, expired), E_BAD_REQUEST (of another kind), E_MEDIA_TOO_LARGE. */
 int media_find (turn_t *t, id16_t app, id16_t id, int32_t kind, messaging_media_content_t *out);
 /* Must the file be handed to the carrier (again) before a message that names it can go? If not, *provider_id is its id there. E_NOT_FOUND: the file is gone. */
-int media_upload_needed (turn_t *t, id16_t account, const char *number_ref, id16_t media, bool *needed, const char **provider_id);
+int media_upload_needed (turn_t *t, id16_t account, const char *number_ref, id16_t media,
+                         bool *needed, const char **provider_id);
 /* Hand it over, and what came of that: PROVIDER_ACCEPTED when the carrier's id is noted. */
-int media_upload_begin (turn_t *t, const provider_t *provider, const provider_account_t *account, const char *number_ref, id16_t media, outbound_t *out);
-int media_upload_done (turn_t *t, const provider_t *provider, id16_t account, const char *number_ref, id16_t media, const outcome_t *outcome, provider_result_t *result);
+int media_upload_begin (turn_t *t, const provider_t *provider, const provider_account_t *account,
+                        const char *number_ref, id16_t media, outbound_t *out);
+int media_upload_done (turn_t *t, const provider_t *provider, id16_t account,
+                       const char *number_ref, id16_t media, const outcome_t *outcome,
+                       provider_result_t *result);
 /* MMS attachments by URL at a real carrier: before the send job is added, in its own lane and group. The carrier gets the customer's URLs as they are; the job looks,
  * behind the guard, that none is over 5 MB. Nothing to look at: adds nothing. A send whose message says media_checked < 0 fails with provider_fault (false, "40323"). */
 int mms_check_add (turn_t *t, const messaging_message_t *message, id16_t group, const char *lane);
@@ -128,10 +145,12 @@ int media_inbound (turn_t *t, messaging_message_t *message, bool *later);
 /* Name, language, approval and variables of a template that is to be sent from a route's number. Fails with E_TEMPLATE_NOT_FOUND ("template.name") or
  * E_TEMPLATE_PARAMETER_MISMATCH ("template.variables", "template.components"); fills `components` of *content where it has to be. Test numbers have two sample
  * templates; of an account whose templates are not known yet nothing is checked: Meta does. */
-int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content);
+int template_check (turn_t *t, const messaging_route_t *from,
+                    messaging_template_content_t *content);
 /* Do the variables, by position or name, fill what the template takes? Puts them into `components` in Meta's shape where they are not the body's by position
  * (template_fill.c). */
-int template_fill (turn_t *t, const messaging_template_t *template, messaging_template_content_t *content);
+int template_fill (turn_t *t, const messaging_template_t *template,
+                   messaging_template_content_t *content);
 /* The same of components that the caller gave in Meta's shape (template_given.c). */
 int template_given_check (turn_t *t, const messaging_template_t *template, bytes_t components);
 /* Followers of templates.template_changed and templates.account_synced. */
@@ -141,7 +160,7 @@ int template_account_synced (turn_t *t, const journal_event_t *event, const void
 /* ---- media (media*.c) ---- */
 
 typedef struct messaging_context {
-    blobs_t *media;            /* DIR/media, shared with the edge */
+    blobs_t *media;                   /* DIR/media, shared with the edge */
     uint8_t media_key[SIGN_KEY_SIZE]; /* signs links */
 } messaging_context_t;
 
@@ -176,13 +195,16 @@ int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event);
 /* Tell of a stored inbound message: its event for all apps that hold the number. */
 int inbound_tell (turn_t *t, const messaging_message_t *message);
 /* Opt-out words of people, by number (optout.c). */
-bool optout_holds (turn_t *t, id16_t number, const char *peer, messaging_optout_t *out /* may be NULL */);
+bool optout_holds (turn_t *t, id16_t number, const char *peer,
+                   messaging_optout_t *out /* may be NULL */);
 /* An SMS arrived: MESSAGING_KEYWORD_ of its text (0 = none), acted on. */
 int keyword_take (turn_t *t, const messaging_message_t *message, int32_t *out);
-int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_t at, messaging_window_t *out);
+int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_t at,
+                  messaging_window_t *out);
 /* The open window of a pair, or E_NOT_FOUND. */
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
-int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number, messaging_user_number_t *out);
+int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
+                      messaging_user_number_t *out);
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 

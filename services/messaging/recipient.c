@@ -12,13 +12,18 @@ static void list_push (turn_t *t, schema_list_t *list, const void *item, size_t 
     if (keep)
         memcpy (items, (const uint8_t *) list->items + (list->count - keep) * size, keep * size);
     memcpy (items + keep * size, item, size);
-    *list = (schema_list_t) { items, keep + 1 };
+    *list = (schema_list_t){items, keep + 1};
 }
 
-void recipient_note_attempt (turn_t *t, messaging_recipient_t *recipient, const outcome_t *outcome, int code, const char *text)
+void recipient_note_attempt (turn_t *t, messaging_recipient_t *recipient, const outcome_t *outcome,
+                             int code, const char *text)
 {
-    messaging_attempt_t attempt = { .at = t->now, .duration_ms = outcome->duration_ms, .stage = (int64_t) outcome->stage,
-                                    .status = outcome->status, .code = code, .text = text };
+    messaging_attempt_t attempt = {.at = t->now,
+                                   .duration_ms = outcome->duration_ms,
+                                   .stage = (int64_t) outcome->stage,
+                                   .status = outcome->status,
+                                   .code = code,
+                                   .text = text};
     list_push (t, &recipient->attempts, &attempt, sizeof attempt, ATTEMPTS_KEPT);
 }
 
@@ -26,10 +31,14 @@ static void error_note (turn_t *t, messaging_recipient_t *recipient, const statu
 {
     const provider_fault_t *fault = news->fault;
     messaging_provider_error_t *provider = arena_new_of (t->arena, messaging_provider_error_t);
-    *provider = (messaging_provider_error_t) { .source = fault->source, .code = fault->native, .fbtrace_id = news->fbtrace_id,
-                                               .message = news->native_text ? news->native_text : fault->title };
+    *provider = (messaging_provider_error_t){.source = fault->source,
+                                             .code = fault->native,
+                                             .fbtrace_id = news->fbtrace_id,
+                                             .message = news->native_text ? news->native_text
+                                                                          : fault->title};
     messaging_send_error_t *error = arena_new_of (t->arena, messaging_send_error_t);
-    *error = (messaging_send_error_t) { .code = fault->code, .message = fault->text, .provider = provider };
+    *error =
+        (messaging_send_error_t){.code = fault->code, .message = fault->text, .provider = provider};
     recipient->error = error;
 }
 
@@ -87,26 +96,33 @@ static int32_t status_told (int32_t status)
     }
 }
 
-static int status_event (turn_t *t, const messaging_recipient_t *recipient, int32_t before, const status_news_t *news)
+static int status_event (turn_t *t, const messaging_recipient_t *recipient, int32_t before,
+                         const status_news_t *news)
 {
-    messaging_message_t message = { 0 };
+    messaging_message_t message = {0};
     int code = 0;
     if (news->message)
         message = *news->message;
     else
-        code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena, &message);
+        code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena,
+                              &message);
     if (code == 0)
         code = app_count_move (t, &message, before, recipient->status);
     if (code)
         return code;
     message.occurred_at = news->at;
     const messaging_content_t *content = content_told (t, &message, recipient);
-    messaging_message_status_t event = { .status = status_told (recipient->status), .message = content, .error = content->error };
+    messaging_message_status_t event = {
+        .status = status_told (recipient->status), .message = content, .error = content->error};
     code = app_told (t, message.app, &event.apps);
     if (code)
         return code;
-    event_about_t about = { .record = recipient->id, .version = (uint64_t) recipient->version, .org = recipient->org,
-                            .app = message.app, .test = message.test, .subject = message.from };
+    event_about_t about = {.record = recipient->id,
+                           .version = (uint64_t) recipient->version,
+                           .org = recipient->org,
+                           .app = message.app,
+                           .test = message.test,
+                           .subject = message.from};
     return event_add (t, &messaging_message_status_event, &about, &event);
 }
 
@@ -115,10 +131,13 @@ int recipient_move (turn_t *t, messaging_recipient_t *recipient, const status_ne
     int32_t before = recipient->status;
     bool moves = schema_may_move (&messaging_recipient_machine, recipient->status, news->status);
     if (!id_is_nil (news->callback)) {
-        messaging_receipt_note_t note = { .at = news->at, .status = news->status, .callback = news->callback, .ignored = !moves };
+        messaging_receipt_note_t note = {
+            .at = news->at, .status = news->status, .callback = news->callback, .ignored = !moves};
         list_push (t, &recipient->receipts, &note, sizeof note, RECEIPTS_KEPT);
     }
-    int code = news->provider_id && !recipient->provider_id ? provider_ids_note (t, recipient, &news->provider_id, 1) : 0;
+    int code = news->provider_id && !recipient->provider_id
+                   ? provider_ids_note (t, recipient, &news->provider_id, 1)
+                   : 0;
     if (code)
         return code;
     if (moves) {

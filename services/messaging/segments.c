@@ -4,9 +4,10 @@
 #include "messaging.h"
 #include <string.h>
 
-static const uint16_t gsm_beyond_ascii[] = { 0xA3, 0xA5, 0xE8, 0xE9, 0xF9, 0xEC, 0xF2, 0xC7, 0xD8, 0xF8, 0xC5, 0xE5, 0x394, 0x3A6, 0x393,
-                                             0x39B, 0x3A9, 0x3A0, 0x3A8, 0x3A3, 0x398, 0x39E, 0xC6, 0xE6, 0xDF, 0xC9, 0xA4, 0xA1, 0xC4, 0xD6,
-                                             0xD1, 0xDC, 0xA7, 0xBF, 0xE4, 0xF6, 0xF1, 0xFC, 0xE0 };
+static const uint16_t gsm_beyond_ascii[] = {
+    0xA3,  0xA5,  0xE8,  0xE9,  0xF9,  0xEC,  0xF2,  0xC7,  0xD8,  0xF8, 0xC5, 0xE5, 0x394,
+    0x3A6, 0x393, 0x39B, 0x3A9, 0x3A0, 0x3A8, 0x3A3, 0x398, 0x39E, 0xC6, 0xE6, 0xDF, 0xC9,
+    0xA4,  0xA1,  0xC4,  0xD6,  0xD1,  0xDC,  0xA7,  0xBF,  0xE4,  0xF6, 0xF1, 0xFC, 0xE0};
 
 /* Septets that a character takes in GSM 03.38; 0 = it is not of the alphabet. */
 static unsigned gsm_septets (uint32_t c)
@@ -38,8 +39,8 @@ static uint32_t code_point (const char **at)
 }
 
 typedef struct part_counter {
-    size_t whole;  /* units that fit a single message */
-    size_t part;   /* units that fit each part of several */
+    size_t whole; /* units that fit a single message */
+    size_t part;  /* units that fit each part of several */
     size_t total;
     size_t parts;
     size_t filled;
@@ -62,8 +63,8 @@ static size_t parts_of (const part_counter_t *self)
 
 size_t text_segments (const char *text, int32_t *encoding)
 {
-    part_counter_t gsm = { .whole = 160, .part = 153 };
-    part_counter_t ucs = { .whole = 70, .part = 67 };
+    part_counter_t gsm = {.whole = 160, .part = 153};
+    part_counter_t ucs = {.whole = 70, .part = 67};
     bool is_gsm = true;
     for (const char *at = text; *at;) {
         uint32_t c = code_point (&at);

@@ -5,12 +5,14 @@
 static void outbound (svc_t *svc, fetch_config_t *out)
 {
     const messaging_settings_t *settings = svc_settings (svc);
-    *out = (fetch_config_t) { .allow = settings->allow_private, .allow_http = settings->allow_http, .user_agent = "Aviary-Messaging/1" };
+    *out = (fetch_config_t){.allow = settings->allow_private,
+                            .allow_http = settings->allow_http,
+                            .user_agent = "Aviary-Messaging/1"};
 }
 
 static const job_kind_t *const jobs[] = {
-    &messaging_send_kind,        &messaging_unknown_kind,    &messaging_receipt_kind,
-    &messaging_callback_kind,    &messaging_media_fetch_kind, &messaging_media_check_kind,
+    &messaging_send_kind,     &messaging_unknown_kind,     &messaging_receipt_kind,
+    &messaging_callback_kind, &messaging_media_fetch_kind, &messaging_media_check_kind,
     &messaging_read_kind,
 };
 
@@ -20,7 +22,7 @@ static const svc_timer_t timers[] = {
 };
 
 /* Without templates their sends go out unchecked, and Meta says whether they fit. */
-static const char *const if_there[] = { "templates", NULL };
+static const char *const if_there[] = {"templates", NULL};
 
 const svc_service_t messaging_tables = {
     .schema = &messaging_service,

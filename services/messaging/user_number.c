@@ -2,21 +2,30 @@
 #include "gen/accounts.h"
 #include "messaging.h"
 
-int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number, messaging_user_number_t *out)
+int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
+                      messaging_user_number_t *out)
 {
-    store_key_t keys[] = { { .id = app }, { .num = channel }, { .str = number } };
+    store_key_t keys[] = {{.id = app}, {.num = channel}, {.str = number}};
     int code = store_find (t->txn, &messaging_user_number_record, "by_app", keys, 3, t->arena, out);
     if (code != E_NOT_FOUND)
         return code;
-    *out = (messaging_user_number_t) { .id = turn_id (t), .org = t->ask->org, .app = app, .number = number,
-                                       .channel = channel, .created_at = t->now };
+    *out = (messaging_user_number_t){.id = turn_id (t),
+                                     .org = t->ask->org,
+                                     .app = app,
+                                     .number = number,
+                                     .channel = channel,
+                                     .created_at = t->now};
     return store_insert (t->txn, &messaging_user_number_record, out, NULL);
 }
 
 static messaging_playground_number_t number_told (const messaging_user_number_t *user)
 {
-    return (messaging_playground_number_t) { .id = user->id, .number = user->number, .role = MESSAGING_USER_ROLE_USER,
-                                             .app = user->app, .created_at = user->created_at, .test = true };
+    return (messaging_playground_number_t){.id = user->id,
+                                           .number = user->number,
+                                           .role = MESSAGING_USER_ROLE_USER,
+                                           .app = user->app,
+                                           .created_at = user->created_at,
+                                           .test = true};
 }
 
 /* +1 555 01xx are never real; after those, +1 555 1xx xxxx of the app's own count. */
@@ -27,16 +36,18 @@ static const char *number_draw (turn_t *t, uint64_t nth)
     return arena_printf (t->arena, "+15551%06u", (unsigned) (nth % 1000000));
 }
 
-int messaging_user_number_draw (turn_t *t, const messaging_user_number_draw_in_t *in, messaging_playground_number_t *out)
+int messaging_user_number_draw (turn_t *t, const messaging_user_number_draw_in_t *in,
+                                messaging_playground_number_t *out)
 {
-    store_key_t keys[] = { { .id = t->ask->app }, { .num = in->channel } };
+    store_key_t keys[] = {{.id = t->ask->app}, {.num = in->channel}};
     uint64_t count = 0;
     int code = store_count (t->txn, &messaging_user_number_record, "listed", keys, 2, &count);
     for (uint64_t i = 0; i < 1000 && code == 0; i++) {
-        messaging_user_number_t user = { 0 };
+        messaging_user_number_t user = {0};
         const char *number = number_draw (t, count + i);
-        store_key_t full[] = { keys[0], keys[1], { .str = number } };
-        code = store_find (t->txn, &messaging_user_number_record, "by_app", full, 3, t->arena, &user);
+        store_key_t full[] = {keys[0], keys[1], {.str = number}};
+        code =
+            store_find (t->txn, &messaging_user_number_record, "by_app", full, 3, t->arena, &user);
         if (code == E_NOT_FOUND) {
             code = user_number_note (t, t->ask->app, in->channel, number, &user);
             *out = number_told (&user);
@@ -58,14 +69,17 @@ static int number_page_add (void *context, const void *row)
     return 0;
 }
 
-int messaging_user_number_list (turn_t *t, const messaging_user_number_list_in_t *in, messaging_user_number_list_out_t *out)
+int messaging_user_number_list (turn_t *t, const messaging_user_number_list_in_t *in,
+                                messaging_user_number_list_out_t *out)
 {
     enum { MOST = 100 };
-    store_key_t keys[] = { { .id = t->ask->app }, { .num = in->channel } };
-    number_page_t list = { .items = arena_array_of (t->arena, messaging_playground_number_t, MOST) };
-    store_page_t page = { .index = "listed", .keys = keys, .key_count = 2, .newest_first = true, .limit = MOST };
+    store_key_t keys[] = {{.id = t->ask->app}, {.num = in->channel}};
+    number_page_t list = {.items = arena_array_of (t->arena, messaging_playground_number_t, MOST)};
+    store_page_t page = {
+        .index = "listed", .keys = keys, .key_count = 2, .newest_first = true, .limit = MOST};
     bool more = false;
-    int code = store_list (t->txn, &messaging_user_number_record, &page, t->arena, number_page_add, &list, &more);
-    out->numbers = (schema_list_t) { list.items, list.count };
+    int code = store_list (t->txn, &messaging_user_number_record, &page, t->arena, number_page_add,
+                           &list, &more);
+    out->numbers = (schema_list_t){list.items, list.count};
     return code;
 }

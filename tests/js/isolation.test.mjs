@@ -1,0 +1,229 @@
+// No operation shows or touches what another organization has: generated from the served document, so that a new operation cannot escape. Every id that an operation takes is
+// tried with one of another organization; the answer must be that of an id which nobody has, and nothing of the other organization may have changed.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { ghost, methods } from "./contract.mjs";
+import { bin, House, Receiver } from "./house.mjs";
+
+const run = promisify(execFile);
+const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+let house;
+let receiver;
+let document;
+let theirs; // ids of the organization that is to be left alone, by prefix; `test` for what test keys may name
+let ours; // the same of the one that asks
+let untouched;
+
+/* ---- two organizations with one of everything ---- */
+
+async function must(status, method, path, options) {
+    const answer = await house.request(method, path, options);
+    assert.equal(answer.status, status, `${method} ${path}: ${answer.raw}`);
+    return answer.json;
+}
+
+async function upload(key) {
+    const form = new FormData();
+    form.set("file", new Blob([png], { type: "image/png" }), "a.png");
+    const answer = await fetch(`${house.url}/v1/media`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: form });
+    const json = await answer.json();
+    assert.equal(answer.status, 201, JSON.stringify(json));
+    return json.id ?? json.mediaId;
+}
+
+/** One of everything in an organization: {admin, key, app, ids: {prefix: [id, ...]}}. */
+async function furnish(admin, appId, testId, key) {
+    const send = { key, body: { from: "", to: "+15551234567", type: "text", text: { body: "Hi" } } };
+    const sms = await must(201, "POST", "/v1/playground/phone-numbers/system", { key });
+    const whatsapp = await must(201, "POST", "/v1/playground/whatsapp/phone-numbers/system", { key });
+    const hook = { url: receiver.url, events: ["messages.sms.sent"] };
+    send.body.from = whatsapp.number;
+    const ids = {
+        app: [appId, testId],
+        key_admin: [(await must(201, "POST", "/v1/organization/admin-keys", { key: admin, body: { name: "n" } })).id],
+        key_app: [(await must(201, "POST", "/v1/organization/app-keys", { key: admin, body: { name: "n", appId: testId } })).id,
+                  (await must(201, "POST", "/v1/organization/app-keys", { key: admin, body: { name: "n", appId } })).id],
+        whk: [(await must(201, "POST", `/v1/organization/apps/${testId}/webhooks`, { key: admin, body: hook })).id,
+              (await must(201, "POST", `/v1/organization/apps/${appId}/webhooks`, { key: admin, body: hook })).id],
+        ph: [sms.id],
+        wapn: [whatsapp.id],
+        med: [await upload(key)],
+        msg_sms: [(await must(201, "POST", "/v1/sms", { key, body: { from: sms.number, to: ["+15551234567"], text: "Hi" } })).id],
+        msg_wa: [(await must(201, "POST", "/v1/whatsapp/messages", send)).id],
+    };
+    return { admin, key, appId, testId, ids, sms: sms.number, whatsapp: whatsapp.number };
+}
+
+/** All that an organization can read of itself but the times of last use. */
+async function state(of) {
+    const told = [];
+    const paths = ["admin-keys", "app-keys", "apps", "settings"];
+    for (const id of of.ids.app) paths.push(`stats?appId=${id}`, ...["keys", "webhooks", "phone-numbers", "calling"].map((p) => `apps/${id}/${p}`));
+    for (const path of paths) told.push([path, await must(200, "GET", `/v1/organization/${path}`, { key: of.admin })]);
+    for (const path of ["phone-numbers", "webhooks", "playground/phone-numbers/user", "playground/whatsapp/phone-numbers/system", `media/${of.ids.med[0]}`])
+        told.push([path, await must(200, "GET", `/v1/${path}`, { key: of.key })]);
+    return JSON.parse(JSON.stringify(told, (name, value) => (name === "lastUsedAt" || name === "url" ? undefined : value)));
+}
+
+before(async () => {
+    house = await House.start("--rate-limits", "off", "--loopback-delay", "10");
+    receiver = await Receiver.start();
+    document = (await house.request("GET", "/openapi.json")).json;
+    const { admin_key: admin, app } = house.credentials;
+    theirs = await furnish(admin, app.id, app.test_app_id, app.test_key);
+    const org = JSON.parse((await run(`${bin}/aviary`, ["org", "create", "--name", "Other", "--json", "--data", house.data])).stdout);
+    ours = await furnish(org.admin_key, org.app_id, org.test_app_id, org.test_key);
+    for (let i = 0; i < 100 && !JSON.stringify(untouched)?.includes('"messagesDelivered":2'); i++) untouched = await state(theirs);
+});
+after(async () => {
+    await receiver.stop();
+    await house.stop();
+});
+
+/* ---- what an operation takes ---- */
+
+const resolve = (node) => {
+    while (node?.$ref) node = node.$ref.slice(2).split("/").reduce((at, key) => at[key], document);
+    return node;
+};
+const prefixOf = (schema) => /^\^(\w+?)_\(\?:test_\)/.exec(resolve(schema)?.pattern ?? "")?.[1];
+
+/** Paths of all ids in a body's schema: [["media", "mediaId"], "med"]. */
+function idsIn(schema, at = []) {
+    schema = resolve(schema);
+    if (!schema || at.length > 6) return [];
+    const prefix = prefixOf(schema);
+    if (prefix) return [[at, prefix]];
+    const found = Object.entries(schema.properties ?? {}).flatMap(([name, s]) => idsIn(s, [...at, name]));
+    return [...found, ...(schema.items ? idsIn(schema.items, [...at, 0]) : [])];
+}
+
+/** The least that a schema takes. */
+function sample(schema, own) {
+    schema = resolve(schema);
+    const prefix = prefixOf(schema);
+    if (prefix) return own(prefix);
+    if (schema.enum) return schema.enum[0];
+    if (schema.const !== undefined) return schema.const;
+    const type = [schema.type].flat()[0];
+    if (type === "object") return Object.fromEntries((schema.required ?? []).map((name) => [name, sample(schema.properties[name], own)]));
+    if (type === "array") return Array.from({ length: Math.max(1, schema.minItems ?? 0) }, () => sample(schema.items, own));
+    if (type === "integer" || type === "number") return schema.minimum ?? 1;
+    if (type === "boolean") return true;
+    if (schema.format === "uri") return receiver.url;
+    if (schema.pattern?.startsWith("^\\+")) return "+15551234567";
+    if (schema.pattern?.includes("\\.")) return "messages.sms.sent";
+    return "x".repeat(schema.minLength ?? 1);
+}
+
+// What a sample cannot know: which content goes with an id in a WhatsApp message.
+const contents = {
+    "media.mediaId": { type: "image", media: {} },
+    "sticker.mediaId": { type: "sticker", sticker: {} },
+    "reaction.messageId": { type: "reaction", reaction: { emoji: "x" } },
+    "interactive.header.mediaId": { type: "interactive", interactive: { type: "buttons", body: "x", buttons: [{ id: "a", title: "A" }], header: { type: "image" } } },
+    "replyTo": { type: "text", text: { body: "x" } },
+};
+
+function put(object, path, value) {
+    const [name, ...rest] = path;
+    if (rest.length === 0) object[name] = value;
+    else put((object[name] ??= {}), rest, value);
+}
+
+/** Every place where an operation takes an id: {where, path, prefix}. */
+function places(op) {
+    const found = (op.parameters ?? []).map(resolve).filter((p) => prefixOf(p.schema)).map((p) => ({ where: p.in, path: [p.name], prefix: prefixOf(p.schema) }));
+    const body = op.requestBody?.content?.["application/json"]?.schema;
+    for (const [path, prefix] of body ? idsIn(body) : []) found.push({ where: "body", path, prefix });
+    return found;
+}
+
+/** Ask an operation with `id` in one place and our own ids in the others. */
+function asked(method, template, op, place, id, mode) {
+    const own = (prefix) => ours.ids[prefix]?.[mode] ?? ours.ids[prefix]?.[0];
+    const is = (where, name) => place.where === where && place.path[0] === name;
+    const headers = {};
+    const query = [];
+    let path = template;
+    for (const p of (op.parameters ?? []).map(resolve)) {
+        const value = is(p.in, p.name) ? id : prefixOf(p.schema) ? own(prefixOf(p.schema)) : sample(p.schema, own);
+        if (p.in === "path") path = path.replace(`{${p.name}}`, value);
+        else if (p.in === "query" && (p.required || is(p.in, p.name))) query.push(`${p.name}=${encodeURIComponent(value)}`);
+        else if (p.in === "header" && is(p.in, p.name)) headers[p.name] = value;
+    }
+    const schema = op.requestBody?.content?.["application/json"]?.schema;
+    const body = schema ? sample(schema, own) : undefined;
+    if (body && template.startsWith("/v1/whatsapp/messages") && "from" in body) Object.assign(body, { from: ours.whatsapp }, structuredClone(contents[place.path.join(".")] ?? {}));
+    if (body && place.where === "body") put(body, place.path, id);
+    const key = op.security[0]?.adminKey ? ours.admin : ours.key;
+    return house.request(method, path + (query.length ? `?${query.join("&")}` : ""), { key, headers, body });
+}
+
+const plain = (raw, id) => raw.replaceAll(id, "ID");
+const spelled = (prefix, id) => id.replace(/[^_]+$/, ghost);
+
+/** All operations of the document with their places. */
+function* operations() {
+    for (const [path, item] of Object.entries(document.paths))
+        for (const method of methods.filter((m) => item[m])) yield [method.toUpperCase(), path, item[method]];
+}
+
+/* ---- tests ---- */
+
+test("ids of another organization are ids that nobody has", async () => {
+    let count = 0;
+    for (const [method, path, op] of operations())
+        for (const place of places(op)) {
+            const foreign = theirs.ids[place.prefix];
+            assert.ok(foreign, `${method} ${path} takes ids ${place.prefix}_: make one of them in furnish ()`);
+            for (const [mode, id] of foreign.entries()) {
+                if (op.security[0]?.appKey && !id.includes("_test_")) continue; // of the other mode: unknown to any test key
+                const nobody = spelled(place.prefix, id);
+                const [got, want] = [await asked(method, path, op, place, id, mode), await asked(method, path, op, place, nobody, mode)];
+                const name = `${method} ${path} ${place.where} ${place.path.join(".")}=${id}`;
+                const empty = method === "GET" && got.status === 200 && got.json.totalCount === 0; // a filter that nothing fits
+                assert.ok([404, 401].includes(got.status) || empty, `${name}: ${got.status} ${got.raw}`);
+                assert.equal(got.status, want.status, name);
+                assert.equal(plain(got.raw, id), plain(want.raw, nobody), name);
+                count++;
+            }
+        }
+    assert.ok(count > 40, `${count} places`);
+});
+
+test("numbers of another organization cannot be sent from", async () => {
+    for (const [path, body, from, code] of [["/v1/sms", { to: ["+15551234567"], text: "x" }, theirs.sms, "phone_number_not_assigned"],
+                                            ["/v1/whatsapp/messages", { to: "+15551234567", type: "text", text: { body: "x" } }, theirs.whatsapp, "whatsapp_not_configured"]]) {
+        const nobody = "+12005550199";
+        const [got, want] = [await house.request("POST", path, { key: ours.key, body: { ...body, from } }), await house.request("POST", path, { key: ours.key, body: { ...body, from: nobody } })];
+        assert.equal(got.status, 400, got.raw);
+        assert.equal(got.json.error.code, code);
+        assert.equal(plain(got.raw, from), plain(want.raw, nobody));
+    }
+});
+
+test("ids of another app of the organization are ids that nobody has", async () => {
+    const app = await must(201, "POST", "/v1/organization/apps", { key: ours.admin, body: { name: "Third", slug: "third" } });
+    const { key } = await must(201, "POST", "/v1/organization/app-keys", { key: ours.admin, body: { name: "n", appId: app.testApp.id } });
+    for (const [method, path, op] of operations()) {
+        if (!op.security[0]?.appKey) continue;
+        for (const place of places(op)) {
+            if (place.where !== "path") continue; // numbers are the organization's: any of its apps may take one
+            const id = ours.ids[place.prefix][0];
+            const schema = op.requestBody?.content?.["application/json"]?.schema;
+            const body = schema ? sample(schema, (prefix) => ours.ids[prefix][0]) : undefined;
+            const ask = (as) => house.request(method, path.replace(`{${place.path[0]}}`, as), { key, body });
+            const nobody = spelled(place.prefix, id);
+            const [got, want] = [await ask(id), await ask(nobody)];
+            assert.equal(got.status, 404, `${method} ${path}: ${got.raw}`);
+            if (place.prefix !== "ph") assert.equal(plain(got.raw, id), plain(want.raw, nobody), `${method} ${path}`);
+        }
+    }
+});
+
+test("nothing of the other organization has changed", async () => {
+    assert.deepEqual(await state(theirs), untouched);
+});
