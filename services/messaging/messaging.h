@@ -187,6 +187,8 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
 int receipts_unpark (turn_t *t, messaging_recipient_t *recipient);
+/* A timer: drop parked receipts whose time is over. */
+int receipts_expire (turn_t *t);
 
 /* ---- inbound (inbound.c, window.c) ---- */
 

@@ -72,6 +72,19 @@ static void test_early_receipt_waits_for_the_answer (void **state)
     assert_string_equal (world_story (*state), "accepted sent delivered ");
 }
 
+static void test_parked_receipts_expire (void **state)
+{
+    messaging_sms_send_out_t out = {0};
+    assert_int_equal (world_sms (*state, "+99930004", "x", &out, NULL), 0);
+    outward_t *send = optest_job (*state);
+    assert_non_null (send);
+    assert_int_equal (optest_advance (*state, 1000), 0);
+    assert_int_equal (optest_advance (*state, INT64_C (73) * 3600 * 1000), 0);
+    outcome_t outcome = {.stage = FETCH_ANSWERED, .body = send->out.body};
+    assert_int_equal (optest_job_done (*state, send, &outcome), 0);
+    assert_string_equal (world_story (*state), "accepted sent ");
+}
+
 static void test_silence_fails_after_a_while (void **state)
 {
     messaging_sms_send_out_t out = {0};
@@ -205,6 +218,7 @@ int main (void)
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_early_receipt_waits_for_the_answer, world_setup,
                                          world_teardown),
+        cmocka_unit_test_setup_teardown (test_parked_receipts_expire, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_silence_fails_after_a_while, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_a_lost_send_is_made_again, world_setup,

@@ -19,6 +19,7 @@ static const job_kind_t *const jobs[] = {
 static const svc_timer_t timers[] = {
     {"messaging.media_expire", 1000, media_expire},
     {"messaging.media_sweep", 60000, media_sweep},
+    {"messaging.receipts_expire", 60000, receipts_expire},
 };
 
 /* Without templates their sends go out unchecked, and Meta says whether they fit. */
