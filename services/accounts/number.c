@@ -9,19 +9,29 @@ static id16_t number_scope (id16_t org, bool test)
     return test ? org : id_nil ();
 }
 
-int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *number, accounts_number_t *out)
+int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *number,
+                 accounts_number_t *out)
 {
-    store_key_t keys[] = { { .id = number_scope (org, test) }, { .num = channel }, { .str = number } };
+    store_key_t keys[] = {{.id = number_scope (org, test)}, {.num = channel}, {.str = number}};
     return store_find (t->txn, &accounts_number_record, "by_number", keys, 3, t->arena, out);
 }
 
-int number_make (turn_t *t, id16_t org, int32_t channel, const char *number, const accounts_carrier_account_t *through, const char *ref,
-                 accounts_number_t *out)
+int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
+                 const accounts_carrier_account_t *through, const char *ref, accounts_number_t *out)
 {
-    *out = (accounts_number_t) {
-        .id = turn_id (t), .org = org, .number = number, .channel = channel, .test = !through, .scope = number_scope (org, !through),
-        .carrier = through ? through->carrier : ACCOUNTS_CARRIER_LOOPBACK, .account = through ? through->id : id_nil (),
-        .ref = through ? ref : NULL, .created_at = t->now, .updated_at = t->now, .version = 1,
+    *out = (accounts_number_t){
+        .id = turn_id (t),
+        .org = org,
+        .number = number,
+        .channel = channel,
+        .test = !through,
+        .scope = number_scope (org, !through),
+        .carrier = through ? through->carrier : ACCOUNTS_CARRIER_LOOPBACK,
+        .account = through ? through->id : id_nil (),
+        .ref = through ? ref : NULL,
+        .created_at = t->now,
+        .updated_at = t->now,
+        .version = 1,
     };
     return store_insert (t->txn, &accounts_number_record, out, NULL);
 }
@@ -29,8 +39,8 @@ int number_make (turn_t *t, id16_t org, int32_t channel, const char *number, con
 /* What a number is, where nobody said so: North American toll-free codes, else local. */
 static int32_t number_kind (const accounts_number_t *number)
 {
-    static const char *const tollfree[] = { "800", "833", "844", "855", "866", "877", "888" };
-    if (number->kind)
+    static const char *const tollfree[] = {"800", "833", "844", "855", "866", "877", "888"};
+    if (number->kind || !number->number)
         return number->kind;
     if (strncmp (number->number, "+1", 2) == 0 && strlen (number->number) == 12)
         for (size_t i = 0; i < sizeof tollfree / sizeof *tollfree; i++)
@@ -41,48 +51,70 @@ static int32_t number_kind (const accounts_number_t *number)
 
 static schema_list_t number_features (const accounts_number_t *number)
 {
-    static const char *sms[] = { "SMS", "MMS" };
-    static const char *whatsapp[] = { "WhatsApp" };
+    static const char *sms[] = {"SMS", "MMS"};
+    static const char *whatsapp[] = {"WhatsApp"};
     if (number->features.count)
         return number->features;
-    return number->channel == ACCOUNTS_CHANNEL_SMS ? (schema_list_t) { sms, 2 } : (schema_list_t) { whatsapp, 1 };
+    return number->channel == ACCOUNTS_CHANNEL_SMS ? (schema_list_t){sms, 2}
+                                                   : (schema_list_t){whatsapp, 1};
 }
 
-accounts_app_number_t number_told (const accounts_number_t *number, const accounts_assignment_t *assignment)
+accounts_app_number_t number_told (const accounts_number_t *number,
+                                   const accounts_assignment_t *assignment)
 {
-    return (accounts_app_number_t) { .number_id = number->id, .app = assignment->app, .number = number->number,
-                                     .channel = number->channel, .created_at = assignment->created_at,
-                                     .updated_at = assignment->updated_at, .test = number->test,
-                                     .kind = number_kind (number), .location = number->location ? number->location : "",
-                                     .features = number_features (number), .messaging_profile = assignment->messaging_profile };
+    return (accounts_app_number_t){.number_id = number->id,
+                                   .app = assignment->app,
+                                   .number = number->number,
+                                   .channel = number->channel,
+                                   .created_at = assignment->created_at,
+                                   .updated_at = assignment->updated_at,
+                                   .test = number->test,
+                                   .kind = number_kind (number),
+                                   .location = number->location ? number->location : "",
+                                   .features = number_features (number),
+                                   .messaging_profile = assignment->messaging_profile};
 }
 
 int assignment_find (turn_t *t, id16_t app, id16_t number, accounts_assignment_t *out)
 {
-    store_key_t keys[] = { { .id = app }, { .id = number } };
+    store_key_t keys[] = {{.id = app}, {.id = number}};
     return store_find (t->txn, &accounts_assignment_record, "by_pair", keys, 2, t->arena, out);
 }
 
-static int assignment_fill (const accounts_assignment_t *assignment, const accounts_number_t *number, event_about_t *about,
+static int assignment_fill (const accounts_assignment_t *assignment,
+                            const accounts_number_t *number, event_about_t *about,
                             accounts_assignment_changed_t *body)
 {
-    *about = (event_about_t) { .record = assignment->id, .version = (uint64_t) assignment->version, .org = assignment->org,
-                               .app = assignment->app, .test = number->test, .subject = number->number };
-    *body = (accounts_assignment_changed_t) { .id = assignment->id, .org = assignment->org, .app = assignment->app,
-                                              .number_id = number->id, .number = number->number, .channel = number->channel,
-                                              .carrier = number->carrier, .test = number->test,
-                                              .account = number->account, .ref = number->ref };
+    *about = (event_about_t){.record = assignment->id,
+                             .version = (uint64_t) assignment->version,
+                             .org = assignment->org,
+                             .app = assignment->app,
+                             .test = number->test,
+                             .subject = number->number};
+    *body = (accounts_assignment_changed_t){.id = assignment->id,
+                                            .org = assignment->org,
+                                            .app = assignment->app,
+                                            .number_id = number->id,
+                                            .number = number->number,
+                                            .channel = number->channel,
+                                            .carrier = number->carrier,
+                                            .test = number->test,
+                                            .account = number->account,
+                                            .ref = number->ref};
     return 0;
 }
 
-int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about, accounts_assignment_changed_t *body)
+int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about,
+                     accounts_assignment_changed_t *body)
 {
-    accounts_number_t number = { 0 };
-    int code = store_get_any (t->txn, &accounts_number_record, assignment->number, t->arena, &number);
+    accounts_number_t number = {0};
+    int code =
+        store_get_any (t->txn, &accounts_number_record, assignment->number, t->arena, &number);
     return code ? code : assignment_fill (assignment, &number, about, body);
 }
 
-static int assignment_event (turn_t *t, const accounts_assignment_t *assignment, const accounts_number_t *number, bool deleted)
+static int assignment_event (turn_t *t, const accounts_assignment_t *assignment,
+                             const accounts_number_t *number, bool deleted)
 {
     event_about_t about;
     accounts_assignment_changed_t body;
@@ -91,18 +123,26 @@ static int assignment_event (turn_t *t, const accounts_assignment_t *assignment,
     return event_add (t, &accounts_assignment_changed_event, &about, &body);
 }
 
-int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number, accounts_assignment_t *out)
+int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number,
+                     accounts_assignment_t *out)
 {
     int code = assignment_find (t, app, number->id, out);
     if (code != E_NOT_FOUND)
         return code ? code : E_ALREADY_EXISTS;
-    *out = (accounts_assignment_t) { .id = turn_id (t), .org = number->org, .app = app, .number = number->id,
-                                     .channel = number->channel, .created_at = t->now, .updated_at = t->now, .version = 1 };
+    *out = (accounts_assignment_t){.id = turn_id (t),
+                                   .org = number->org,
+                                   .app = app,
+                                   .number = number->id,
+                                   .channel = number->channel,
+                                   .created_at = t->now,
+                                   .updated_at = t->now,
+                                   .version = 1};
     code = store_insert (t->txn, &accounts_assignment_record, out, NULL);
     return code ? code : assignment_event (t, out, number, false);
 }
 
-int assignment_remove (turn_t *t, const accounts_assignment_t *assignment, const accounts_number_t *number)
+int assignment_remove (turn_t *t, const accounts_assignment_t *assignment,
+                       const accounts_number_t *number)
 {
     accounts_assignment_t gone = *assignment;
     gone.version += 1;

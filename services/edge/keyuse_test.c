@@ -8,7 +8,7 @@
 
 static id16_t key_of (unsigned n)
 {
-    id16_t id = { { 1 } };
+    id16_t id = {{1}};
     id.b[13] = (uint8_t) (n >> 16);
     id.b[14] = (uint8_t) (n >> 8);
     id.b[15] = (uint8_t) n;

@@ -1,12 +1,17 @@
 /* tables.c - what the runtime needs to know of messaging: follows, snapshots, jobs, hooks. Operation tests run the same tables. */
 #include "messaging.h"
 
+/* All numbers of a carrier share its host, so the host is no line of its own here: a number's width bounds it, and its breaker if the carrier hangs for it. */
+enum { CONNECTIONS = 512 };
+
 /* Media links that customers and carriers give are fetched behind the guard; carriers' base URLs are the operator's own. */
 static void outbound (svc_t *svc, fetch_config_t *out)
 {
     const messaging_settings_t *settings = svc_settings (svc);
     *out = (fetch_config_t){.allow = settings->allow_private,
                             .allow_http = settings->allow_http,
+                            .connections = CONNECTIONS,
+                            .per_host = CONNECTIONS,
                             .user_agent = "Aviary-Messaging/1"};
 }
 

@@ -9,27 +9,29 @@ enum { DROPPED_AT_ONCE = 400, JOBS_AT_ONCE = 500 };
 
 int app_asked (turn_t *t, id16_t id, bool test, app_asked_t *out)
 {
-    webhooks_app_t app = { 0 };
-    *out = (app_asked_t) { .id = t->ask->app, .test = t->ask->test };
+    webhooks_app_t app = {0};
+    *out = (app_asked_t){.id = t->ask->app, .test = t->ask->test};
     if (t->ask->principal != PRINCIPAL_ADMIN_KEY)
         return 0;
-    int code = id_is_nil (id) ? E_NOT_FOUND : store_get_any (t->txn, &webhooks_app_record, id, t->arena, &app);
+    int code = id_is_nil (id) ? E_NOT_FOUND
+                              : store_get_any (t->txn, &webhooks_app_record, id, t->arena, &app);
     if (code == 0 && (app.deleted || app.test != test || !id_equal (app.org, t->ask->org)))
         code = E_NOT_FOUND;
-    *out = (app_asked_t) { .id = app.id, .test = app.test };
+    *out = (app_asked_t){.id = app.id, .test = app.test};
     return code == E_NOT_FOUND ? fail (t, code, "app", "No such app") : code;
 }
 
 bool app_is_gone (turn_t *t, id16_t id)
 {
-    webhooks_app_t app = { 0 };
+    webhooks_app_t app = {0};
     return store_get_any (t->txn, &webhooks_app_record, id, t->arena, &app) == 0 && app.deleted;
 }
 
-int webhooks_app_counts (turn_t *t, const webhooks_app_counts_in_t *in, webhooks_app_counts_out_t *out)
+int webhooks_app_counts (turn_t *t, const webhooks_app_counts_in_t *in,
+                         webhooks_app_counts_out_t *out)
 {
-    webhooks_app_t app = { 0 };
-    store_key_t key = { .id = in->app };
+    webhooks_app_t app = {0};
+    store_key_t key = {.id = in->app};
     uint64_t count = 0;
     int code = store_get_any (t->txn, &webhooks_app_record, in->app, t->arena, &app);
     if (code || app.deleted || !id_equal (app.org, t->ask->org))
@@ -43,21 +45,25 @@ int webhooks_app_counts (turn_t *t, const webhooks_app_counts_in_t *in, webhooks
 
 static int app_end_add (turn_t *t, id16_t app)
 {
-    webhooks_app_end_job_t body = { .app = app };
-    job_new_t job = { .kind = &webhooks_app_end_kind, .group = app, .body = &body };
+    webhooks_app_end_job_t body = {.app = app};
+    job_new_t job = {.kind = &webhooks_app_end_kind, .group = app, .body = &body};
     return job_add (t, &job, NULL);
 }
 
 int app_changed (turn_t *t, const journal_event_t *event, const void *body)
 {
     const accounts_app_changed_t *in = body;
-    webhooks_app_t old = { 0 };
+    webhooks_app_t old = {0};
     int code = store_get_any (t->txn, &webhooks_app_record, in->id, t->arena, &old);
     if (code && code != E_NOT_FOUND)
         return code;
     if (code == 0 && old.version >= (int64_t) event->version)
         return 0;
-    webhooks_app_t app = { .id = in->id, .org = in->org, .test = in->test, .deleted = in->deleted, .version = (int64_t) event->version };
+    webhooks_app_t app = {.id = in->id,
+                          .org = in->org,
+                          .test = in->test,
+                          .deleted = in->deleted,
+                          .version = (int64_t) event->version};
     code = store_put (t->txn, &webhooks_app_record, &app, NULL);
     return code == 0 && in->deleted ? app_end_add (t, in->id) : code;
 }
@@ -75,9 +81,11 @@ static int delivery_drop (void *context, const void *row)
 /* A step: deliveries that wait are dropped, then their jobs, then the webhook itself. */
 static int subscription_clear (turn_t *t, id16_t id, bool *more)
 {
-    store_key_t keys[] = { { .id = id }, { .num = WEBHOOKS_DELIVERY_STATUS_PENDING } };
-    store_page_t page = { .index = "by_subscription", .keys = keys, .key_count = 2, .limit = DROPPED_AT_ONCE };
-    int code = store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_drop, t, more);
+    store_key_t keys[] = {{.id = id}, {.num = WEBHOOKS_DELIVERY_STATUS_PENDING}};
+    store_page_t page = {
+        .index = "by_subscription", .keys = keys, .key_count = 2, .limit = DROPPED_AT_ONCE};
+    int code =
+        store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_drop, t, more);
     if (code == 0 && !*more)
         code = job_group_drop (t, id, JOBS_AT_ONCE, more);
     return code || *more ? code : store_del (t->txn, &webhooks_subscription_record, id);
@@ -102,10 +110,11 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     (void) outcome;
     const webhooks_app_end_job_t *body = job->body;
     id16_t next = id_nil ();
-    store_key_t key = { .id = body->app };
-    store_page_t page = { .index = "by_app", .keys = &key, .key_count = 1, .limit = 1 };
+    store_key_t key = {.id = body->app};
+    store_page_t page = {.index = "by_app", .keys = &key, .key_count = 1, .limit = 1};
     bool more = false;
-    int code = store_list (t->txn, &webhooks_subscription_record, &page, t->arena, id_take, &next, &more);
+    int code =
+        store_list (t->txn, &webhooks_subscription_record, &page, t->arena, id_take, &next, &more);
     if (code || id_is_nil (next))
         return code;
     code = subscription_clear (t, next, &more);
@@ -113,6 +122,10 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 }
 
 const job_kind_t webhooks_app_end_kind = {
-    .name = "app_end", .number = 3, .type = &webhooks_app_end_job_type, .repeatable = true,
-    .begin = app_end_begin, .finish = app_end_finish,
+    .name = "app_end",
+    .number = 3,
+    .type = &webhooks_app_end_job_type,
+    .repeatable = true,
+    .begin = app_end_begin,
+    .finish = app_end_finish,
 };

@@ -252,6 +252,64 @@ static void test_many_webhooks_fan_out_as_jobs (void **state)
     assert_int_equal (count, 250);
 }
 
+/* ---- apps: what admin keys name, and their end ---- */
+
+static void app_tell (optest_t *test, id16_t id, int64_t version, bool deleted)
+{
+    accounts_app_changed_t body = { .id = id, .org = org, .name = "Desk", .test = true, .deleted = deleted };
+    event_about_t about = { .record = id, .version = (uint64_t) version, .org = org, .app = id, .test = true };
+    assert_int_equal (optest_follow (test, &accounts_app_changed_event, &about, &body, NULL), 0);
+}
+
+static int admin_get (optest_t *test, id16_t of, id16_t named, bool named_test, id16_t id, bool id_test)
+{
+    envelope_t admin = { .org = of, .principal = PRINCIPAL_ADMIN_KEY };
+    webhooks_get_in_t in = { .app = named, .app_test = named_test, .id = id, .id_test = id_test };
+    webhooks_webhook_t out = { 0 };
+    return optest_ask (test, "get", &admin, &in, &out, NULL);
+}
+
+static void test_admin_keys_name_the_app (void **state)
+{
+    static const id16_t other_org = { { 9 } };
+    webhooks_webhook_t hook = create (*state);
+    assert_int_equal (admin_get (*state, org, app, true, hook.id, true), E_NOT_FOUND); /* not heard of yet */
+    app_tell (*state, app, 1, false);
+    app_tell (*state, other_app, 1, false);
+    assert_int_equal (admin_get (*state, org, app, true, hook.id, true), 0);
+    assert_int_equal (admin_get (*state, org, app, false, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, org, app, true, hook.id, false), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, org, other_app, true, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, other_org, app, true, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, org, id_nil (), true, hook.id, true), E_NOT_FOUND);
+}
+
+static void test_a_deleted_app_starts_no_delivery (void **state)
+{
+    for (int i = 0; i < 3; i++)
+        create (*state);
+    app_tell (*state, app, 1, false);
+    tell (*state, MESSAGING_STATUS_SENT);
+    outward_t *begun = optest_job (*state);
+    outward_t *second = optest_job (*state);
+    outward_t *third = optest_job (*state);
+    assert_true (begun && second && third);
+    assert_int_equal (optest_job_answered (*state, second, 500, ""), 0); /* waits for its retry */
+    app_tell (*state, app, 2, true);
+    app_tell (*state, app, 1, false); /* an older event told again */
+    assert_int_equal (optest_job_answered (*state, begun, 500, ""), 0);
+    assert_int_equal (optest_job_answered (*state, third, 200, ""), 0);
+    tell (*state, MESSAGING_STATUS_SENT);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal (optest_advance (*state, 100000), 0);
+        assert_null (optest_job (*state));
+    }
+    webhooks_list_out_t list = { 0 };
+    envelope_t owner = caller (app);
+    assert_int_equal (optest_ask (*state, "list", &owner, &(webhooks_list_in_t) { 0 }, &list, NULL), 0);
+    assert_int_equal (list.total, 0);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +322,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_update_keeps_what_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown (test_deleted_webhook_gets_nothing_more, setup, teardown),
         cmocka_unit_test_setup_teardown (test_many_webhooks_fan_out_as_jobs, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_admin_keys_name_the_app, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_a_deleted_app_starts_no_delivery, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -36,8 +36,12 @@ async function upload(key) {
 /** One of everything in an organization: {admin, key, app, ids: {prefix: [id, ...]}}. */
 async function furnish(admin, appId, testId, key) {
     const send = { key, body: { from: "", to: "+15551234567", type: "text", text: { body: "Hi" } } };
-    const sms = await must(201, "POST", "/v1/playground/phone-numbers/system", { key });
-    const whatsapp = await must(201, "POST", "/v1/playground/whatsapp/phone-numbers/system", { key });
+    const draw = async (kind) => { // both organizations draw from one range: the second of one is no number of the other
+        if (!theirs) await must(201, "POST", `/v1/playground/${kind}phone-numbers/system`, { key });
+        return must(201, "POST", `/v1/playground/${kind}phone-numbers/system`, { key });
+    };
+    const sms = await draw("");
+    const whatsapp = await draw("whatsapp/");
     const hook = { url: receiver.url, events: ["messages.sms.sent"] };
     send.body.from = whatsapp.number;
     const ids = {
@@ -122,7 +126,7 @@ function sample(schema, own) {
 const contents = {
     "media.mediaId": { type: "image", media: {} },
     "sticker.mediaId": { type: "sticker", sticker: {} },
-    "reaction.messageId": { type: "reaction", reaction: { emoji: "x" } },
+    "reaction.messageId": { type: "reaction", reaction: { emoji: "\u{1f44d}" } },
     "interactive.header.mediaId": { type: "interactive", interactive: { type: "buttons", body: "x", buttons: [{ id: "a", title: "A" }], header: { type: "image" } } },
     "replyTo": { type: "text", text: { body: "x" } },
 };
@@ -196,7 +200,7 @@ test("ids of another organization are ids that nobody has", async () => {
 
 test("numbers of another organization cannot be sent from", async () => {
     for (const [path, body, from, code] of [["/v1/sms", { to: ["+15551234567"], text: "x" }, theirs.sms, "phone_number_not_assigned"],
-                                            ["/v1/whatsapp/messages", { to: "+15551234567", type: "text", text: { body: "x" } }, theirs.whatsapp, "whatsapp_not_configured"]]) {
+                                            ["/v1/whatsapp/messages", { to: "+15551234567", type: "text", text: { body: "x" } }, theirs.whatsapp, "phone_number_not_assigned"]]) {
         const nobody = "+12005550199";
         const [got, want] = [await house.request("POST", path, { key: ours.key, body: { ...body, from } }), await house.request("POST", path, { key: ours.key, body: { ...body, from: nobody } })];
         assert.equal(got.status, 400, got.raw);

@@ -91,7 +91,9 @@ class Carriers:
         to = self.person()
         message = wait_for(lambda: (a := self.whatsapp(to, **content)).status == 201 and a.json["id"], 15, what=f"the template {name}")
         self.wait(message, to, "read")
-        self.control("DELETE", "/requests")
+        self.quiet()
+        for kept in ("/requests", "/callbacks"):
+            self.control("DELETE", kept)
 
     # ---- the app ----
     def person(self):

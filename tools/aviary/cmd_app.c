@@ -57,8 +57,8 @@ static int list (apps_t *self, failure_t *failure)
 {
     accounts_app_list_in_t in = {0};
     accounts_app_list_out_t out = {0};
-    int rc =
-        client_ask (self->client, "accounts.app_list", NULL, &in, &out, self->arena, ASK_MS, failure);
+    int rc = client_ask (self->client, "accounts.app_list", NULL, &in, &out, self->arena, ASK_MS,
+                         failure);
     const accounts_app_info_t *rows = out.apps.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.apps.count; i++) {

@@ -78,7 +78,8 @@ static int create (keys_t *self, failure_t *failure)
     int rc = self->app ? app_ref_read (self->client, self->data, self->app, &app, failure) : 0;
     in.app = app.id;
     if (!rc && self->org && !spelling_read (self->org, &in.org))
-        rc = failure_set (failure, E_NOT_FOUND, "--org", "'%s' is no id in any spelling", self->org);
+        rc =
+            failure_set (failure, E_NOT_FOUND, "--org", "'%s' is no id in any spelling", self->org);
     if (!rc)
         rc = client_ask (self->client, "accounts.key_create", NULL, &in, &out, self->arena, ASK_MS,
                          failure);
@@ -188,8 +189,8 @@ int cmd_key (int argc, char **argv)
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
         {"--app", "test|live|ID", "create, list: of this app; create without it makes an admin key",
          CLI_TEXT, &self.app, 0, 0},
-        {"--org", "ID", "create: an admin key of this organization (default the only one)", CLI_TEXT,
-         &self.org, 0, 0},
+        {"--org", "ID", "create: an admin key of this organization (default the only one)",
+         CLI_TEXT, &self.org, 0, 0},
         {"--name", "NAME", "create: what it is for", CLI_TEXT, &self.name, 0, 0},
         {"--out", "DIR", "bus: where the folders of keys are made", CLI_TEXT, &self.out, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},

@@ -83,8 +83,8 @@ static int list (orgs_t *self, const char *operand, failure_t *failure)
     accounts_org_list_in_t in = {0};
     accounts_org_list_out_t out = {0};
     char id[SPELLING_SIZE];
-    int rc =
-        client_ask (self->client, "accounts.org_list", NULL, &in, &out, self->arena, ASK_MS, failure);
+    int rc = client_ask (self->client, "accounts.org_list", NULL, &in, &out, self->arena, ASK_MS,
+                         failure);
     const accounts_org_info_t *rows = out.organizations.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.organizations.count; i++) {
