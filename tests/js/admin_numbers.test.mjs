@@ -1,0 +1,138 @@
+// Numbers, playground and message logs of an organization: every answer, success and error, validates against the served document.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { House } from "./house.mjs";
+const require = createRequire(new URL("../package.json", import.meta.url));
+const Ajv = require("ajv/dist/2020").default;
+const addFormats = require("ajv-formats").default;
+
+let house;
+let document;
+let ajv;
+let admin;
+let testApp;
+let liveApp;
+const ghost = "2DbBs7GWhGvVNJGrDXr5RG0mBWI";
+const org = "/v1/organization";
+const seen = new Map();
+const errorOf = (json) => [json.error.type, json.error.code, json.error.param];
+
+before(async () => {
+    house = await House.start("--rate-limits", "off", "--loopback-delay", "10");
+    document = (await house.request("GET", "/openapi.json")).json;
+    ajv = new Ajv({ strict: false });
+    addFormats(ajv);
+    ajv.addSchema(document, "doc");
+    admin = house.credentials.admin_key;
+    const { apps } = (await house.request("GET", `${org}/apps`, { key: admin })).json;
+    [liveApp, testApp] = [apps[0].id, apps[0].testApp.id];
+});
+after(() => house.stop());
+
+/** The document's path for a request; literal paths before those with parameters. */
+function template(method, path) {
+    const bare = path.split("?")[0];
+    const all = Object.keys(document.paths).sort((a, b) => a.split("{").length - b.split("{").length);
+    return all.find((one) => document.paths[one][method] && new RegExp(`^${one.replace(/\{[^}]+\}/g, "[^/]+")}$`).test(bare));
+}
+
+/** Ask with the admin key, and hold the answer against the document. */
+async function call(want, method, path, options = {}) {
+    const answer = await house.request(method, path, { key: admin, ...options });
+    assert.equal(answer.status, want, `${method} ${path}: ${answer.raw}`);
+    const verb = method.toLowerCase();
+    const found = template(verb, path);
+    assert.ok(found, `${method} ${path} is not in the document`);
+    const responses = document.paths[found][verb].responses;
+    const name = String(want) in responses ? String(want) : "default";
+    const pointer = responses[name].$ref ?? `#/paths/${found.replaceAll("/", "~1")}/${verb}/responses/${name}`;
+    const validate = ajv.getSchema(`doc${encodeURI(pointer)}/content/application~1json/schema`);
+    assert.ok(validate, `${pointer} has no schema`);
+    assert.ok(validate(answer.json), `${method} ${path}: ${JSON.stringify(validate.errors)} in ${answer.raw}`);
+    const key = document.paths[found][verb].operationId;
+    seen.set(key, (seen.get(key) ?? new Set()).add(want));
+    return answer.json;
+}
+
+/** What each operation of admin keys answers without one. */
+async function unauthorized(method, path, body) {
+    for (const key of [undefined, house.testKey, "sk_admin_nobody"])
+        assert.equal((await call(401, method, path, { key, body })).error.type, "authentication_error");
+}
+
+for (const [kind, prefix] of [["", "ph"], ["whatsapp/", "wapn"]]) {
+    const path = `${org}/playground/${kind}phone-numbers`;
+
+    test(`system numbers of ${path}`, async () => {
+        const headers = { "x-app-id": testApp };
+        const drawn = await call(201, "POST", `${path}/system`, { headers });
+        assert.match(drawn.id, new RegExp(`^${prefix}_test_`));
+        assert.deepEqual([drawn.phoneNumberId, drawn.role, drawn.appId], [drawn.id, "system", testApp]);
+        const chosen = await call(201, "POST", `${path}/system`, { headers, body: { number: "+15550160099" } });
+        assert.equal(chosen.number, "+15550160099");
+        assert.equal((await call(409, "POST", `${path}/system`, { headers, body: { number: "+15550160099" } })).error.code, "resource_already_exists");
+        await call(400, "POST", `${path}/system`, { headers, body: { number: "0160" } });
+        const { phoneNumbers } = await call(200, "GET", `${path}/system`, { headers });
+        assert.deepEqual(phoneNumbers.map((n) => n.id), [chosen.id, drawn.id]);
+        const own = await house.request("GET", path.replace("/organization", "") + "/system", { key: house.testKey });
+        assert.deepEqual(own.json.phoneNumbers.map((n) => n.id), [chosen.id, drawn.id]); // the app sees them
+        for (const method of ["GET", "POST"]) {
+            await unauthorized(method, `${path}/system`);
+            for (const bad of [{}, { "x-app-id": "app_x" }, { "x-app-id": "" }])
+                assert.equal((await call(400, method, `${path}/system`, { headers: bad })).error.param, "x-app-id");
+            await call(404, method, `${path}/system`, { headers: { "x-app-id": `app_${ghost}` } });
+            await call(404, method, `${path}/system`, { headers: { "x-app-id": `app_test_${ghost}` } });
+            await call(404, method, `${path}/system`, { headers: { "x-app-id": testApp.replace("test_", "") } });
+            assert.equal((await call(403, method, `${path}/system`, { headers: { "x-app-id": liveApp } })).error.code, "test_app_required");
+        }
+    });
+
+    test(`user numbers of ${path}`, async () => {
+        const app = path.replace("/organization", "");
+        const ofApp = (await house.request("POST", `${app}/user`, { key: house.testKey })).json;
+        const drawn = await call(201, "POST", `${path}/user`);
+        assert.deepEqual([drawn.appId, drawn.role], [null, "user"]);
+        assert.notEqual(drawn.number, ofApp.number);
+        const { phoneNumbers } = await call(200, "GET", `${path}/user`);
+        assert.deepEqual(phoneNumbers.map((n) => n.number), [drawn.number, ofApp.number]);
+        for (const method of ["GET", "POST"]) await unauthorized(method, `${path}/user`);
+    });
+}
+
+test("phone numbers of the organization", async () => {
+    const path = `${org}/phone-numbers`;
+    const headers = { "x-app-id": testApp };
+    const { id, number } = await call(201, "POST", `${org}/playground/phone-numbers/system`, { headers });
+    const app = await call(201, "POST", `${org}/apps`, { body: { name: "Second", slug: "second" } });
+    const listed = await call(200, "GET", `${path}?limit=1`);
+    assert.deepEqual([listed.phoneNumbers[0].phoneNumberId, listed.phoneNumbers[0].number], [id, number]);
+    assert.deepEqual(listed.phoneNumbers[0].apps.map((a) => a.appId), [testApp]);
+    assert.ok(listed.totalCount >= 1);
+    const set = await call(200, "PUT", `${path}/${id}/apps`, { body: { appIds: [testApp, app.testApp.id] } });
+    assert.deepEqual(set.apps.map((a) => a.appId), [testApp, app.testApp.id]);
+    for (const [unknown, status] of [[`app_test_${ghost}`, 404], [`app_${ghost}`, 404], [liveApp, 400], ["x", 400]])
+        assert.match((await call(status, "PUT", `${path}/${id}/apps`, { body: { appIds: [unknown, app.testApp.id] } })).error.param, /^appIds/);
+    assert.equal((await call(200, "GET", path)).phoneNumbers[0].apps.length, 2);
+    const one = await call(200, "PUT", `${path}/${id}/apps`, { body: { appIds: [app.testApp.id] } });
+    assert.deepEqual(one.apps, [{ appId: app.testApp.id, appName: "Second", appSlug: "second" }]);
+    const send = { key: house.testKey, body: { from: number, to: ["+15551234567"], text: "x" } };
+    assert.equal((await house.request("POST", "/v1/sms", send)).json.error.code, "phone_number_not_assigned"); // at once
+    assert.deepEqual((await call(200, "PUT", `${path}/${id}/apps`, { body: { appIds: [] } })).apps, []);
+    await call(200, "PUT", `${path}/${id}/apps`, { body: { appIds: [testApp] } });
+    await call(400, "PUT", `${path}/${id}/apps`, { body: {} });
+    await call(400, "GET", `${path}?limit=0`);
+    await call(400, "GET", `${path}?offset=x`);
+
+    const gone = await call(200, "DELETE", `${path}/${id}`);
+    assert.deepEqual([gone.success, gone.phoneNumberId, gone.affectedApps.map((a) => a.appId)], [true, id, [testApp]]);
+    assert.equal((await house.request("POST", "/v1/sms", send)).json.error.code, "phone_number_not_assigned");
+    for (const unknown of [id, `ph_${ghost}`, `ph_test_${ghost}`, "nothing"]) {
+        await call(404, "DELETE", `${path}/${unknown}`);
+        await call(404, "PUT", `${path}/${unknown}/apps`, { body: { appIds: [] } });
+    }
+    await unauthorized("GET", path);
+    await unauthorized("DELETE", `${path}/${id}`);
+    await unauthorized("PUT", `${path}/${id}/apps`, { appIds: [] });
+});
