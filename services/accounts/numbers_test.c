@@ -189,7 +189,7 @@ static void test_settings_of_an_unknown_number (void **state)
     accounts_number_set_in_t in = { .app = f->made.test_app_id, .app_test = true, .number_id = f->made.app_id, .number_id_test = true };
     accounts_app_number_t out = { 0 };
     assert_int_equal (ask (f, "number_set", &in, &out, NULL), E_NOT_FOUND);
-    in.app = id_nil ();
+    in.app = f->made.organization_id;
     assert_int_equal (ask (f, "number_set", &in, &out, NULL), E_NOT_FOUND);
 }
 

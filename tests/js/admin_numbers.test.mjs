@@ -136,3 +136,82 @@ test("phone numbers of the organization", async () => {
     await unauthorized("DELETE", `${path}/${id}`);
     await unauthorized("PUT", `${path}/${id}/apps`, { appIds: [] });
 });
+
+/** All pages by cursor. */
+async function pages(path, limit) {
+    const ids = [];
+    for (let cursor = null, at = `${path}limit=${limit}`; ; at = `${path}limit=${limit}&cursor=${cursor}`) {
+        const page = await call(200, "GET", at);
+        ids.push(...page.messages.map((m) => m.id));
+        cursor = page.nextCursor;
+        if (cursor === null) return { ids, total: page.totalCount };
+    }
+}
+
+test("sms log", async () => {
+    const path = `${org}/sms/messages`;
+    const { number, id } = await call(201, "POST", `${org}/playground/phone-numbers/system`, { headers: { "x-app-id": testApp } });
+    const key = house.testKey;
+    const sent = [];
+    for (let i = 0; i < 5; i++)
+        sent.unshift((await house.request("POST", "/v1/sms", { key, body: { from: number, to: ["+15551234567", "+999140008"], text: `n ${i}` } })).json.id);
+    await house.request("POST", "/v1/playground/sms/inbound", { key, body: { from: "+15551234567", to: number, text: "Hello" } });
+    let log;
+    for (let i = 0; i < 100; i++) {
+        log = await call(200, "GET", path);
+        if (log.totalCount === 6 && log.messages.every((m) => m.completedAt)) break;
+        await sleep(50);
+    }
+    assert.equal(log.totalCount, 6);
+    const [inbound] = log.messages.filter((m) => m.direction === "INBOUND");
+    assert.deepEqual([inbound.fromPhoneNumber, inbound.systemPhoneNumber, inbound.systemPhoneNumberId, inbound.text], ["+15551234567", number, id, "Hello"]);
+    assert.deepEqual(inbound.recipients.map((r) => r.status), ["RECEIVED"]);
+    const [outbound] = log.messages.filter((m) => m.id === sent[0]);
+    assert.deepEqual([outbound.type, outbound.transport, outbound.systemPhoneNumber, outbound.receivedAt], ["SMS", "sms", number, null]);
+    assert.deepEqual(outbound.recipients.map((r) => [r.phoneNumber, r.status]), [["+15551234567", "DELIVERED"], ["+999140008", "FAILED"]]);
+    const all = log.messages.map((m) => m.id);
+    assert.deepEqual(await pages(`${path}?`, 4), { ids: all, total: 6 });
+    assert.deepEqual(await pages(`${path}?direction=OUTBOUND&`, 2), { ids: sent, total: 5 });
+    assert.deepEqual(await pages(`${path}?direction=INBOUND&appId=${testApp}&`, 1), { ids: [inbound.id], total: 1 });
+    assert.deepEqual(await pages(`${path}?appId=${liveApp}&`, 1), { ids: [], total: 0 });
+    assert.deepEqual(await pages(`${path}?appId=app_${ghost}&`, 1), { ids: [], total: 0 });
+    assert.deepEqual((await call(200, "GET", `${path}?offset=2&limit=2`)).messages.map((m) => m.id), all.slice(2, 4));
+    const far = await call(400, "GET", `${path}?offset=10001`);
+    assert.equal(far.error.param, "offset");
+    assert.match(far.error.message, /cursor/);
+    for (const bad of ["limit=0", "limit=101", "limit=x", "offset=-1", "direction=inbound", "appId=x", "cursor=x"])
+        assert.equal((await call(400, "GET", `${path}?${bad}`)).error.param, bad.split("=")[0]);
+    await unauthorized("GET", path);
+});
+
+test("whatsapp log", async () => {
+    const path = `${org}/whatsapp/messages`;
+    const { number, id } = await call(201, "POST", `${org}/playground/whatsapp/phone-numbers/system`, { headers: { "x-app-id": testApp } });
+    const key = house.testKey;
+    await house.request("POST", "/v1/playground/whatsapp/inbound", { key, body: { from: "+15551234567", to: number, text: "Hello" } });
+    const place = { type: "location", location: { latitude: 1.5, longitude: -2.25, name: "Here" } };
+    for (const more of [{ type: "text", text: { body: "Hi" } }, place])
+        assert.equal((await house.request("POST", "/v1/whatsapp/messages", { key, body: { from: number, to: "+15551234567", ...more } })).status, 201);
+    let log;
+    for (let i = 0; i < 100; i++) {
+        log = await call(200, "GET", path);
+        if (log.totalCount === 3 && log.messages.every((m) => m.deliveredAt)) break;
+        await sleep(50);
+    }
+    const of = (type, direction) => log.messages.find((m) => m.type === type && m.direction === direction);
+    const sent = of("location", "OUTBOUND");
+    assert.deepEqual([sent.locationLatitude, sent.locationLongitude, sent.locationName, sent.textBody], ["1.5", "-2.25", "Here", null]);
+    assert.equal(of("text", "OUTBOUND").textBody, "Hi");
+    assert.deepEqual([sent.whatsappPhoneNumberId, sent.displayPhoneNumber, sent.toPhoneNumber], [id, number, "+15551234567"]);
+    const inbound = of("text", "INBOUND");
+    assert.deepEqual([inbound.fromPhoneNumber, inbound.textBody, inbound.displayPhoneNumber], ["+15551234567", "Hello", number]);
+    assert.equal((await pages(`${path}?`, 2)).ids.length, 3);
+    assert.deepEqual(await pages(`${path}?direction=INBOUND&appId=${testApp}&`, 2), { ids: [inbound.id], total: 1 });
+    assert.equal((await call(400, "GET", `${path}?offset=10001`)).error.param, "offset");
+    const one = await call(200, "GET", `${path}/${inbound.id}`);
+    assert.deepEqual({ ...one, referral: undefined }, { ...inbound, referral: undefined });
+    assert.equal(one.referral, null);
+    for (const unknown of [`msg_wa_${ghost}`, `msg_wa_test_${ghost}`, inbound.id.replace("test_", ""), "x"]) await call(404, "GET", `${path}/${unknown}`);
+    await unauthorized("GET", path);
+    await unauthorized("GET", `${path}/${inbound.id}`);
+});
