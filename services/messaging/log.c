@@ -27,8 +27,13 @@ static int walk_add (void *context, const void *row)
 
 static int walk_read (turn_t *t, walk_t *self, id16_t after, size_t limit)
 {
-    store_page_t page = { .index = self->index, .keys = self->keys, .key_count = 3, .newest_first = true, .after = after,
-                          .offset = self->offset, .limit = limit };
+    store_page_t page = {.index = self->index,
+                         .keys = self->keys,
+                         .key_count = 3,
+                         .newest_first = true,
+                         .after = after,
+                         .offset = self->offset,
+                         .limit = limit};
     self->rows = arena_array_of (t->arena, messaging_message_t, limit);
     return store_list (t->txn, &messaging_message_record, &page, t->arena, walk_add, self, NULL);
 }
@@ -67,7 +72,8 @@ static int offset_share (turn_t *t, walk_t *a, walk_t *b, size_t offset)
         b->offset = b->total;
         return 0;
     }
-    size_t low = offset > b->total ? offset - b->total : 0, high = offset < a->total ? offset : a->total;
+    size_t low = offset > b->total ? offset - b->total : 0,
+           high = offset < a->total ? offset : a->total;
     int code = 0;
     while (low < high && code == 0) {
         size_t middle = low + (high - low + 1) / 2;
@@ -87,7 +93,8 @@ static const messaging_message_t *newest (walk_t *walks, size_t count)
 {
     walk_t *best = NULL;
     for (size_t i = 0; i < count; i++)
-        if (walks[i].at < walks[i].count && (!best || id_compare (walks[i].rows[walks[i].at].id, best->rows[best->at].id) > 0))
+        if (walks[i].at < walks[i].count &&
+            (!best || id_compare (walks[i].rows[walks[i].at].id, best->rows[best->at].id) > 0))
             best = &walks[i];
     return best ? &best->rows[best->at++] : NULL;
 }
@@ -96,7 +103,7 @@ static const messaging_message_t *newest (walk_t *walks, size_t count)
 
 static int walks_begin (turn_t *t, const messaging_log_page_in_t *in, walk_t *walks, size_t *count)
 {
-    static const int32_t both[] = { MESSAGING_DIRECTION_INBOUND, MESSAGING_DIRECTION_OUTBOUND };
+    static const int32_t both[] = {MESSAGING_DIRECTION_INBOUND, MESSAGING_DIRECTION_OUTBOUND};
     bool of_app = !id_is_nil (in->app);
     int code = 0;
     *count = 0;
@@ -104,9 +111,12 @@ static int walks_begin (turn_t *t, const messaging_log_page_in_t *in, walk_t *wa
         if (in->direction && in->direction != both[i])
             continue;
         walk_t *walk = &walks[(*count)++];
-        *walk = (walk_t) { .index = of_app ? "log_of_app" : "log",
-                           .keys = { { .id = of_app ? in->app : t->ask->org }, { .num = in->channel }, { .num = both[i] } } };
-        code = store_count (t->txn, &messaging_message_record, walk->index, walk->keys, 3, &walk->total);
+        *walk = (walk_t){.index = of_app ? "log_of_app" : "log",
+                         .keys = {{.id = of_app ? in->app : t->ask->org},
+                                  {.num = in->channel},
+                                  {.num = both[i]}}};
+        code = store_count (t->txn, &messaging_message_record, walk->index, walk->keys, 3,
+                            &walk->total);
     }
     return code;
 }
@@ -114,7 +124,7 @@ static int walks_begin (turn_t *t, const messaging_log_page_in_t *in, walk_t *wa
 /* An app of the calling organization, also a deleted one; another's has no messages here. */
 static int app_is_ours (turn_t *t, const messaging_log_page_in_t *in, bool *out)
 {
-    messaging_app_t app = { 0 };
+    messaging_app_t app = {0};
     *out = true;
     if (id_is_nil (in->app))
         return 0;
@@ -123,7 +133,8 @@ static int app_is_ours (turn_t *t, const messaging_log_page_in_t *in, bool *out)
     return code == E_NOT_FOUND ? 0 : code;
 }
 
-static int page_show (turn_t *t, walk_t *walks, size_t count, size_t limit, messaging_log_page_out_t *out)
+static int page_show (turn_t *t, walk_t *walks, size_t count, size_t limit,
+                      messaging_log_page_out_t *out)
 {
     messaging_log_message_t *items = arena_array_of (t->arena, messaging_log_message_t, limit);
     size_t shown = 0, recipients = 0;
@@ -133,7 +144,7 @@ static int page_show (turn_t *t, walk_t *walks, size_t count, size_t limit, mess
         code = log_told (t, message, &items[shown++], &recipients);
         message = newest (walks, count);
     }
-    out->messages = (schema_list_t) { items, shown };
+    out->messages = (schema_list_t){items, shown};
     if (message && shown) {
         out->next = items[shown - 1].id;
         out->test = items[shown - 1].test;
@@ -148,7 +159,8 @@ int messaging_log_page (turn_t *t, const messaging_log_page_in_t *in, messaging_
     size_t offset = id_is_nil (in->cursor) ? (size_t) in->offset : 0;
     bool ours = false;
     if (offset > OFFSET_MOST)
-        return fail (t, E_BAD_REQUEST, "offset", "The most is %d; go on with nextCursor as cursor", OFFSET_MOST);
+        return fail (t, E_BAD_REQUEST, "offset", "The most is %d; go on with nextCursor as cursor",
+                     OFFSET_MOST);
     int code = app_is_ours (t, in, &ours);
     if (code || !ours)
         return code;
@@ -166,9 +178,10 @@ int messaging_log_page (turn_t *t, const messaging_log_page_in_t *in, messaging_
 
 int messaging_log_get (turn_t *t, const messaging_log_get_in_t *in, messaging_log_message_t *out)
 {
-    messaging_message_t message = { 0 };
+    messaging_message_t message = {0};
     size_t recipients = 0;
-    int code = store_get (t->txn, &messaging_message_record, t->ask->org, in->id, t->arena, &message);
+    int code =
+        store_get (t->txn, &messaging_message_record, t->ask->org, in->id, t->arena, &message);
     if (code == 0 && (message.test != in->id_test || message.channel != in->channel))
         code = E_NOT_FOUND;
     if (code)

@@ -61,8 +61,7 @@ static int fill (turn_t *t, void *context)
 
 static bool fits (const messaging_message_t *row, const messaging_log_page_in_t *in)
 {
-    return id_equal (row->org, world_org) &&
-           (!in->direction || row->direction == in->direction) &&
+    return id_equal (row->org, world_org) && (!in->direction || row->direction == in->direction) &&
            (id_is_nil (in->app) || id_equal (row->log_app, in->app));
 }
 
@@ -164,7 +163,8 @@ static void test_recipients_have_their_own_status (void **state)
     messaging_sms_send_out_t sent = {0};
     envelope_t header = world_caller ();
     assert_int_equal (optest_ask (*state, "sms_send", &header, &in, &sent, NULL), 0);
-    messaging_log_page_in_t list = {.channel = ACCOUNTS_CHANNEL_SMS, .app = world_app, .app_test = true};
+    messaging_log_page_in_t list = {
+        .channel = ACCOUNTS_CHANNEL_SMS, .app = world_app, .app_test = true};
     messaging_log_page_out_t page;
     assert_int_equal (page_ask (*state, &list, &page, NULL), 0);
     const messaging_log_message_t *shown = page.messages.items;
@@ -185,10 +185,17 @@ static void test_recipients_have_their_own_status (void **state)
 
 static void test_inbound_stands_with_the_app_of_its_number (void **state)
 {
-    provider_event_t event = {.org = world_org, .number = world_whatsapp_number, .whatsapp = true,
-                              .from = WORLD_PERSON, .to = WORLD_WHATSAPP, .text = "Hi", .provider_id = "in-1"};
+    provider_event_t event = {.org = world_org,
+                              .number = world_whatsapp_number,
+                              .whatsapp = true,
+                              .from = WORLD_PERSON,
+                              .to = WORLD_WHATSAPP,
+                              .text = "Hi",
+                              .provider_id = "in-1"};
     world_inbound (*state, ACCOUNTS_CARRIER_LOOPBACK, &event);
-    messaging_log_page_in_t list = {.channel = ACCOUNTS_CHANNEL_WHATSAPP, .app = world_app, .app_test = true,
+    messaging_log_page_in_t list = {.channel = ACCOUNTS_CHANNEL_WHATSAPP,
+                                    .app = world_app,
+                                    .app_test = true,
                                     .direction = MESSAGING_DIRECTION_INBOUND};
     messaging_log_page_out_t page;
     assert_int_equal (page_ask (*state, &list, &page, NULL), 0);
@@ -196,7 +203,8 @@ static void test_inbound_stands_with_the_app_of_its_number (void **state)
     const messaging_log_message_t *shown = page.messages.items;
     assert_string_equal (shown->number, WORLD_WHATSAPP);
     assert_string_equal (shown->from, WORLD_PERSON);
-    messaging_log_get_in_t in = {.channel = ACCOUNTS_CHANNEL_WHATSAPP, .id = shown->id, .id_test = true};
+    messaging_log_get_in_t in = {
+        .channel = ACCOUNTS_CHANNEL_WHATSAPP, .id = shown->id, .id_test = true};
     messaging_log_message_t one = {0};
     envelope_t header = admin (), other = admin ();
     assert_int_equal (optest_ask (*state, "log_get", &header, &in, &one, NULL), 0);
@@ -213,11 +221,15 @@ static void test_inbound_stands_with_the_app_of_its_number (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown (test_every_filter_by_cursor_and_offset, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown (test_what_is_not_ours_is_not_shown, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_every_filter_by_cursor_and_offset, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_what_is_not_ours_is_not_shown, world_setup,
+                                         world_teardown),
         cmocka_unit_test_setup_teardown (test_far_offset_is_refused, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown (test_recipients_have_their_own_status, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown (test_inbound_stands_with_the_app_of_its_number, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_recipients_have_their_own_status, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_inbound_stands_with_the_app_of_its_number,
+                                         world_setup, world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

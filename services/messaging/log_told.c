@@ -45,10 +45,12 @@ static int32_t status_shown (int32_t status)
     }
 }
 
-static void error_show (const messaging_send_error_t *error, messaging_log_recipient_t *shown, messaging_log_message_t *out)
+static void error_show (const messaging_send_error_t *error, messaging_log_recipient_t *shown,
+                        messaging_log_message_t *out)
 {
     const messaging_provider_error_t *provider = error->provider;
-    shown->error_code = provider && provider->code ? provider->code : error_name ((int) error->code);
+    shown->error_code =
+        provider && provider->code ? provider->code : error_name ((int) error->code);
     shown->error_message = error->message;
     if (out->error_code)
         return;
@@ -63,11 +65,19 @@ static int recipient_show (void *context, const void *row)
     const messaging_recipient_t *recipient = row;
     messaging_log_message_t *out = self->out;
     messaging_log_recipient_t *shown = &self->items[self->count++];
-    int64_t moved = latest (latest (recipient->sent_at, recipient->delivered_at), latest (recipient->read_at, recipient->failed_at));
-    *shown = (messaging_log_recipient_t) {
-        .id = recipient->id, .test = self->message->test, .number = recipient->to, .status = status_shown (recipient->status),
-        .queued_at = self->message->created_at, .sent_at = recipient->sent_at, .delivered_at = recipient->delivered_at,
-        .read_at = recipient->read_at, .failed_at = recipient->failed_at, .created_at = self->message->created_at,
+    int64_t moved = latest (latest (recipient->sent_at, recipient->delivered_at),
+                            latest (recipient->read_at, recipient->failed_at));
+    *shown = (messaging_log_recipient_t){
+        .id = recipient->id,
+        .test = self->message->test,
+        .number = recipient->to,
+        .status = status_shown (recipient->status),
+        .queued_at = self->message->created_at,
+        .sent_at = recipient->sent_at,
+        .delivered_at = recipient->delivered_at,
+        .read_at = recipient->read_at,
+        .failed_at = recipient->failed_at,
+        .created_at = self->message->created_at,
         .updated_at = latest (self->message->created_at, moved),
     };
     if (recipient->error)
@@ -78,17 +88,20 @@ static int recipient_show (void *context, const void *row)
     out->delivered_at = earliest (out->delivered_at, recipient->delivered_at);
     out->read_at = earliest (out->read_at, recipient->read_at);
     out->failed_at = earliest (out->failed_at, recipient->failed_at);
-    out->completed_at = latest (out->completed_at, latest (recipient->delivered_at, recipient->failed_at));
+    out->completed_at =
+        latest (out->completed_at, latest (recipient->delivered_at, recipient->failed_at));
     out->updated_at = latest (out->updated_at, shown->updated_at);
     return 0;
 }
 
 static int recipients_show (telling_t *self)
 {
-    store_key_t key = { .id = self->message->id };
-    store_page_t page = { .index = "by_message", .keys = &key, .key_count = 1, .limit = RECIPIENTS_EACH };
+    store_key_t key = {.id = self->message->id};
+    store_page_t page = {
+        .index = "by_message", .keys = &key, .key_count = 1, .limit = RECIPIENTS_EACH};
     self->items = arena_array_of (self->t->arena, messaging_log_recipient_t, RECIPIENTS_EACH);
-    int code = store_list (self->t->txn, &messaging_recipient_record, &page, self->t->arena, recipient_show, self, NULL);
+    int code = store_list (self->t->txn, &messaging_recipient_record, &page, self->t->arena,
+                           recipient_show, self, NULL);
     if (self->final < self->count)
         self->out->completed_at = 0;
     return code;
@@ -99,10 +112,15 @@ static int ours_show (telling_t *self)
 {
     const messaging_message_t *message = self->message;
     self->items = arena_new_of (self->t->arena, messaging_log_recipient_t);
-    self->items[self->count++] = (messaging_log_recipient_t) {
-        .id = message->id, .test = message->test, .number = self->out->number,
-        .status = message->read_at ? MESSAGING_LOG_STATUS_READ : MESSAGING_LOG_STATUS_RECEIVED, .delivered_at = message->received_at,
-        .read_at = message->read_at, .created_at = message->created_at, .updated_at = latest (message->created_at, message->read_at),
+    self->items[self->count++] = (messaging_log_recipient_t){
+        .id = message->id,
+        .test = message->test,
+        .number = self->out->number,
+        .status = message->read_at ? MESSAGING_LOG_STATUS_READ : MESSAGING_LOG_STATUS_RECEIVED,
+        .delivered_at = message->received_at,
+        .read_at = message->read_at,
+        .created_at = message->created_at,
+        .updated_at = latest (message->created_at, message->read_at),
     };
     if (message->channel == ACCOUNTS_CHANNEL_SMS)
         self->items->status = MESSAGING_LOG_STATUS_RECEIVED;
@@ -115,7 +133,8 @@ static int ours_show (telling_t *self)
 
 /* ---- content ---- */
 
-static void file_show (turn_t *t, int32_t kind, const messaging_media_content_t *file, messaging_log_message_t *out)
+static void file_show (turn_t *t, int32_t kind, const messaging_media_content_t *file,
+                       messaging_log_message_t *out)
 {
     if (!file)
         return;
@@ -133,7 +152,8 @@ static void file_show (turn_t *t, int32_t kind, const messaging_media_content_t 
         out->has |= MESSAGING_LOG_MESSAGE_HAS_ANIMATED;
 }
 
-static void place_show (turn_t *t, const messaging_location_content_t *place, messaging_log_message_t *out)
+static void place_show (turn_t *t, const messaging_location_content_t *place,
+                        messaging_log_message_t *out)
 {
     if (!place)
         return;
@@ -156,18 +176,29 @@ static void reply_show (const messaging_body_t *body, messaging_log_message_t *o
         return;
     out->forwarded = body->context->forwarded;
     out->frequently_forwarded = body->context->frequently_forwarded;
-    out->has |= MESSAGING_LOG_MESSAGE_HAS_FORWARDED | MESSAGING_LOG_MESSAGE_HAS_FREQUENTLY_FORWARDED;
+    out->has |=
+        MESSAGING_LOG_MESSAGE_HAS_FORWARDED | MESSAGING_LOG_MESSAGE_HAS_FREQUENTLY_FORWARDED;
 }
 
-static void referral_show (turn_t *t, const messaging_referral_content_t *from, messaging_log_message_t *out)
+static void referral_show (turn_t *t, const messaging_referral_content_t *from,
+                           messaging_log_message_t *out)
 {
     if (!from)
         return;
     messaging_log_referral_t *shown = arena_new_of (t->arena, messaging_log_referral_t);
-    *shown = (messaging_log_referral_t) {
-        .id = out->id, .test = out->test, .source_url = from->source_url, .source_type = from->source_type, .source_id = from->source_id,
-        .headline = from->headline, .body = from->body, .media_type = from->media_type, .image_url = from->image_url,
-        .video_url = from->video_url, .thumbnail_url = from->thumbnail_url, .ctwa_clid = from->ctwa_clid,
+    *shown = (messaging_log_referral_t){
+        .id = out->id,
+        .test = out->test,
+        .source_url = from->source_url,
+        .source_type = from->source_type,
+        .source_id = from->source_id,
+        .headline = from->headline,
+        .body = from->body,
+        .media_type = from->media_type,
+        .image_url = from->image_url,
+        .video_url = from->video_url,
+        .thumbnail_url = from->thumbnail_url,
+        .ctwa_clid = from->ctwa_clid,
     };
     out->referral = shown;
     out->has_referral = true;
@@ -191,22 +222,35 @@ static void body_show (turn_t *t, const messaging_message_t *message, messaging_
     referral_show (t, body->referral, out);
 }
 
-int log_told (turn_t *t, const messaging_message_t *message, messaging_log_message_t *out, size_t *recipients)
+int log_told (turn_t *t, const messaging_message_t *message, messaging_log_message_t *out,
+              size_t *recipients)
 {
     bool inbound = message->direction == MESSAGING_DIRECTION_INBOUND;
     const char *to = message->to.count ? ((const char *const *) message->to.items)[0] : "";
-    *out = (messaging_log_message_t) {
-        .id = message->id, .test = message->test, .number_id = message->number, .number = inbound ? to : message->from,
-        .from = message->from, .to = to, .kind = message->kind, .direction = message->direction, .text = message->text,
-        .subject = message->subject, .contact_name = message->contact_name, .reply_to = message->reply_to,
-        .received_at = message->received_at, .queued_at = inbound ? 0 : message->created_at, .created_at = message->created_at,
+    *out = (messaging_log_message_t){
+        .id = message->id,
+        .test = message->test,
+        .number_id = message->number,
+        .number = inbound ? to : message->from,
+        .from = message->from,
+        .to = to,
+        .kind = message->kind,
+        .direction = message->direction,
+        .text = message->text,
+        .subject = message->subject,
+        .contact_name = message->contact_name,
+        .reply_to = message->reply_to,
+        .received_at = message->received_at,
+        .queued_at = inbound ? 0 : message->created_at,
+        .created_at = message->created_at,
         .updated_at = message->created_at,
-        .transport = message->kind == MESSAGING_KIND_MMS ? MESSAGING_TRANSPORT_MMS : MESSAGING_TRANSPORT_SMS,
+        .transport =
+            message->kind == MESSAGING_KIND_MMS ? MESSAGING_TRANSPORT_MMS : MESSAGING_TRANSPORT_SMS,
     };
-    telling_t telling = { .t = t, .message = message, .out = out };
+    telling_t telling = {.t = t, .message = message, .out = out};
     body_show (t, message, out);
     int code = inbound ? ours_show (&telling) : recipients_show (&telling);
-    out->recipients = (schema_list_t) { telling.items, telling.count };
+    out->recipients = (schema_list_t){telling.items, telling.count};
     *recipients += telling.count;
     return code;
 }

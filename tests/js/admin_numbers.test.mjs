@@ -215,3 +215,55 @@ test("whatsapp log", async () => {
     await unauthorized("GET", path);
     await unauthorized("GET", `${path}/${inbound.id}`);
 });
+
+test("without a carrier nothing is on offer", async () => {
+    const path = `${org}/phone-numbers`;
+    const body = { phoneNumber: "+13125550101", numberType: "local" };
+    assert.deepEqual(await call(200, "GET", `${path}/available?countryCode=US&numberType=local&areaCode=312&contains=55&locality=Chicago&limit=5`), { phoneNumbers: [], totalCount: 0 });
+    for (const bad of ["countryCode=us", "areaCode=x", "contains=x", "limit=0", "numberType=toll"])
+        assert.equal((await call(400, "GET", `${path}/available?${bad}`)).error.param, bad.split("=")[0]);
+    assert.equal((await call(424, "POST", `${path}/${liveApp}/purchase`, { body })).error.code, "telnyx_api_unavailable");
+    await call(400, "POST", `${path}/${liveApp}/purchase`, { body: { ...body, numberType: "toll" } });
+    await call(400, "POST", `${path}/${testApp}/purchase`, { body });
+    for (const unknown of [`app_${ghost}`, "x"]) await call(404, "POST", `${path}/${unknown}/purchase`, { body });
+    await unauthorized("GET", `${path}/available`);
+    await unauthorized("POST", `${path}/${liveApp}/purchase`, body);
+});
+
+test("numbers are bought at the carrier once", async () => {
+    const own = house;
+    house = await House.start("--simulate", "--rate-limits", "off");
+    const key = house.credentials.admin_key;
+    try {
+        const path = `${org}/phone-numbers`;
+        const app = (await house.request("GET", `${org}/apps`, { key })).json.apps[0].id;
+        const { phoneNumbers } = await call(200, "GET", `${path}/available?countryCode=US&numberType=local&limit=3`, { key });
+        assert.equal(phoneNumbers.length, 3);
+        const [{ phoneNumber, numberType, purchaseFee, currency }] = phoneNumbers;
+        assert.deepEqual([numberType, purchaseFee, currency], ["local", "1.00000", "USD"]);
+        const body = { phoneNumber, numberType };
+        const both = await Promise.all([1, 2].map(() => house.request("POST", `${path}/${app}/purchase`, { key, body })));
+        assert.deepEqual(both.map((a) => a.status).sort(), [201, 409], both.map((a) => a.raw).join());
+        const bought = both.find((a) => a.status === 201).json;
+        assert.deepEqual([bought.appId, bought.number], [app, phoneNumber]);
+        assert.match(bought.purchaseHistoryId, /^ph_purch_[a-zA-Z0-9]{27}$/);
+        const listed = (await call(200, "GET", path, { key })).phoneNumbers.find((n) => n.number === phoneNumber);
+        assert.deepEqual([listed.phoneNumberId, listed.numberType, listed.apps.map((a) => a.appId)], [bought.phoneNumberId, "local", [app]]);
+        const sms = await house.request("POST", "/v1/sms", { key: house.credentials.app.live_key, body: { from: phoneNumber, to: ["+15551234567"], text: "Hi" } });
+        assert.equal(sms.status, 201, sms.raw);
+        assert.equal((await call(409, "POST", `${path}/${app}/purchase`, { key, body })).error.code, "resource_already_exists");
+        await call(201, "POST", `${path}/${app}/purchase`, { key, body: { phoneNumber: phoneNumbers[1].phoneNumber, numberType } });
+    } finally {
+        await house.stop();
+        house = own;
+    }
+});
+
+test("every operation of numbers and logs was asked", () => {
+    const wanted = Object.values(document.paths).flatMap((item) => Object.values(item))
+        .filter((op) => op.tags?.some((tag) => ["Phone numbers", "Playground SMS numbers", "Playground WhatsApp numbers", "Messages"].includes(tag)));
+    assert.equal(wanted.length, 16);
+    for (const { operationId, responses } of wanted)
+        for (const status of Object.keys(responses).filter((s) => !["default", "429", "424"].includes(s)))
+            assert.ok(seen.get(operationId)?.has(Number(status)), `${operationId} was never answered ${status}`);
+});
