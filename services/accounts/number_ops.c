@@ -100,7 +100,7 @@ static int number_page_add (void *context, const void *row)
 int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in, accounts_number_list_out_t *out)
 {
     app_asked_t app;
-    int code = (in->playground ? playground_app : app_asked) (t, in->app, in->app_test, &app);
+    int code = in->playground ? playground_app (t, in->app, in->app_test, &app) : app_asked (t, in->app, in->app_test, &app);
     if (code)
         return code;
     store_key_t keys[] = { { .id = app.id }, { .num = in->channel } };
