@@ -123,6 +123,34 @@ typedef struct provider_verdict {
     const char *reason; /* why not; for the log, metrics and explain */
 } provider_verdict_t;
 
+/* Numbers that a customer looks for; NULL = any. */
+typedef struct provider_wanted {
+    const char *country;   /* two capital letters */
+    int32_t kind;          /* ACCOUNTS_NUMBER_KIND_, 0 = any */
+    const char *area_code; /* digits */
+    const char *locality;
+    const char *contains;  /* digits */
+    int64_t limit;
+} provider_wanted_t;
+
+typedef struct provider_offer {
+    const char *number;
+    const char *location;    /* "" if not known */
+    const char *features[8]; /* SMS, MMS, Voice, ... */
+    size_t feature_count;
+    const char *upfront; /* decimals; NULL if not said */
+    const char *monthly;
+    const char *currency;
+} provider_offer_t;
+
+typedef enum provider_order {
+    ORDER_NONE, /* there is none */
+    ORDER_PENDING,
+    ORDER_DONE,
+    ORDER_FAILED,
+    ORDER_UNSAID /* the answer does not say */
+} provider_order_t;
+
 typedef struct provider {
     const char *name;
     bool repeatable; /* a send that may have gone out can be repeated without harm */
@@ -155,6 +183,13 @@ typedef struct provider {
     int (*templates_read) (turn_t *t, const outcome_t *outcome,
                            int (*each) (turn_t *t, bytes_t json, void *context), void *context,
                            const char **after);
+    /* Numbers on offer; numbers_found fills at most `most` of an answer of success. E_BAD_REQUEST: it cannot be read. */
+    int (*numbers_search) (turn_t *t, const provider_account_t *account, const provider_wanted_t *wanted, outbound_t *out);
+    int (*numbers_found) (turn_t *t, const outcome_t *outcome, provider_offer_t *out, size_t most, size_t *count);
+    /* Order a number under a reference of ours, and look for the order by it; both answers are read by number_ordered. An order is never repeated blindly. */
+    int (*number_order) (turn_t *t, const provider_account_t *account, const char *number, const char *reference, outbound_t *out);
+    int (*number_order_look) (turn_t *t, const provider_account_t *account, const char *reference, outbound_t *out);
+    provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome);
 } provider_t;
 
 extern const provider_t provider_meta;

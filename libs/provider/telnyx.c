@@ -44,8 +44,7 @@ const provider_fault_t *telnyx_fault (arena_t *arena, bytes_t holder, const char
 
 /* ---- sends ---- */
 
-static const char *const *request_headers (turn_t *t, const provider_account_t *account,
-                                           bool has_body)
+const char *const *telnyx_headers (turn_t *t, const provider_account_t *account, bool has_body)
 {
     const char **headers = arena_array_of (t->arena, const char *, 4);
     size_t count = 0;
@@ -110,7 +109,7 @@ static int telnyx_send (turn_t *t, const provider_message_t *message, outbound_t
     out->request = (fetch_request_t){
         .method = "POST",
         .url = arena_printf (t->arena, "%s/messages", account->base_url),
-        .headers = request_headers (t, account, true),
+        .headers = telnyx_headers (t, account, true),
         .body = buf_bytes (&body),
     };
     return 0;
@@ -215,7 +214,7 @@ static int telnyx_media_fetch (turn_t *t, const provider_account_t *account, con
     out->request = (fetch_request_t){
         .method = "GET",
         .url = arena_strdup (t->arena, url),
-        .headers = same || own ? request_headers (t, account, false) : NULL,
+        .headers = same || own ? telnyx_headers (t, account, false) : NULL,
         .guarded = !same,
     };
     return 0;
@@ -228,4 +227,9 @@ const provider_t provider_telnyx = {
     .parse = telnyx_parse,
     .verify = telnyx_verify,
     .media_fetch = telnyx_media_fetch,
+    .numbers_search = telnyx_numbers_search,
+    .numbers_found = telnyx_numbers_found,
+    .number_order = telnyx_number_order,
+    .number_order_look = telnyx_number_order_look,
+    .number_ordered = telnyx_number_ordered,
 };

@@ -62,6 +62,14 @@ int carrier_told_event (const accounts_carrier_account_t *row, event_about_t *ab
 /* The account that a live number of this channel is to go through, or why it cannot: fails with field "account". */
 int carrier_for_number (turn_t *t, id16_t org, int32_t channel, id16_t id, accounts_carrier_account_t *out);
 
+/* The token of an account, opened into the turn's arena. */
+int carrier_token (turn_t *t, const accounts_carrier_account_t *row, const char **out);
+
+/* ---- buying numbers (market.c) ---- */
+
+extern const job_kind_t accounts_search_kind;
+extern const job_kind_t accounts_order_kind;
+
 int accounts_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 
 extern const svc_service_t accounts_tables;

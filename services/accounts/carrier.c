@@ -80,6 +80,14 @@ static int secrets_open (turn_t *t, const accounts_carrier_account_t *row,
                                  NULL);
 }
 
+int carrier_token (turn_t *t, const accounts_carrier_account_t *row, const char **out)
+{
+    accounts_carrier_secrets_t secrets = {0};
+    int code = secrets_open (t, row, &secrets);
+    *out = secrets.token;
+    return code;
+}
+
 static int secrets_seal (turn_t *t, const accounts_carrier_secrets_t *secrets,
                          accounts_carrier_account_t *row)
 {

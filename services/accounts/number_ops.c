@@ -48,23 +48,41 @@ static int free_number (turn_t *t, int32_t channel, const char **out)
     return code ? code : fail (t, E_CONFLICT, NULL, "No playground number is free");
 }
 
+/* The number that the caller wants, if its organization's playground does not have it yet. */
+static int wanted_number (turn_t *t, int32_t channel, const char *number)
+{
+    accounts_number_t taken = {0};
+    int code = number_find (t, t->ask->org, true, channel, number, &taken);
+    if (code == 0)
+        return fail (t, E_ALREADY_EXISTS, "number", "%s exists already", number);
+    return code == E_NOT_FOUND ? 0 : code;
+}
+
+static int playground_app (turn_t *t, id16_t id, bool test, app_asked_t *out)
+{
+    int code = app_asked (t, id, test, out);
+    return code == 0 && !out->test
+               ? fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground")
+               : code;
+}
+
 int accounts_number_draw (turn_t *t, const accounts_number_draw_in_t *in,
                           accounts_app_number_t *out)
 {
-    const char *drawn = NULL;
+    const char *drawn = in->number;
+    app_asked_t app;
     accounts_number_t number = {0};
     accounts_assignment_t assignment = {0};
-    if (!t->ask->test)
-        return fail (t, E_TEST_APP_REQUIRED, NULL, "Only test apps have a playground");
-    int code = free_number (t, in->channel, &drawn);
+    int code = playground_app (t, in->app, in->app_test, &app);
+    if (code == 0)
+        code = drawn ? wanted_number (t, in->channel, drawn) : free_number (t, in->channel, &drawn);
     if (code == 0)
         code = number_make (t, t->ask->org, in->channel, drawn, NULL, NULL, &number);
     if (code == 0)
-        code = assignment_make (t, t->ask->app, &number, &assignment);
-    if (code)
-        return code;
-    *out = number_told (&number, &assignment);
-    return 0;
+        code = assignment_make (t, app.id, &number, &assignment);
+    if (code == 0)
+        *out = number_told (&number, &assignment);
+    return code;
 }
 
 typedef struct number_page {
@@ -89,7 +107,8 @@ int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in,
                           accounts_number_list_out_t *out)
 {
     app_asked_t app;
-    int code = app_asked (t, in->app, in->app_test, &app);
+    int code = in->playground ? playground_app (t, in->app, in->app_test, &app)
+                              : app_asked (t, in->app, in->app_test, &app);
     if (code)
         return code;
     store_key_t keys[] = {{.id = app.id}, {.num = in->channel}};
@@ -183,10 +202,9 @@ int accounts_number_set (turn_t *t, const accounts_number_set_in_t *in, accounts
             t->now; /* the version is of what followers get, which is as it was */
         code = store_put (t->txn, &accounts_assignment_record, &assignment, NULL);
     }
-    if (code)
-        return code;
-    *out = number_told (&number, &assignment);
-    return 0;
+    if (code == 0)
+        *out = number_told (&number, &assignment);
+    return code;
 }
 
 /* The organization that gets the number: of the app if given, else as said, else the only one. */

@@ -24,7 +24,14 @@ static int org_snapshot (turn_t *t, const void *row, event_about_t *about, void 
     return org_told_event (row, about, body);
 }
 
-static const job_kind_t *const jobs[] = { &accounts_app_end_kind };
+static const job_kind_t *const jobs[] = { &accounts_app_end_kind, &accounts_search_kind, &accounts_order_kind };
+
+/* Carriers' base URLs are the operator's own. */
+static void outbound (svc_t *svc, fetch_config_t *out)
+{
+    const accounts_settings_t *settings = svc_settings (svc);
+    *out = (fetch_config_t) { .allow = settings->allow_private, .allow_http = settings->allow_http, .user_agent = "Aviary-Accounts/1" };
+}
 
 static const svc_snapshot_t snapshots[] = {
     { &accounts_organization_record, &accounts_org_changed_event, org_snapshot },
@@ -39,5 +46,6 @@ const svc_service_t accounts_tables = {
     .snapshot_count = sizeof snapshots / sizeof *snapshots,
     .jobs = jobs,
     .job_count = sizeof jobs / sizeof *jobs,
+    .outbound = outbound,
     .explain = accounts_explain,
 };

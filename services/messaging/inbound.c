@@ -130,6 +130,16 @@ static int message_make (turn_t *t, int32_t carrier, const provider_event_t *eve
     return body_resolve (t, out, event->body);
 }
 
+/* An inbound message is nobody's; the log shows it with the app that has held its number longest. */
+static int log_app_note (turn_t *t, messaging_message_t *message)
+{
+    schema_list_t apps = {0};
+    int code = apps_of_number (t, message->number, &apps);
+    if (code == 0 && apps.count)
+        message->log_app = ((const messaging_app_ref_t *) apps.items)[0].id;
+    return code;
+}
+
 static int files_or_tell (turn_t *t, messaging_message_t *message)
 {
     bool later = false;
@@ -150,6 +160,8 @@ int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event)
         code = window_note (t, message);
     if (code == 0)
         code = keyword_take (t, message, &message->keyword);
+    if (code == 0)
+        code = log_app_note (t, message);
     if (code == 0)
         code = store_insert (t->txn, &messaging_message_record, message, NULL);
     return code ? code : files_or_tell (t, message);

@@ -36,6 +36,7 @@ int message_accept (turn_t *t, messaging_message_t *message, const char *const *
     message->id = turn_id (t);
     message->org = t->ask->org;
     message->app = t->ask->app;
+    message->log_app = t->ask->app;
     message->test = t->ask->test;
     message->direction = MESSAGING_DIRECTION_OUTBOUND;
     message->created_at = t->now;

@@ -53,6 +53,11 @@ id16_t content_media (const messaging_message_t *message);
 int content_resolve (turn_t *t, const messaging_message_t *message, const char *media_id,
                      provider_message_t *out);
 
+/* ---- logs (log.c, log_told.c) ---- */
+
+/* The message as a log shows it; *recipients counts up by how many it has. */
+int log_told (turn_t *t, const messaging_message_t *message, messaging_log_message_t *out, size_t *recipients);
+
 /* ---- messages by their carrier's ids (provider_ref.c) ---- */
 
 /* The carrier's id of a message of ours, NULL if it has none (yet). */

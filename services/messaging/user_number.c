@@ -1,6 +1,9 @@
-/* user_number.c - playground numbers that play users: drawn, or noted when one writes. */
+/* user_number.c - playground numbers that play users: drawn, or noted when one writes.
+ *
+ * An app has its own; what an admin key draws belongs to the organization, and it sees those of all apps, each number once. */
 #include "gen/accounts.h"
 #include "messaging.h"
+#include <string.h>
 
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out)
@@ -36,12 +39,19 @@ static const char *number_draw (turn_t *t, uint64_t nth)
     return arena_printf (t->arena, "+15551%06u", (unsigned) (nth % 1000000));
 }
 
+static bool is_admin (const turn_t *t)
+{
+    return t->ask->principal == PRINCIPAL_ADMIN_KEY;
+}
+
 int messaging_user_number_draw (turn_t *t, const messaging_user_number_draw_in_t *in,
                                 messaging_playground_number_t *out)
 {
-    store_key_t keys[] = {{.id = t->ask->app}, {.num = in->channel}};
+    id16_t holder = is_admin (t) ? t->ask->org : t->ask->app;
+    store_key_t keys[] = {{.id = holder}, {.num = in->channel}};
     uint64_t count = 0;
-    int code = store_count (t->txn, &messaging_user_number_record, "listed", keys, 2, &count);
+    int code = store_count (t->txn, &messaging_user_number_record,
+                            is_admin (t) ? "by_org" : "listed", keys, 2, &count);
     for (uint64_t i = 0; i < 1000 && code == 0; i++) {
         messaging_user_number_t user = {0};
         const char *number = number_draw (t, count + i);
@@ -49,7 +59,7 @@ int messaging_user_number_draw (turn_t *t, const messaging_user_number_draw_in_t
         code =
             store_find (t->txn, &messaging_user_number_record, "by_app", full, 3, t->arena, &user);
         if (code == E_NOT_FOUND) {
-            code = user_number_note (t, t->ask->app, in->channel, number, &user);
+            code = user_number_note (t, holder, in->channel, number, &user);
             *out = number_told (&user);
             return code;
         }
@@ -57,26 +67,38 @@ int messaging_user_number_draw (turn_t *t, const messaging_user_number_draw_in_t
     return code ? code : fail (t, E_CONFLICT, NULL, "No playground number is free");
 }
 
+enum { SHOWN_MOST = 100, LOOKED_AT_MOST = 1000 };
+
 typedef struct number_page {
     messaging_playground_number_t *items;
     size_t count;
+    bool once; /* each number */
 } number_page_t;
 
 static int number_page_add (void *context, const void *row)
 {
     number_page_t *page = context;
-    page->items[page->count++] = number_told (row);
+    messaging_playground_number_t told = number_told (row);
+    for (size_t i = 0; page->once && i < page->count; i++)
+        if (strcmp (page->items[i].number, told.number) == 0)
+            return 0;
+    if (page->count < SHOWN_MOST)
+        page->items[page->count++] = told;
     return 0;
 }
 
 int messaging_user_number_list (turn_t *t, const messaging_user_number_list_in_t *in,
                                 messaging_user_number_list_out_t *out)
 {
-    enum { MOST = 100 };
-    store_key_t keys[] = {{.id = t->ask->app}, {.num = in->channel}};
-    number_page_t list = {.items = arena_array_of (t->arena, messaging_playground_number_t, MOST)};
-    store_page_t page = {
-        .index = "listed", .keys = keys, .key_count = 2, .newest_first = true, .limit = MOST};
+    bool all = is_admin (t);
+    store_key_t keys[] = {{.id = all ? t->ask->org : t->ask->app}, {.num = in->channel}};
+    number_page_t list = {
+        .items = arena_array_of (t->arena, messaging_playground_number_t, SHOWN_MOST), .once = all};
+    store_page_t page = {.index = all ? "by_org" : "listed",
+                         .keys = keys,
+                         .key_count = 2,
+                         .newest_first = true,
+                         .limit = all ? LOOKED_AT_MOST : SHOWN_MOST};
     bool more = false;
     int code = store_list (t->txn, &messaging_user_number_record, &page, t->arena, number_page_add,
                            &list, &more);

@@ -10,6 +10,7 @@ typedef struct exchange {
     sim_answer_t answer;
     int64_t log_id; /* 0 = not logged */
     bool waiting;   /* parked on answer.wait, else on the delay */
+    bool due;       /* the delay is over */
 } exchange_t;
 
 /* Read path, query, headers and body of a request. 0, or the status to refuse with. */

@@ -195,9 +195,12 @@ static void carrier_work (sim_t *sim, sim_request_t *request, sim_answer_t *answ
     }
 }
 
+/* 0 until the answer goes out, and for one that is dropped. */
 static int logged_status (const exchange_t *self)
 {
-    return self->request.action.drop_answer || self->answer.wait != NULL ? 0 : self->answer.status;
+    const rule_action_t *action = &self->request.action;
+    bool later = self->answer.wait != NULL || (action->delay_ms > 0 && !self->due);
+    return action->drop_answer || later ? 0 : self->answer.status;
 }
 
 static void exchange_work (exchange_t *self)
@@ -251,15 +254,16 @@ web_next_t sim_complete (void *context, web_request_t *web, web_call_t *call, bo
 {
     sim_t *sim = context;
     exchange_t *self = web_data (web);
-    if (!self->waiting)
-        return exchange_send (self);
+    bool waited = self->waiting;
     self->waiting = false;
+    self->due = !waited; /* the rule's delay is over */
     self->answer.wait = NULL;
     pthread_mutex_lock (&sim->lock);
-    self->answer.finish (sim, &self->request, in_time ? (const sim_wait_t *) call : NULL,
-                         &self->answer);
+    if (waited)
+        self->answer.finish (sim, &self->request, in_time ? (const sim_wait_t *) call : NULL,
+                             &self->answer);
     if (self->log_id != 0)
         requests_answered (sim, self->log_id, logged_status (self));
     pthread_mutex_unlock (&sim->lock);
-    return exchange_go_on (self);
+    return waited ? exchange_go_on (self) : exchange_send (self);
 }
