@@ -129,7 +129,7 @@ typedef struct provider_wanted {
     int32_t kind;          /* ACCOUNTS_NUMBER_KIND_, 0 = any */
     const char *area_code; /* digits */
     const char *locality;
-    const char *contains;  /* digits */
+    const char *contains; /* digits */
     int64_t limit;
 } provider_wanted_t;
 
@@ -184,11 +184,15 @@ typedef struct provider {
                            int (*each) (turn_t *t, bytes_t json, void *context), void *context,
                            const char **after);
     /* Numbers on offer; numbers_found fills at most `most` of an answer of success. E_BAD_REQUEST: it cannot be read. */
-    int (*numbers_search) (turn_t *t, const provider_account_t *account, const provider_wanted_t *wanted, outbound_t *out);
-    int (*numbers_found) (turn_t *t, const outcome_t *outcome, provider_offer_t *out, size_t most, size_t *count);
+    int (*numbers_search) (turn_t *t, const provider_account_t *account,
+                           const provider_wanted_t *wanted, outbound_t *out);
+    int (*numbers_found) (turn_t *t, const outcome_t *outcome, provider_offer_t *out, size_t most,
+                          size_t *count);
     /* Order a number under a reference of ours, and look for the order by it; both answers are read by number_ordered. An order is never repeated blindly. */
-    int (*number_order) (turn_t *t, const provider_account_t *account, const char *number, const char *reference, outbound_t *out);
-    int (*number_order_look) (turn_t *t, const provider_account_t *account, const char *reference, outbound_t *out);
+    int (*number_order) (turn_t *t, const provider_account_t *account, const char *number,
+                         const char *reference, outbound_t *out);
+    int (*number_order_look) (turn_t *t, const provider_account_t *account, const char *reference,
+                              outbound_t *out);
     provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome);
 } provider_t;
 

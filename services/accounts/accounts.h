@@ -8,7 +8,8 @@
 /* ---- keys (key.c) ---- */
 
 /* Make and store a key; its text goes into *text (arena), in no other place. app NULL = an admin key. */
-int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name, accounts_key_t *row, const char **text);
+int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name,
+              accounts_key_t *row, const char **text);
 accounts_key_info_t key_told (const accounts_key_t *row);
 /* Delete a key and tell of it. */
 int key_forget (turn_t *t, const accounts_key_t *row);
@@ -20,10 +21,12 @@ int key_remove (turn_t *t, const accounts_key_t *row);
 int org_make (turn_t *t, const char *name, accounts_organization_t *out);
 /* An organization with an app, its test twin, and a key of each kind. */
 int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_out_t *out);
-int org_told_event (const accounts_organization_t *org, event_about_t *about, accounts_org_changed_t *body);
+int org_told_event (const accounts_organization_t *org, event_about_t *about,
+                    accounts_org_changed_t *body);
 int org_event (turn_t *t, const accounts_organization_t *org);
 /* A live app and its test twin. */
-int app_make (turn_t *t, id16_t org, const char *name, const char *slug, accounts_app_t *live, accounts_app_t *test);
+int app_make (turn_t *t, id16_t org, const char *name, const char *slug, accounts_app_t *live,
+              accounts_app_t *test);
 int app_event (turn_t *t, const accounts_app_t *app, bool deleted);
 int app_told_event (const accounts_app_t *app, event_about_t *about, accounts_app_changed_t *body);
 /* The only organization, or E_CONFLICT if there are several, E_NOT_FOUND if none. */
@@ -45,22 +48,30 @@ int app_asked (turn_t *t, id16_t id, bool test, app_asked_t *out);
 
 /* ---- numbers (number.c) ---- */
 
-int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *number, accounts_number_t *out);
+int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *number,
+                 accounts_number_t *out);
 /* Store a new number. `through` is the carrier account of a live number and `ref` the carrier's id of it; test numbers have neither. */
-int number_make (turn_t *t, id16_t org, int32_t channel, const char *number, const accounts_carrier_account_t *through, const char *ref,
+int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
+                 const accounts_carrier_account_t *through, const char *ref,
                  accounts_number_t *out);
 /* Assign; E_ALREADY_EXISTS if it is assigned already (with *out filled). */
-int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number, accounts_assignment_t *out);
-int assignment_remove (turn_t *t, const accounts_assignment_t *assignment, const accounts_number_t *number);
+int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number,
+                     accounts_assignment_t *out);
+int assignment_remove (turn_t *t, const accounts_assignment_t *assignment,
+                       const accounts_number_t *number);
 int assignment_find (turn_t *t, id16_t app, id16_t number, accounts_assignment_t *out);
-accounts_app_number_t number_told (const accounts_number_t *number, const accounts_assignment_t *assignment);
-int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about, accounts_assignment_changed_t *body);
+accounts_app_number_t number_told (const accounts_number_t *number,
+                                   const accounts_assignment_t *assignment);
+int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about,
+                     accounts_assignment_changed_t *body);
 
 /* ---- carrier accounts (carrier.c) ---- */
 
-int carrier_told_event (const accounts_carrier_account_t *row, event_about_t *about, accounts_carrier_changed_t *body);
+int carrier_told_event (const accounts_carrier_account_t *row, event_about_t *about,
+                        accounts_carrier_changed_t *body);
 /* The account that a live number of this channel is to go through, or why it cannot: fails with field "account". */
-int carrier_for_number (turn_t *t, id16_t org, int32_t channel, id16_t id, accounts_carrier_account_t *out);
+int carrier_for_number (turn_t *t, id16_t org, int32_t channel, id16_t id,
+                        accounts_carrier_account_t *out);
 
 /* The token of an account, opened into the turn's arena. */
 int carrier_token (turn_t *t, const accounts_carrier_account_t *row, const char **out);

@@ -9,7 +9,8 @@ static const char *key_prefix (const accounts_app_t *app)
     return !app ? "sk_admin_" : app->test ? "sk_test_app_" : "sk_live_app_";
 }
 
-int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name, accounts_key_t *row, const char **text)
+int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name,
+              accounts_key_t *row, const char **text)
 {
     char random[KEY_RANDOM + 1];
     uint8_t *proof = arena_alloc (t->arena, SIGN_SHA256_SIZE);
@@ -17,10 +18,16 @@ int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name
     *text = arena_printf (t->arena, "%s%s", key_prefix (app), random);
     sign_wipe (random, sizeof random);
     keyring_hash (t->keyring, *text, proof);
-    *row = (accounts_key_t) {
-        .id = turn_id (t), .org = org, .kind = app ? ACCOUNTS_KEY_KIND_APP : ACCOUNTS_KEY_KIND_ADMIN,
-        .app = app ? app->id : id_nil (), .test = app && app->test, .name = name, .created_at = t->now,
-        .preview = arena_printf (t->arena, "%s****", key_prefix (app)), .proof = { proof, SIGN_SHA256_SIZE },
+    *row = (accounts_key_t){
+        .id = turn_id (t),
+        .org = org,
+        .kind = app ? ACCOUNTS_KEY_KIND_APP : ACCOUNTS_KEY_KIND_ADMIN,
+        .app = app ? app->id : id_nil (),
+        .test = app && app->test,
+        .name = name,
+        .created_at = t->now,
+        .preview = arena_printf (t->arena, "%s****", key_prefix (app)),
+        .proof = {proof, SIGN_SHA256_SIZE},
     };
     memcpy (row->lookup.b, proof, sizeof row->lookup.b);
     return store_insert (t->txn, &accounts_key_record, row, NULL);
@@ -28,26 +35,38 @@ int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name
 
 accounts_key_info_t key_told (const accounts_key_t *row)
 {
-    return (accounts_key_info_t) { .id = row->id, .kind = row->kind, .app = row->app, .test = row->test, .name = row->name,
-                                   .preview = row->preview, .created_at = row->created_at, .last_used_at = row->last_used_at };
+    return (accounts_key_info_t){.id = row->id,
+                                 .kind = row->kind,
+                                 .app = row->app,
+                                 .test = row->test,
+                                 .name = row->name,
+                                 .preview = row->preview,
+                                 .created_at = row->created_at,
+                                 .last_used_at = row->last_used_at};
 }
 
-int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in, accounts_key_resolve_out_t *out)
+int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in,
+                          accounts_key_resolve_out_t *out)
 {
-    accounts_key_t key = { 0 };
-    accounts_organization_t org = { 0 };
-    store_key_t lookup = { .id = in->lookup };
+    accounts_key_t key = {0};
+    accounts_organization_t org = {0};
+    store_key_t lookup = {.id = in->lookup};
     int code = store_find (t->txn, &accounts_key_record, "by_lookup", &lookup, 1, t->arena, &key);
     turn_count (t, ACCOUNTS_COUNTER_KEYS_RESOLVED_TOTAL, 1);
     if (code && code != E_NOT_FOUND)
         return code;
-    if (code || in->proof.size != key.proof.size || !sign_equal (in->proof.data, key.proof.data, key.proof.size))
+    if (code || in->proof.size != key.proof.size ||
+        !sign_equal (in->proof.data, key.proof.data, key.proof.size))
         return fail (t, E_UNAUTHORIZED, NULL, "Unknown API key");
     code = store_get_any (t->txn, &accounts_organization_record, key.org, t->arena, &org);
-    *out = (accounts_key_resolve_out_t) { .id = key.id, .kind = key.kind, .org = key.org, .app = key.app, .test = key.test,
-                                          .org_status = org.status };
+    *out = (accounts_key_resolve_out_t){.id = key.id,
+                                        .kind = key.kind,
+                                        .org = key.org,
+                                        .app = key.app,
+                                        .test = key.test,
+                                        .org_status = org.status};
     if (code == 0 && key.kind == ACCOUNTS_KEY_KIND_APP) {
-        accounts_app_t app = { 0 };
+        accounts_app_t app = {0};
         code = store_get_any (t->txn, &accounts_app_record, key.app, t->arena, &app);
         out->app_status = app.status;
         if (code == E_NOT_FOUND) /* the app is deleted, its keys are just being removed */
@@ -57,7 +76,8 @@ int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in, accoun
 }
 
 /* Whose the new key is: of the app if given, else of the organization, else of the only one. */
-static int key_owner (turn_t *t, const accounts_key_create_in_t *in, id16_t *org, const accounts_app_t **app)
+static int key_owner (turn_t *t, const accounts_key_create_in_t *in, id16_t *org,
+                      const accounts_app_t **app)
 {
     *app = NULL;
     *org = in->org;
@@ -68,17 +88,20 @@ static int key_owner (turn_t *t, const accounts_key_create_in_t *in, id16_t *org
         *org = row->org;
         return code == E_NOT_FOUND ? fail (t, code, "app", "No such app") : code;
     }
-    accounts_organization_t only = { 0 };
-    int code = id_is_nil (in->org) ? org_only (t, &only) : store_get_any (t->txn, &accounts_organization_record, in->org, t->arena, &only);
+    accounts_organization_t only = {0};
+    int code = id_is_nil (in->org) ? org_only (t, &only)
+                                   : store_get_any (t->txn, &accounts_organization_record, in->org,
+                                                    t->arena, &only);
     *org = only.id;
     return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
 }
 
-int accounts_key_create (turn_t *t, const accounts_key_create_in_t *in, accounts_key_create_out_t *out)
+int accounts_key_create (turn_t *t, const accounts_key_create_in_t *in,
+                         accounts_key_create_out_t *out)
 {
     id16_t org;
     const accounts_app_t *app;
-    accounts_key_t row = { 0 };
+    accounts_key_t row = {0};
     int code = key_owner (t, in, &org, &app);
     if (code == 0)
         code = key_make (t, org, app, in->name, &row, &out->key);
@@ -105,24 +128,26 @@ static int key_page_add (void *context, const void *row)
 int accounts_key_list (turn_t *t, const accounts_key_list_in_t *in, accounts_key_list_out_t *out)
 {
     enum { MOST = 500 };
-    store_key_t app = { .id = in->app };
-    key_page_t list = { .items = arena_array_of (t->arena, accounts_key_info_t, MOST) };
-    store_page_t page = { .limit = MOST, .newest_first = true };
+    store_key_t app = {.id = in->app};
+    key_page_t list = {.items = arena_array_of (t->arena, accounts_key_info_t, MOST)};
+    store_page_t page = {.limit = MOST, .newest_first = true};
     bool more = false;
     if (!id_is_nil (in->app)) {
         page.index = "by_app";
         page.keys = &app;
         page.key_count = 1;
     }
-    int code = store_list (t->txn, &accounts_key_record, &page, t->arena, key_page_add, &list, &more);
-    out->keys = (schema_list_t) { list.items, list.count };
+    int code =
+        store_list (t->txn, &accounts_key_record, &page, t->arena, key_page_add, &list, &more);
+    out->keys = (schema_list_t){list.items, list.count};
     return code;
 }
 
 int key_forget (turn_t *t, const accounts_key_t *row)
 {
-    accounts_key_deleted_t body = { .id = row->id, .lookup = row->lookup };
-    event_about_t about = { .record = row->id, .version = 1, .org = row->org, .app = row->app, .test = row->test };
+    accounts_key_deleted_t body = {.id = row->id, .lookup = row->lookup};
+    event_about_t about = {
+        .record = row->id, .version = 1, .org = row->org, .app = row->app, .test = row->test};
     int code = store_del (t->txn, &accounts_key_record, row->id);
     return code ? code : event_add (t, &accounts_key_deleted_event, &about, &body);
 }
@@ -130,17 +155,19 @@ int key_forget (turn_t *t, const accounts_key_t *row)
 int key_remove (turn_t *t, const accounts_key_t *row)
 {
     uint64_t admins = 0;
-    store_key_t keys[] = { { .id = row->org }, { .num = ACCOUNTS_KEY_KIND_ADMIN } };
+    store_key_t keys[] = {{.id = row->org}, {.num = ACCOUNTS_KEY_KIND_ADMIN}};
     int code = store_count (t->txn, &accounts_key_record, "by_org", keys, 2, &admins);
     if (code == 0 && row->kind == ACCOUNTS_KEY_KIND_ADMIN && admins == 1)
-        return fail (t, E_CONFLICT, "id", "The last admin key of an organization cannot be deleted");
+        return fail (t, E_CONFLICT, "id",
+                     "The last admin key of an organization cannot be deleted");
     return code ? code : key_forget (t, row);
 }
 
-int accounts_key_delete (turn_t *t, const accounts_key_delete_in_t *in, accounts_key_delete_out_t *out)
+int accounts_key_delete (turn_t *t, const accounts_key_delete_in_t *in,
+                         accounts_key_delete_out_t *out)
 {
     (void) out;
-    accounts_key_t key = { 0 };
+    accounts_key_t key = {0};
     int code = store_get_any (t->txn, &accounts_key_record, in->id, t->arena, &key);
     if (code)
         return code == E_NOT_FOUND ? fail (t, code, "id", "No such key") : code;

@@ -3,16 +3,28 @@
 
 int org_make (turn_t *t, const char *name, accounts_organization_t *out)
 {
-    *out = (accounts_organization_t) { .id = turn_id (t), .name = name, .status = ACCOUNTS_ORG_STATUS_ACTIVE,
-                                       .created_at = t->now, .updated_at = t->now, .version = 1 };
+    *out = (accounts_organization_t){.id = turn_id (t),
+                                     .name = name,
+                                     .status = ACCOUNTS_ORG_STATUS_ACTIVE,
+                                     .created_at = t->now,
+                                     .updated_at = t->now,
+                                     .version = 1};
     int code = store_insert (t->txn, &accounts_organization_record, out, NULL);
     return code ? code : org_event (t, out);
 }
 
 int app_told_event (const accounts_app_t *app, event_about_t *about, accounts_app_changed_t *body)
 {
-    *about = (event_about_t) { .record = app->id, .version = (uint64_t) app->version, .org = app->org, .app = app->id, .test = app->test };
-    *body = (accounts_app_changed_t) { .id = app->id, .org = app->org, .name = app->name, .test = app->test, .status = app->status };
+    *about = (event_about_t){.record = app->id,
+                             .version = (uint64_t) app->version,
+                             .org = app->org,
+                             .app = app->id,
+                             .test = app->test};
+    *body = (accounts_app_changed_t){.id = app->id,
+                                     .org = app->org,
+                                     .name = app->name,
+                                     .test = app->test,
+                                     .status = app->status};
     return 0;
 }
 
@@ -31,10 +43,17 @@ static int app_store (turn_t *t, const accounts_app_t *app)
     return code ? code : app_event (t, app, false);
 }
 
-int app_make (turn_t *t, id16_t org, const char *name, const char *slug, accounts_app_t *live, accounts_app_t *test)
+int app_make (turn_t *t, id16_t org, const char *name, const char *slug, accounts_app_t *live,
+              accounts_app_t *test)
 {
-    *live = (accounts_app_t) { .id = turn_id (t), .org = org, .name = name, .slug = slug, .status = ACCOUNTS_APP_STATUS_ACTIVE,
-                               .created_at = t->now, .updated_at = t->now, .version = 1 };
+    *live = (accounts_app_t){.id = turn_id (t),
+                             .org = org,
+                             .name = name,
+                             .slug = slug,
+                             .status = ACCOUNTS_APP_STATUS_ACTIVE,
+                             .created_at = t->now,
+                             .updated_at = t->now,
+                             .version = 1};
     *test = *live;
     test->id = turn_id (t);
     test->test = true;
@@ -59,20 +78,23 @@ static int org_count (void *context, const void *row)
 
 int org_only (turn_t *t, accounts_organization_t *out)
 {
-    org_search_t search = { .out = out };
-    store_page_t page = { .limit = 2 };
+    org_search_t search = {.out = out};
+    store_page_t page = {.limit = 2};
     bool more = false;
-    int code = store_list (t->txn, &accounts_organization_record, &page, t->arena, org_count, &search, &more);
+    int code = store_list (t->txn, &accounts_organization_record, &page, t->arena, org_count,
+                           &search, &more);
     if (code)
         return code;
     if (search.count == 0)
         return E_NOT_FOUND;
-    return search.count == 1 ? 0 : fail (t, E_CONFLICT, "org", "There are several organizations: say which");
+    return search.count == 1
+               ? 0
+               : fail (t, E_CONFLICT, "org", "There are several organizations: say which");
 }
 
 int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_out_t *out)
 {
-    accounts_organization_t org = { 0 };
+    accounts_organization_t org = {0};
     accounts_app_t live;
     accounts_app_t test;
     accounts_key_t key;
@@ -95,7 +117,7 @@ int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_
 
 int accounts_bootstrap (turn_t *t, const accounts_bootstrap_in_t *in, accounts_bootstrap_out_t *out)
 {
-    accounts_organization_t org = { 0 };
+    accounts_organization_t org = {0};
     if (org_only (t, &org) != E_NOT_FOUND)
         return fail (t, E_ALREADY_EXISTS, NULL, "This installation has an organization already");
     return org_found (t, in->organization, in->app, out);
@@ -110,9 +132,13 @@ static int app_page_add (void *context, const void *row)
 {
     app_page_t *page = context;
     const accounts_app_t *app = row;
-    page->items[page->count++] = (accounts_app_info_t) { .id = app->id, .name = app->name, .test = app->test,
-                                                         .status = app->status, .twin = app->twin,
-                                                         .org = app->org, .slug = app->slug };
+    page->items[page->count++] = (accounts_app_info_t){.id = app->id,
+                                                       .name = app->name,
+                                                       .test = app->test,
+                                                       .status = app->status,
+                                                       .twin = app->twin,
+                                                       .org = app->org,
+                                                       .slug = app->slug};
     return 0;
 }
 
@@ -120,10 +146,11 @@ int accounts_app_list (turn_t *t, const accounts_app_list_in_t *in, accounts_app
 {
     enum { MOST = 500 };
     (void) in;
-    app_page_t list = { .items = arena_array_of (t->arena, accounts_app_info_t, MOST) };
-    store_page_t page = { .limit = MOST };
+    app_page_t list = {.items = arena_array_of (t->arena, accounts_app_info_t, MOST)};
+    store_page_t page = {.limit = MOST};
     bool more = false;
-    int code = store_list (t->txn, &accounts_app_record, &page, t->arena, app_page_add, &list, &more);
-    out->apps = (schema_list_t) { list.items, list.count };
+    int code =
+        store_list (t->txn, &accounts_app_record, &page, t->arena, app_page_add, &list, &more);
+    out->apps = (schema_list_t){list.items, list.count};
     return code;
 }

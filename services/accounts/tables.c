@@ -24,20 +24,23 @@ static int org_snapshot (turn_t *t, const void *row, event_about_t *about, void 
     return org_told_event (row, about, body);
 }
 
-static const job_kind_t *const jobs[] = { &accounts_app_end_kind, &accounts_search_kind, &accounts_order_kind };
+static const job_kind_t *const jobs[] = {&accounts_app_end_kind, &accounts_search_kind,
+                                         &accounts_order_kind};
 
 /* Carriers' base URLs are the operator's own. */
 static void outbound (svc_t *svc, fetch_config_t *out)
 {
     const accounts_settings_t *settings = svc_settings (svc);
-    *out = (fetch_config_t) { .allow = settings->allow_private, .allow_http = settings->allow_http, .user_agent = "Aviary-Accounts/1" };
+    *out = (fetch_config_t){.allow = settings->allow_private,
+                            .allow_http = settings->allow_http,
+                            .user_agent = "Aviary-Accounts/1"};
 }
 
 static const svc_snapshot_t snapshots[] = {
-    { &accounts_organization_record, &accounts_org_changed_event, org_snapshot },
-    { &accounts_carrier_account_record, &accounts_carrier_changed_event, carrier_snapshot },
-    { &accounts_app_record, &accounts_app_changed_event, app_snapshot },
-    { &accounts_assignment_record, &accounts_assignment_changed_event, assignment_snapshot },
+    {&accounts_organization_record, &accounts_org_changed_event, org_snapshot},
+    {&accounts_carrier_account_record, &accounts_carrier_changed_event, carrier_snapshot},
+    {&accounts_app_record, &accounts_app_changed_event, app_snapshot},
+    {&accounts_assignment_record, &accounts_assignment_changed_event, assignment_snapshot},
 };
 
 const svc_service_t accounts_tables = {

@@ -152,6 +152,19 @@ static int page_show (turn_t *t, walk_t *walks, size_t count, size_t limit,
     return code;
 }
 
+/* A cursor is a message of this log; another organization's is as unknown as one that nobody has. */
+static int cursor_check (turn_t *t, const messaging_log_page_in_t *in)
+{
+    messaging_message_t last = {0};
+    if (id_is_nil (in->cursor))
+        return 0;
+    int code =
+        store_get (t->txn, &messaging_message_record, t->ask->org, in->cursor, t->arena, &last);
+    if (code == E_NOT_FOUND || (code == 0 && last.channel != in->channel))
+        return fail (t, E_BAD_REQUEST, "cursor", "No such place in this list");
+    return code;
+}
+
 int messaging_log_page (turn_t *t, const messaging_log_page_in_t *in, messaging_log_page_out_t *out)
 {
     walk_t walks[2];
@@ -161,7 +174,9 @@ int messaging_log_page (turn_t *t, const messaging_log_page_in_t *in, messaging_
     if (offset > OFFSET_MOST)
         return fail (t, E_BAD_REQUEST, "offset", "The most is %d; go on with nextCursor as cursor",
                      OFFSET_MOST);
-    int code = app_is_ours (t, in, &ours);
+    int code = cursor_check (t, in);
+    if (code == 0)
+        code = app_is_ours (t, in, &ours);
     if (code || !ours)
         return code;
     code = walks_begin (t, in, walks, &count);

@@ -56,7 +56,8 @@ int content_resolve (turn_t *t, const messaging_message_t *message, const char *
 /* ---- logs (log.c, log_told.c) ---- */
 
 /* The message as a log shows it; *recipients counts up by how many it has. */
-int log_told (turn_t *t, const messaging_message_t *message, messaging_log_message_t *out, size_t *recipients);
+int log_told (turn_t *t, const messaging_message_t *message, messaging_log_message_t *out,
+              size_t *recipients);
 
 /* ---- messages by their carrier's ids (provider_ref.c) ---- */
 

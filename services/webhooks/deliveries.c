@@ -1,16 +1,25 @@
 /* deliveries.c - the delivery log for operators: list, show, replay. */
 #include "webhooks.h"
 
-static int delivery_told (turn_t *t, const webhooks_delivery_t *row, bool with_body, webhooks_delivery_info_t *out)
+static int delivery_told (turn_t *t, const webhooks_delivery_t *row, bool with_body,
+                          webhooks_delivery_info_t *out)
 {
-    webhooks_payload_t payload = { 0 };
+    webhooks_payload_t payload = {0};
     int code = store_get_any (t->txn, &webhooks_payload_record, row->payload, t->arena, &payload);
     if (code && code != E_NOT_FOUND)
         return code;
-    *out = (webhooks_delivery_info_t) {
-        .id = row->id, .webhook = row->subscription, .test = row->test, .event = row->event, .event_id = payload.event_id,
-        .subject = row->subject, .status = row->status, .tries = row->tries, .next_at = row->next_at,
-        .created_at = row->created_at, .done_at = row->done_at,
+    *out = (webhooks_delivery_info_t){
+        .id = row->id,
+        .webhook = row->subscription,
+        .test = row->test,
+        .event = row->event,
+        .event_id = payload.event_id,
+        .subject = row->subject,
+        .status = row->status,
+        .tries = row->tries,
+        .next_at = row->next_at,
+        .created_at = row->created_at,
+        .done_at = row->done_at,
     };
     if (with_body && payload.body.data)
         out->body = arena_strndup (t->arena, (const char *) payload.body.data, payload.body.size);
@@ -29,12 +38,13 @@ static int delivery_page_add (void *context, const void *row)
     return delivery_told (page->t, row, false, &page->items[page->count++]);
 }
 
-int webhooks_deliveries_list (turn_t *t, const webhooks_deliveries_list_in_t *in, webhooks_deliveries_list_out_t *out)
+int webhooks_deliveries_list (turn_t *t, const webhooks_deliveries_list_in_t *in,
+                              webhooks_deliveries_list_out_t *out)
 {
-    store_key_t keys[] = { { .id = in->webhook }, { .num = in->status } };
+    store_key_t keys[] = {{.id = in->webhook}, {.num = in->status}};
     size_t limit = in->limit ? (size_t) in->limit : 50;
-    delivery_page_t list = { t, arena_array_of (t->arena, webhooks_delivery_info_t, limit), 0 };
-    store_page_t page = { .newest_first = true, .limit = limit, .after = in->after };
+    delivery_page_t list = {t, arena_array_of (t->arena, webhooks_delivery_info_t, limit), 0};
+    store_page_t page = {.newest_first = true, .limit = limit, .after = in->after};
     if (in->status && id_is_nil (in->webhook))
         return fail (t, E_BAD_REQUEST, "webhook", "A status needs the webhook it is of");
     if (!id_is_nil (in->webhook)) {
@@ -42,8 +52,9 @@ int webhooks_deliveries_list (turn_t *t, const webhooks_deliveries_list_in_t *in
         page.keys = keys;
         page.key_count = in->status ? 2 : 1;
     }
-    int code = store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_page_add, &list, &out->more);
-    out->deliveries = (schema_list_t) { list.items, list.count };
+    int code = store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_page_add,
+                           &list, &out->more);
+    out->deliveries = (schema_list_t){list.items, list.count};
     return code;
 }
 
@@ -53,22 +64,25 @@ static int delivery_find (turn_t *t, id16_t id, webhooks_delivery_t *out)
     return code == E_NOT_FOUND ? fail (t, code, "id", "No such delivery") : code;
 }
 
-int webhooks_delivery_show (turn_t *t, const webhooks_delivery_show_in_t *in, webhooks_delivery_info_t *out)
+int webhooks_delivery_show (turn_t *t, const webhooks_delivery_show_in_t *in,
+                            webhooks_delivery_info_t *out)
 {
-    webhooks_delivery_t row = { 0 };
+    webhooks_delivery_t row = {0};
     int code = delivery_find (t, in->id, &row);
     return code ? code : delivery_told (t, &row, true, out);
 }
 
-int webhooks_delivery_replay (turn_t *t, const webhooks_delivery_replay_in_t *in, webhooks_delivery_replay_out_t *out)
+int webhooks_delivery_replay (turn_t *t, const webhooks_delivery_replay_in_t *in,
+                              webhooks_delivery_replay_out_t *out)
 {
-    webhooks_delivery_t row = { 0 };
-    webhooks_subscription_t to = { 0 };
+    webhooks_delivery_t row = {0};
+    webhooks_subscription_t to = {0};
     int code = delivery_find (t, in->id, &row);
     if (code == 0 && row.status == WEBHOOKS_DELIVERY_STATUS_PENDING)
         return fail (t, E_CONFLICT, "id", "The delivery is still on its way");
     if (code == 0)
-        code = store_get_any (t->txn, &webhooks_subscription_record, row.subscription, t->arena, &to);
+        code =
+            store_get_any (t->txn, &webhooks_subscription_record, row.subscription, t->arena, &to);
     if (code)
         return code == E_NOT_FOUND ? fail (t, E_CONFLICT, "id", "Its webhook is gone") : code;
     return delivery_make (t, &to, row.payload, row.event, row.subject, row.id, &out->id);

@@ -7,16 +7,29 @@
 
 enum { ANSWER_KEPT = 512, TRIES_KEPT = 20, STEPS_MAX = 32 };
 
-int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event, id16_t subject, id16_t replay_of,
-                   id16_t *id)
+int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event,
+                   id16_t subject, id16_t replay_of, id16_t *id)
 {
-    webhooks_delivery_t delivery = { .id = turn_id (t), .org = to->org, .app = to->app, .subscription = to->id, .payload = payload,
-                                     .event = event, .subject = subject, .status = WEBHOOKS_DELIVERY_STATUS_PENDING,
-                                     .created_at = t->now, .next_at = t->now, .replay_of = replay_of, .test = to->test };
-    webhooks_delivery_job_t body = { .delivery = delivery.id };
+    webhooks_delivery_t delivery = {.id = turn_id (t),
+                                    .org = to->org,
+                                    .app = to->app,
+                                    .subscription = to->id,
+                                    .payload = payload,
+                                    .event = event,
+                                    .subject = subject,
+                                    .status = WEBHOOKS_DELIVERY_STATUS_PENDING,
+                                    .created_at = t->now,
+                                    .next_at = t->now,
+                                    .replay_of = replay_of,
+                                    .test = to->test};
+    webhooks_delivery_job_t body = {.delivery = delivery.id};
     char lane[ID_CROCKFORD_LENGTH + 1];
     id_write_crockford (subject, lane);
-    job_new_t job = { .kind = &webhooks_delivery_kind, .tenant = to->org, .group = to->id, .lane = lane, .body = &body };
+    job_new_t job = {.kind = &webhooks_delivery_kind,
+                     .tenant = to->org,
+                     .group = to->id,
+                     .lane = lane,
+                     .body = &body};
     int code = store_insert (t->txn, &webhooks_delivery_record, &delivery, NULL);
     if (id)
         *id = delivery.id;
@@ -37,10 +50,10 @@ static void header_add (header_list_t *self, const char *name, const char *value
     self->items[self->count++] = arena_printf (self->arena, "%s: %s", name, value);
 }
 
-static int headers_make (turn_t *t, const job_t *job, const webhooks_subscription_t *to, const webhooks_payload_t *payload,
-                         const char *const **out)
+static int headers_make (turn_t *t, const job_t *job, const webhooks_subscription_t *to,
+                         const webhooks_payload_t *payload, const char *const **out)
 {
-    schema_map_t custom = { 0 };
+    schema_map_t custom = {0};
     buf_t signature = buf_in (t->arena);
     int64_t timestamp_s = t->now / 1000;
     int code = headers_open (t, to, &custom);
@@ -48,7 +61,7 @@ static int headers_make (turn_t *t, const job_t *job, const webhooks_subscriptio
         code = signatures_make (t, to, payload->event_id, timestamp_s, payload->body, &signature);
     if (code)
         return code;
-    header_list_t list = { t->arena, arena_array_of (t->arena, const char *, custom.count + 9), 0 };
+    header_list_t list = {t->arena, arena_array_of (t->arena, const char *, custom.count + 9), 0};
     bool has_type = false;
     for (size_t i = 0; i < custom.count; i++) {
         header_add (&list, custom.pairs[i].key, custom.pairs[i].value);
@@ -57,7 +70,8 @@ static int headers_make (turn_t *t, const job_t *job, const webhooks_subscriptio
     if (!has_type)
         header_add (&list, "Content-Type", "application/json");
     header_add (&list, "webhook-id", payload->event_id);
-    header_add (&list, "webhook-timestamp", arena_printf (t->arena, "%lld", (long long) timestamp_s));
+    header_add (&list, "webhook-timestamp",
+                arena_printf (t->arena, "%lld", (long long) timestamp_s));
     header_add (&list, "webhook-signature", buf_text (&signature));
     header_add (&list, "X-Chirp-Event", payload->name);
     header_add (&list, "X-Chirp-Event-Id", payload->event_id);
@@ -87,14 +101,17 @@ static int delivery_begin (turn_t *t, job_t *job, outbound_t *out)
     webhooks_subscription_t *to = arena_new_of (t->arena, webhooks_subscription_t);
     webhooks_payload_t *payload = arena_new_of (t->arena, webhooks_payload_t);
     int code = delivery_load (t, job, delivery);
-    if (code == E_NOT_FOUND || (code == 0 && delivery->status != WEBHOOKS_DELIVERY_STATUS_PENDING)) {
+    if (code == E_NOT_FOUND ||
+        (code == 0 && delivery->status != WEBHOOKS_DELIVERY_STATUS_PENDING)) {
         out->how = OUT_DROP;
         return 0;
     }
     if (code == 0)
-        code = store_get_any (t->txn, &webhooks_subscription_record, delivery->subscription, t->arena, to);
+        code = store_get_any (t->txn, &webhooks_subscription_record, delivery->subscription,
+                              t->arena, to);
     if (code == 0)
-        code = store_get_any (t->txn, &webhooks_payload_record, delivery->payload, t->arena, payload);
+        code =
+            store_get_any (t->txn, &webhooks_payload_record, delivery->payload, t->arena, payload);
     if (code == E_NOT_FOUND || (code == 0 && app_is_gone (t, delivery->app)))
         return delivery_drop (t, delivery, out);
     if (code == 0)
@@ -157,10 +174,14 @@ static void try_note (turn_t *t, webhooks_delivery_t *delivery, const outcome_t 
     size_t keep = delivery->tries.count < TRIES_KEPT ? delivery->tries.count : TRIES_KEPT - 1;
     webhooks_try_t *tries = arena_array_of (t->arena, webhooks_try_t, keep + 1);
     for (size_t i = 0; i < keep; i++)
-        tries[i] = ((const webhooks_try_t *) delivery->tries.items)[delivery->tries.count - keep + i];
-    tries[keep] = (webhooks_try_t) { .at = t->now, .duration_ms = outcome->duration_ms, .status = outcome->status,
-                                     .reason = outcome->reason, .answer = answer_kept (t, outcome->body) };
-    delivery->tries = (schema_list_t) { tries, keep + 1 };
+        tries[i] =
+            ((const webhooks_try_t *) delivery->tries.items)[delivery->tries.count - keep + i];
+    tries[keep] = (webhooks_try_t){.at = t->now,
+                                   .duration_ms = outcome->duration_ms,
+                                   .status = outcome->status,
+                                   .reason = outcome->reason,
+                                   .answer = answer_kept (t, outcome->body)};
+    delivery->tries = (schema_list_t){tries, keep + 1};
 }
 
 static bool is_taken (const outcome_t *outcome)
@@ -174,7 +195,9 @@ static int delivery_end (turn_t *t, webhooks_delivery_t *delivery, int32_t statu
     delivery->done_at = t->now;
     delivery->next_at = 0;
     bool taken = status == WEBHOOKS_DELIVERY_STATUS_DELIVERED;
-    turn_count (t, taken ? WEBHOOKS_COUNTER_DELIVERIES_DONE_TOTAL : WEBHOOKS_COUNTER_DELIVERIES_DEAD_TOTAL, 1);
+    turn_count (
+        t, taken ? WEBHOOKS_COUNTER_DELIVERIES_DONE_TOTAL : WEBHOOKS_COUNTER_DELIVERIES_DEAD_TOTAL,
+        1);
     return store_put (t->txn, &webhooks_delivery_record, delivery, NULL);
 }
 
@@ -199,8 +222,9 @@ static void delivery_policy (turn_t *t, id16_t group, job_policy_t *out)
 {
     (void) group;
     const webhooks_settings_t *settings = t->settings;
-    *out = (job_policy_t) { .width = (unsigned) settings->width, .breaker_failures = (unsigned) settings->breaker_failures,
-                            .breaker_open_ms = (uint32_t) settings->breaker_open };
+    *out = (job_policy_t){.width = (unsigned) settings->width,
+                          .breaker_failures = (unsigned) settings->breaker_failures,
+                          .breaker_open_ms = (uint32_t) settings->breaker_open};
 }
 
 static bool delivery_is_breaker_failure (const outcome_t *outcome)
@@ -209,7 +233,13 @@ static bool delivery_is_breaker_failure (const outcome_t *outcome)
 }
 
 const job_kind_t webhooks_delivery_kind = {
-    .name = "delivery", .number = 1, .type = &webhooks_delivery_job_type, .repeatable = true, .retry_holds_lane = false,
-    .begin = delivery_begin, .finish = delivery_finish, .policy = delivery_policy,
+    .name = "delivery",
+    .number = 1,
+    .type = &webhooks_delivery_job_type,
+    .repeatable = true,
+    .retry_holds_lane = false,
+    .begin = delivery_begin,
+    .finish = delivery_finish,
+    .policy = delivery_policy,
     .is_breaker_failure = delivery_is_breaker_failure,
 };

@@ -10,7 +10,7 @@ enum { FANOUT_PAGE = 100 };
 typedef struct fanout {
     turn_t *t;
     const char *event;
-    int64_t at;          /* of the event: webhooks made later do not get it */
+    int64_t at; /* of the event: webhooks made later do not get it */
     id16_t app;
     id16_t payload;
     id16_t subject;
@@ -32,22 +32,28 @@ static int wanting_add (void *context, const void *row)
 /* The webhooks of a page that want the event. */
 static int wanting_find (fanout_t *self, id16_t after, bool *more)
 {
-    store_key_t key = { .id = self->app };
-    store_page_t page = { .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE };
+    store_key_t key = {.id = self->app};
+    store_page_t page = {
+        .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE};
     self->wanting = arena_array_of (self->t->arena, webhooks_subscription_t, FANOUT_PAGE);
     self->count = 0;
     if (app_is_gone (self->t, self->app)) {
         *more = false;
         return 0;
     }
-    return store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena, wanting_add, self, more);
+    return store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena,
+                       wanting_add, self, more);
 }
 
 static int fanout_go_on (fanout_t *self)
 {
-    webhooks_fanout_job_t body = { .app = self->app, .payload = self->payload, .subject = self->subject, .after = self->last,
-                                   .event = self->event, .at = self->at };
-    job_new_t new = { .kind = &webhooks_fanout_kind, .group = self->app, .body = &body };
+    webhooks_fanout_job_t body = {.app = self->app,
+                                  .payload = self->payload,
+                                  .subject = self->subject,
+                                  .after = self->last,
+                                  .event = self->event,
+                                  .at = self->at};
+    job_new_t new = {.kind = &webhooks_fanout_kind, .group = self->app, .body = &body};
     return job_add (self->t, &new, NULL);
 }
 
@@ -55,31 +61,40 @@ static int deliveries_make (fanout_t *self, bool more)
 {
     int code = 0;
     for (size_t i = 0; i < self->count && code == 0; i++)
-        code = delivery_make (self->t, &self->wanting[i], self->payload, self->event, self->subject, id_nil (), NULL);
+        code = delivery_make (self->t, &self->wanting[i], self->payload, self->event, self->subject,
+                              id_nil (), NULL);
     return code == 0 && more ? fanout_go_on (self) : code;
 }
 
-static int payload_make (fanout_t *self, const journal_event_t *event, const void *body, const messaging_app_ref_t *app)
+static int payload_make (fanout_t *self, const journal_event_t *event, const void *body,
+                         const messaging_app_ref_t *app)
 {
     turn_t *t = self->t;
     char event_id[64];
     buf_t rendered = buf_in (t->arena);
     const char *public_url = ((const webhooks_settings_t *) t->settings)->public_url;
-    int code = dialect_event_render (&dialect_chirp, event, body, app, public_url, t->now, event_id, &rendered);
+    int code = dialect_event_render (&dialect_chirp, event, body, app, public_url, t->now, event_id,
+                                     &rendered);
     if (code)
         return code;
-    webhooks_payload_t payload = { .id = turn_id (t), .event_id = event_id, .name = self->event, .body = buf_bytes (&rendered), .at = t->now };
+    webhooks_payload_t payload = {.id = turn_id (t),
+                                  .event_id = event_id,
+                                  .name = self->event,
+                                  .body = buf_bytes (&rendered),
+                                  .at = t->now};
     self->payload = payload.id;
     return store_insert (t->txn, &webhooks_payload_record, &payload, NULL);
 }
 
-static int event_fan_out (turn_t *t, const journal_event_t *event, const void *body, id16_t subject, const schema_list_t *apps)
+static int event_fan_out (turn_t *t, const journal_event_t *event, const void *body, id16_t subject,
+                          const schema_list_t *apps)
 {
     const char *name = event->snapshot ? NULL : dialect_event_name (&dialect_chirp, event, body);
     const messaging_app_ref_t *refs = apps->items;
     int code = 0;
     for (size_t i = 0; name && i < apps->count && code == 0; i++) {
-        fanout_t self = { .t = t, .event = name, .at = event->at, .app = refs[i].id, .subject = subject };
+        fanout_t self = {
+            .t = t, .event = name, .at = event->at, .app = refs[i].id, .subject = subject};
         bool more = false;
         code = wanting_find (&self, id_nil (), &more);
         if (code == 0 && (self.count || more))
@@ -103,9 +118,9 @@ static int message_received (turn_t *t, const journal_event_t *event, const void
 }
 
 const svc_follow_t webhooks_follows[] = {
-    { &messaging_message_status_event, message_status },
-    { &messaging_message_received_event, message_received },
-    { &accounts_app_changed_event, app_changed },
+    {&messaging_message_status_event, message_status},
+    {&messaging_message_received_event, message_received},
+    {&accounts_app_changed_event, app_changed},
 };
 const size_t webhooks_follow_count = sizeof webhooks_follows / sizeof *webhooks_follows;
 
@@ -121,13 +136,22 @@ static int fanout_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
     const webhooks_fanout_job_t *body = job->body;
-    fanout_t self = { .t = t, .event = body->event, .at = body->at, .app = body->app, .payload = body->payload, .subject = body->subject };
+    fanout_t self = {.t = t,
+                     .event = body->event,
+                     .at = body->at,
+                     .app = body->app,
+                     .payload = body->payload,
+                     .subject = body->subject};
     bool more = false;
     int code = wanting_find (&self, body->after, &more);
     return code ? code : deliveries_make (&self, more);
 }
 
 const job_kind_t webhooks_fanout_kind = {
-    .name = "fanout", .number = 2, .type = &webhooks_fanout_job_type, .repeatable = true,
-    .begin = fanout_begin, .finish = fanout_finish,
+    .name = "fanout",
+    .number = 2,
+    .type = &webhooks_fanout_job_type,
+    .repeatable = true,
+    .begin = fanout_begin,
+    .finish = fanout_finish,
 };

@@ -23,7 +23,8 @@ int secret_open (turn_t *t, id16_t subscription, bytes_t sealed, const char **ou
     return code;
 }
 
-int signatures_make (turn_t *t, const webhooks_subscription_t *row, const char *event_id, int64_t timestamp_s, bytes_t body, buf_t *out)
+int signatures_make (turn_t *t, const webhooks_subscription_t *row, const char *event_id,
+                     int64_t timestamp_s, bytes_t body, buf_t *out)
 {
     const char *secret = NULL;
     const char *old = NULL;
@@ -45,9 +46,10 @@ static int subscription_of_cli (turn_t *t, id16_t id, webhooks_subscription_t *o
     return code == E_NOT_FOUND ? fail (t, code, "id", "No such webhook") : code;
 }
 
-int webhooks_secret_show (turn_t *t, const webhooks_secret_show_in_t *in, webhooks_secret_show_out_t *out)
+int webhooks_secret_show (turn_t *t, const webhooks_secret_show_in_t *in,
+                          webhooks_secret_show_out_t *out)
 {
-    webhooks_subscription_t row = { 0 };
+    webhooks_subscription_t row = {0};
     int code = subscription_of_cli (t, in->id, &row);
     if (code == 0)
         code = secret_open (t, row.id, row.secret_sealed, &out->secret);
@@ -58,10 +60,11 @@ int webhooks_secret_show (turn_t *t, const webhooks_secret_show_in_t *in, webhoo
     return code;
 }
 
-int webhooks_secret_rotate (turn_t *t, const webhooks_secret_rotate_in_t *in, webhooks_secret_rotate_out_t *out)
+int webhooks_secret_rotate (turn_t *t, const webhooks_secret_rotate_in_t *in,
+                            webhooks_secret_rotate_out_t *out)
 {
     char secret[64];
-    webhooks_subscription_t row = { 0 };
+    webhooks_subscription_t row = {0};
     int code = subscription_of_cli (t, in->id, &row);
     if (code)
         return code;

@@ -8,8 +8,9 @@ static const char headers_purpose[] = "webhook headers";
 
 fetch_config_t targets_allowed (const webhooks_settings_t *settings)
 {
-    return (fetch_config_t) { .allow = settings->allow_private, .allow_http = settings->allow_http,
-                              .user_agent = "Aviary-Webhooks/1" };
+    return (fetch_config_t){.allow = settings->allow_private,
+                            .allow_http = settings->allow_http,
+                            .user_agent = "Aviary-Webhooks/1"};
 }
 
 /* ---- checks ---- */
@@ -17,7 +18,7 @@ fetch_config_t targets_allowed (const webhooks_settings_t *settings)
 static int url_check (turn_t *t, const char *url)
 {
     fetch_config_t allowed = targets_allowed (t->settings);
-    failure_t failure = { 0 };
+    failure_t failure = {0};
     int code = fetch_check_url (&allowed, url, &failure);
     return code ? fail (t, code, "url", "%s", failure.text) : 0;
 }
@@ -27,15 +28,25 @@ static int events_check (turn_t *t, const schema_list_t *events)
     const char *const *names = events->items;
     for (size_t i = 0; i < events->count; i++)
         if (!dialect_event_known (&dialect_chirp, names[i]))
-            return fail (t, E_BAD_REQUEST, arena_printf (t->arena, "events[%zu]", i), "There is no event of this name");
+            return fail (t, E_BAD_REQUEST, arena_printf (t->arena, "events[%zu]", i),
+                         "There is no event of this name");
     return 0;
 }
 
 /* What we set ourselves and what frames the request. */
 static bool is_reserved_header (const char *name)
 {
-    static const char *const reserved[] = { "Host", "Content-Length", "Transfer-Encoding", "Connection", "webhook-id",
-                                            "webhook-timestamp", "webhook-signature", "Expect", "Upgrade", "TE", "Trailer" };
+    static const char *const reserved[] = {"Host",
+                                           "Content-Length",
+                                           "Transfer-Encoding",
+                                           "Connection",
+                                           "webhook-id",
+                                           "webhook-timestamp",
+                                           "webhook-signature",
+                                           "Expect",
+                                           "Upgrade",
+                                           "TE",
+                                           "Trailer"};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (strcasecmp (name, reserved[i]) == 0)
             return true;
@@ -51,7 +62,8 @@ static int headers_check (turn_t *t, const schema_map_t *headers)
         if (is_reserved_header (pair->key))
             return fail (t, E_BAD_REQUEST, "headers", "The header %s cannot be set", pair->key);
         if (!text_is_header_value (pair->value) || strlen (pair->value) > 4096)
-            return fail (t, E_BAD_REQUEST, "headers", "The value of header %s is not valid", pair->key);
+            return fail (t, E_BAD_REQUEST, "headers", "The value of header %s is not valid",
+                         pair->key);
     }
     return 0;
 }
@@ -60,7 +72,7 @@ static int headers_check (turn_t *t, const schema_map_t *headers)
 
 static int headers_seal (turn_t *t, id16_t id, const schema_map_t *headers, bytes_t *out)
 {
-    webhooks_webhook_t holder = { .headers = *headers };
+    webhooks_webhook_t holder = {.headers = *headers};
     buf_t clear = buf_in (t->arena);
     buf_t sealed = buf_in (t->arena);
     schema_pack (&webhooks_webhook_type, &holder, &clear);
@@ -73,12 +85,13 @@ static int headers_seal (turn_t *t, id16_t id, const schema_map_t *headers, byte
 
 int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *out)
 {
-    webhooks_webhook_t holder = { 0 };
-    *out = (schema_map_t) { 0 };
+    webhooks_webhook_t holder = {0};
+    *out = (schema_map_t){0};
     if (row->headers_sealed.size == 0)
         return 0;
     buf_t clear = buf_in (t->arena);
-    int code = keyring_open_sealed (t->keyring, row->id, headers_purpose, row->headers_sealed, &clear);
+    int code =
+        keyring_open_sealed (t->keyring, row->id, headers_purpose, row->headers_sealed, &clear);
     if (code == 0)
         code = schema_unpack (&webhooks_webhook_type, buf_bytes (&clear), t->arena, &holder, NULL);
     *out = holder.headers;
@@ -87,8 +100,13 @@ int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *o
 
 int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_webhook_t *out)
 {
-    *out = (webhooks_webhook_t) { .id = row->id, .app = row->app, .test = row->test, .url = row->url, .events = row->events,
-                                  .created_at = row->created_at, .updated_at = row->updated_at };
+    *out = (webhooks_webhook_t){.id = row->id,
+                                .app = row->app,
+                                .test = row->test,
+                                .url = row->url,
+                                .events = row->events,
+                                .created_at = row->created_at,
+                                .updated_at = row->updated_at};
     return headers_open (t, row, &out->headers);
 }
 
@@ -111,22 +129,27 @@ typedef struct subscription_ref {
 } subscription_ref_t;
 
 /* Of an `in` that names a webhook. */
-#define REF_OF(in) (&(subscription_ref_t) { (in)->app, (in)->app_test, (in)->id, (in)->id_test })
+#define REF_OF(in) (&(subscription_ref_t){(in)->app, (in)->app_test, (in)->id, (in)->id_test})
 
 /* A webhook of the calling app, or of the app that an admin key names. */
-static int subscription_find (turn_t *t, const subscription_ref_t *ref, webhooks_subscription_t *out)
+static int subscription_find (turn_t *t, const subscription_ref_t *ref,
+                              webhooks_subscription_t *out)
 {
     app_asked_t app;
     int code = app_asked (t, ref->app, ref->app_test, &app);
     if (code)
         return code;
-    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY && ref->id_test != app.test; /* spelled in the other mode */
-    code = other ? E_NOT_FOUND : store_get (t->txn, &webhooks_subscription_record, app.id, ref->id, t->arena, out);
+    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY &&
+                 ref->id_test != app.test; /* spelled in the other mode */
+    code = other
+               ? E_NOT_FOUND
+               : store_get (t->txn, &webhooks_subscription_record, app.id, ref->id, t->arena, out);
     return code == E_NOT_FOUND ? fail (t, code, "id", "No such webhook") : code;
 }
 
 /* Store a new subscription; its secret goes into the answer only. */
-static int subscription_make (turn_t *t, webhooks_subscription_t *row, const schema_map_t *headers, webhooks_webhook_t *out)
+static int subscription_make (turn_t *t, webhooks_subscription_t *row, const schema_map_t *headers,
+                              webhooks_webhook_t *out)
 {
     char secret[64];
     row->id = turn_id (t);
@@ -155,22 +178,25 @@ int webhooks_create (turn_t *t, const webhooks_create_in_t *in, webhooks_webhook
         code = events_check (t, &in->events);
     if (code == 0)
         code = headers_check (t, &in->headers);
-    webhooks_subscription_t row = { .org = t->ask->org, .app = app.id, .test = app.test, .url = in->url, .events = in->events };
+    webhooks_subscription_t row = {
+        .org = t->ask->org, .app = app.id, .test = app.test, .url = in->url, .events = in->events};
     return code ? code : subscription_make (t, &row, &in->headers, out);
 }
 
-int webhooks_temporary_create (turn_t *t, const webhooks_temporary_create_in_t *in, webhooks_webhook_t *out)
+int webhooks_temporary_create (turn_t *t, const webhooks_temporary_create_in_t *in,
+                               webhooks_webhook_t *out)
 {
     int code = url_check (t, in->url);
     if (code == 0)
         code = events_check (t, &in->events);
-    webhooks_subscription_t row = { .org = in->org, .app = in->app, .test = in->test, .url = in->url, .events = in->events };
-    return code ? code : subscription_make (t, &row, &(schema_map_t) { 0 }, out);
+    webhooks_subscription_t row = {
+        .org = in->org, .app = in->app, .test = in->test, .url = in->url, .events = in->events};
+    return code ? code : subscription_make (t, &row, &(schema_map_t){0}, out);
 }
 
 int webhooks_get (turn_t *t, const webhooks_get_in_t *in, webhooks_webhook_t *out)
 {
-    webhooks_subscription_t row = { 0 };
+    webhooks_subscription_t row = {0};
     int code = subscription_find (t, REF_OF (in), &row);
     return code ? code : subscription_told (t, &row, out);
 }
@@ -193,17 +219,22 @@ int webhooks_list (turn_t *t, const webhooks_list_in_t *in, webhooks_list_out_t 
     int code = app_asked (t, in->app, in->app_test, &app);
     if (code)
         return code;
-    store_key_t key = { .id = app.id };
+    store_key_t key = {.id = app.id};
     size_t limit = in->limit ? (size_t) in->limit : 20;
-    webhook_page_t list = { t, arena_array_of (t->arena, webhooks_webhook_t, limit), 0 };
-    store_page_t page = { .index = "by_app", .keys = &key, .key_count = 1, .newest_first = true, .limit = limit,
-                          .offset = (size_t) in->offset };
+    webhook_page_t list = {t, arena_array_of (t->arena, webhooks_webhook_t, limit), 0};
+    store_page_t page = {.index = "by_app",
+                         .keys = &key,
+                         .key_count = 1,
+                         .newest_first = true,
+                         .limit = limit,
+                         .offset = (size_t) in->offset};
     bool more = false;
     uint64_t total = 0;
-    code = store_list (t->txn, &webhooks_subscription_record, &page, t->arena, webhook_page_add, &list, &more);
+    code = store_list (t->txn, &webhooks_subscription_record, &page, t->arena, webhook_page_add,
+                       &list, &more);
     if (code == 0)
         code = store_count (t->txn, &webhooks_subscription_record, "by_app", &key, 1, &total);
-    out->webhooks = (schema_list_t) { list.items, list.count };
+    out->webhooks = (schema_list_t){list.items, list.count};
     out->total = (int64_t) total;
     return code;
 }
@@ -229,7 +260,7 @@ static int update_apply (turn_t *t, const webhooks_update_in_t *in, webhooks_sub
 
 int webhooks_update (turn_t *t, const webhooks_update_in_t *in, webhooks_webhook_t *out)
 {
-    webhooks_subscription_t row = { 0 };
+    webhooks_subscription_t row = {0};
     int code = subscription_find (t, REF_OF (in), &row);
     if (code == 0)
         code = update_apply (t, in, &row);
@@ -245,18 +276,20 @@ static int subscription_remove (turn_t *t, id16_t id)
 {
     bool more = false;
     int code = store_del (t->txn, &webhooks_subscription_record, id);
-    return code ? code : job_group_drop (t, id, 500, &more); /* the rest finds it gone when claimed */
+    return code ? code
+                : job_group_drop (t, id, 500, &more); /* the rest finds it gone when claimed */
 }
 
 int webhooks_delete (turn_t *t, const webhooks_delete_in_t *in, webhooks_delete_out_t *out)
 {
     (void) out;
-    webhooks_subscription_t row = { 0 };
+    webhooks_subscription_t row = {0};
     int code = subscription_find (t, REF_OF (in), &row);
     return code ? code : subscription_remove (t, row.id);
 }
 
-int webhooks_temporary_delete (turn_t *t, const webhooks_temporary_delete_in_t *in, webhooks_temporary_delete_out_t *out)
+int webhooks_temporary_delete (turn_t *t, const webhooks_temporary_delete_in_t *in,
+                               webhooks_temporary_delete_out_t *out)
 {
     (void) out;
     int code = subscription_remove (t, in->id);

@@ -1,7 +1,8 @@
 /* tables.c - what the runtime needs to know of webhooks: follows, snapshots, jobs, hooks. Operation tests run the same tables. */
 #include "webhooks.h"
 
-static const job_kind_t *const jobs[] = { &webhooks_delivery_kind, &webhooks_fanout_kind, &webhooks_app_end_kind };
+static const job_kind_t *const jobs[] = {&webhooks_delivery_kind, &webhooks_fanout_kind,
+                                         &webhooks_app_end_kind};
 
 static void outbound (svc_t *svc, fetch_config_t *out)
 {

@@ -36,7 +36,8 @@ int secret_seal (turn_t *t, id16_t subscription, const char *secret, bytes_t *ou
 /* NULL in *out if there is none. */
 int secret_open (turn_t *t, id16_t subscription, bytes_t sealed, const char **out);
 /* The signatures of a request, by all secrets that are valid now, separated by spaces. */
-int signatures_make (turn_t *t, const webhooks_subscription_t *row, const char *event_id, int64_t timestamp_s, bytes_t body, buf_t *out);
+int signatures_make (turn_t *t, const webhooks_subscription_t *row, const char *event_id,
+                     int64_t timestamp_s, bytes_t body, buf_t *out);
 
 /* ---- fan-out and deliveries (fanout.c, delivery.c, delivery_job.c) ---- */
 
@@ -46,8 +47,8 @@ extern const job_kind_t webhooks_delivery_kind;
 extern const job_kind_t webhooks_fanout_kind;
 
 /* Store a delivery and its job. */
-int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event, id16_t subject, id16_t replay_of,
-                   id16_t *id);
+int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event,
+                   id16_t subject, id16_t replay_of, id16_t *id);
 int webhooks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 
 extern const svc_service_t webhooks_tables;

@@ -11,14 +11,15 @@
 #include <strings.h>
 #include <cmocka.h>
 
-static const id16_t org = { { 1 } };
-static const id16_t app = { { 2 } };
-static const id16_t other_app = { { 3 } };
-static const id16_t message = { { 1, 0x9a, 0, 0, 0, 0, 0x70, 0, 0x80 } };
+static const id16_t org = {{1}};
+static const id16_t app = {{2}};
+static const id16_t other_app = {{3}};
+static const id16_t message = {{1, 0x9a, 0, 0, 0, 0, 0x70, 0, 0x80}};
 
 static int setup (void **state)
 {
-    static const char *const flags[] = { "--allow-http=on", "--allow-private=127.0.0.0/8", "--jitter=0", "--breaker-failures=0", NULL };
+    static const char *const flags[] = {"--allow-http=on", "--allow-private=127.0.0.0/8",
+                                        "--jitter=0", "--breaker-failures=0", NULL};
     *state = optest_new_with (&webhooks_tables, flags);
     assert_non_null (*state);
     return 0;
@@ -33,14 +34,14 @@ static int teardown (void **state)
 
 static envelope_t caller (id16_t who)
 {
-    return (envelope_t) { .org = org, .app = who, .test = true, .principal = PRINCIPAL_APP_KEY };
+    return (envelope_t){.org = org, .app = who, .test = true, .principal = PRINCIPAL_APP_KEY};
 }
 
-static int create_for (optest_t *test, id16_t who, const char *url, const char *event, const schema_map_t *headers, webhooks_webhook_t *out,
-                       failure_t *failure)
+static int create_for (optest_t *test, id16_t who, const char *url, const char *event,
+                       const schema_map_t *headers, webhooks_webhook_t *out, failure_t *failure)
 {
-    const char *events[] = { event };
-    webhooks_create_in_t in = { .url = url, .events = { events, 1 } };
+    const char *events[] = {event};
+    webhooks_create_in_t in = {.url = url, .events = {events, 1}};
     if (headers)
         in.headers = *headers;
     envelope_t header = caller (who);
@@ -49,20 +50,30 @@ static int create_for (optest_t *test, id16_t who, const char *url, const char *
 
 static webhooks_webhook_t create (optest_t *test)
 {
-    webhooks_webhook_t out = { 0 };
-    assert_int_equal (create_for (test, app, "http://127.0.0.1:9/hook", "messages.sms.sent", NULL, &out, NULL), 0);
+    webhooks_webhook_t out = {0};
+    assert_int_equal (
+        create_for (test, app, "http://127.0.0.1:9/hook", "messages.sms.sent", NULL, &out, NULL),
+        0);
     return out;
 }
 
 static void tell (optest_t *test, int32_t status)
 {
-    messaging_content_t content = { .id = message, .channel = ACCOUNTS_CHANNEL_SMS, .direction = MESSAGING_DIRECTION_OUTBOUND,
-                                    .kind = MESSAGING_KIND_SMS, .test = true, .from = "+15550001111", .to = "+15551234567",
-                                    .text = "Hello", .sent_at = 1000, .occurred_at = 1000 };
-    messaging_app_ref_t refs[] = { { .id = app, .name = "Desk", .test = true } };
-    messaging_message_status_t body = { .status = status, .message = &content, .apps = { refs, 1 } };
-    event_about_t about = { .record = message, .version = 1, .org = org, .app = app, .test = true };
-    assert_int_equal (optest_follow (test, &messaging_message_status_event, &about, &body, NULL), 0);
+    messaging_content_t content = {.id = message,
+                                   .channel = ACCOUNTS_CHANNEL_SMS,
+                                   .direction = MESSAGING_DIRECTION_OUTBOUND,
+                                   .kind = MESSAGING_KIND_SMS,
+                                   .test = true,
+                                   .from = "+15550001111",
+                                   .to = "+15551234567",
+                                   .text = "Hello",
+                                   .sent_at = 1000,
+                                   .occurred_at = 1000};
+    messaging_app_ref_t refs[] = {{.id = app, .name = "Desk", .test = true}};
+    messaging_message_status_t body = {.status = status, .message = &content, .apps = {refs, 1}};
+    event_about_t about = {.record = message, .version = 1, .org = org, .app = app, .test = true};
+    assert_int_equal (optest_follow (test, &messaging_message_status_event, &about, &body, NULL),
+                      0);
 }
 
 static const char *header_of (const outward_t *outward, const char *name)
@@ -84,8 +95,10 @@ static void test_an_event_becomes_a_signed_request (void **state)
     assert_string_equal (outward->out.request.url, "http://127.0.0.1:9/hook");
     buf_t want = buf_in (optest_arena (*state));
     const char *id = header_of (outward, "webhook-id");
-    assert_int_equal (sign_webhook (hook.secret, id, strtoll (header_of (outward, "webhook-timestamp"), NULL, 10),
-                                    outward->out.request.body, &want), 0);
+    assert_int_equal (sign_webhook (hook.secret, id,
+                                    strtoll (header_of (outward, "webhook-timestamp"), NULL, 10),
+                                    outward->out.request.body, &want),
+                      0);
     assert_string_equal (header_of (outward, "webhook-signature"), buf_text (&want));
     assert_string_equal (header_of (outward, "X-Chirp-Event"), "messages.sms.sent");
     assert_string_equal (header_of (outward, "X-Chirp-Delivery-Attempt"), "1");
@@ -102,12 +115,14 @@ static void test_only_what_was_asked_for_comes (void **state)
 
 static void test_failures_are_retried_with_the_same_bytes (void **state)
 {
-    static const int64_t waits[] = { 10000, 30000, 90000, 270000, 810000 };
+    static const int64_t waits[] = {10000, 30000, 90000, 270000, 810000};
     create (*state);
     tell (*state, MESSAGING_STATUS_SENT);
     outward_t *outward = optest_job (*state);
     assert_non_null (outward);
-    char *body = arena_strndup (optest_arena (*state), (const char *) outward->out.request.body.data, outward->out.request.body.size);
+    char *body =
+        arena_strndup (optest_arena (*state), (const char *) outward->out.request.body.data,
+                       outward->out.request.body.size);
     char *id = arena_strdup (optest_arena (*state), header_of (outward, "webhook-id"));
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal (optest_job_answered (*state, outward, 500, "no"), 0);
@@ -124,14 +139,19 @@ static void test_failures_are_retried_with_the_same_bytes (void **state)
     assert_int_equal (optest_job_answered (*state, outward, 500, "no"), 0);
     assert_int_equal (optest_advance (*state, 10000000), 0);
     assert_null (optest_job (*state));
-    webhooks_deliveries_list_out_t list = { 0 };
-    assert_int_equal (optest_ask (*state, "deliveries_list", NULL, &(webhooks_deliveries_list_in_t) { 0 }, &list, NULL), 0);
+    webhooks_deliveries_list_out_t list = {0};
+    assert_int_equal (optest_ask (*state, "deliveries_list", NULL,
+                                  &(webhooks_deliveries_list_in_t){0}, &list, NULL),
+                      0);
     assert_int_equal (list.deliveries.count, 1);
     const webhooks_delivery_info_t *delivery = list.deliveries.items;
     assert_int_equal (delivery->status, WEBHOOKS_DELIVERY_STATUS_DEAD);
     assert_int_equal (delivery->tries.count, 6);
-    webhooks_delivery_replay_out_t replay = { 0 };
-    assert_int_equal (optest_ask (*state, "delivery_replay", NULL, &(webhooks_delivery_replay_in_t) { .id = delivery->id }, &replay, NULL), 0);
+    webhooks_delivery_replay_out_t replay = {0};
+    assert_int_equal (optest_ask (*state, "delivery_replay", NULL,
+                                  &(webhooks_delivery_replay_in_t){.id = delivery->id}, &replay,
+                                  NULL),
+                      0);
     outward = optest_job (*state);
     assert_non_null (outward);
     assert_string_equal (header_of (outward, "webhook-id"), id);
@@ -141,8 +161,10 @@ static void test_failures_are_retried_with_the_same_bytes (void **state)
 static void test_rotation_signs_with_both (void **state)
 {
     webhooks_webhook_t hook = create (*state);
-    webhooks_secret_rotate_out_t rotated = { 0 };
-    assert_int_equal (optest_ask (*state, "secret_rotate", NULL, &(webhooks_secret_rotate_in_t) { .id = hook.id }, &rotated, NULL), 0);
+    webhooks_secret_rotate_out_t rotated = {0};
+    assert_int_equal (optest_ask (*state, "secret_rotate", NULL,
+                                  &(webhooks_secret_rotate_in_t){.id = hook.id}, &rotated, NULL),
+                      0);
     assert_string_not_equal (rotated.secret, hook.secret);
     tell (*state, MESSAGING_STATUS_SENT);
     outward_t *outward = optest_job (*state);
@@ -167,22 +189,24 @@ static void test_bad_input_names_the_field (void **state)
         int want;
         const char *field;
     } rows[] = {
-        { "http://user:pass@127.0.0.1/", "messages.sms.sent", NULL, NULL, E_BAD_REQUEST, "url" },
-        { "ftp://127.0.0.1/", "messages.sms.sent", NULL, NULL, E_BAD_REQUEST, "url" },
-        { "http://169.254.169.254/latest", "messages.sms.sent", NULL, NULL, E_BLOCKED_TARGET, "url" },
-        { "http://10.0.0.1/", "messages.sms.sent", NULL, NULL, E_BLOCKED_TARGET, "url" },
-        { "http://127.0.0.1/", "messages.sms.vanished", NULL, NULL, E_BAD_REQUEST, "events[0]" },
-        { "http://127.0.0.1/", "messages.sms.sent", "Host", "x", E_BAD_REQUEST, "headers" },
-        { "http://127.0.0.1/", "messages.sms.sent", "WEBHOOK-ID", "x", E_BAD_REQUEST, "headers" },
-        { "http://127.0.0.1/", "messages.sms.sent", "X-A", "a\r\nX-B: b", E_BAD_REQUEST, "headers" },
-        { "http://127.0.0.1/", "messages.sms.sent", "X A", "a", E_BAD_REQUEST, "headers" },
+        {"http://user:pass@127.0.0.1/", "messages.sms.sent", NULL, NULL, E_BAD_REQUEST, "url"},
+        {"ftp://127.0.0.1/", "messages.sms.sent", NULL, NULL, E_BAD_REQUEST, "url"},
+        {"http://169.254.169.254/latest", "messages.sms.sent", NULL, NULL, E_BLOCKED_TARGET, "url"},
+        {"http://10.0.0.1/", "messages.sms.sent", NULL, NULL, E_BLOCKED_TARGET, "url"},
+        {"http://127.0.0.1/", "messages.sms.vanished", NULL, NULL, E_BAD_REQUEST, "events[0]"},
+        {"http://127.0.0.1/", "messages.sms.sent", "Host", "x", E_BAD_REQUEST, "headers"},
+        {"http://127.0.0.1/", "messages.sms.sent", "WEBHOOK-ID", "x", E_BAD_REQUEST, "headers"},
+        {"http://127.0.0.1/", "messages.sms.sent", "X-A", "a\r\nX-B: b", E_BAD_REQUEST, "headers"},
+        {"http://127.0.0.1/", "messages.sms.sent", "X A", "a", E_BAD_REQUEST, "headers"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        schema_pair_t pair = { rows[i].name, rows[i].value };
-        schema_map_t headers = { &pair, rows[i].name ? 1 : 0 };
-        webhooks_webhook_t out = { 0 };
-        failure_t failure = { 0 };
-        assert_int_equal (create_for (*state, app, rows[i].url, rows[i].event, &headers, &out, &failure), rows[i].want);
+        schema_pair_t pair = {rows[i].name, rows[i].value};
+        schema_map_t headers = {&pair, rows[i].name ? 1 : 0};
+        webhooks_webhook_t out = {0};
+        failure_t failure = {0};
+        assert_int_equal (
+            create_for (*state, app, rows[i].url, rows[i].event, &headers, &out, &failure),
+            rows[i].want);
         assert_string_equal (failure.field, rows[i].field);
     }
 }
@@ -190,31 +214,38 @@ static void test_bad_input_names_the_field (void **state)
 static void test_another_app_sees_nothing (void **state)
 {
     webhooks_webhook_t hook = create (*state);
-    webhooks_webhook_t out = { 0 };
-    webhooks_delete_out_t gone = { 0 };
+    webhooks_webhook_t out = {0};
+    webhooks_delete_out_t gone = {0};
     envelope_t stranger = caller (other_app);
-    assert_int_equal (optest_ask (*state, "get", &stranger, &(webhooks_get_in_t) { .id = hook.id }, &out, NULL), E_NOT_FOUND);
+    assert_int_equal (
+        optest_ask (*state, "get", &stranger, &(webhooks_get_in_t){.id = hook.id}, &out, NULL),
+        E_NOT_FOUND);
     stranger.id = id_nil ();
-    assert_int_equal (optest_ask (*state, "delete", &stranger, &(webhooks_delete_in_t) { .id = hook.id }, &gone, NULL), E_NOT_FOUND);
+    assert_int_equal (optest_ask (*state, "delete", &stranger,
+                                  &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
+                      E_NOT_FOUND);
     envelope_t owner = caller (app);
-    assert_int_equal (optest_ask (*state, "get", &owner, &(webhooks_get_in_t) { .id = hook.id }, &out, NULL), 0);
+    assert_int_equal (
+        optest_ask (*state, "get", &owner, &(webhooks_get_in_t){.id = hook.id}, &out, NULL), 0);
     assert_null (out.secret);
 }
 
 static void test_update_keeps_what_is_left_out (void **state)
 {
-    schema_pair_t pair = { "X-Token", "t" };
-    schema_map_t headers = { &pair, 1 };
-    webhooks_webhook_t hook = { 0 };
-    assert_int_equal (create_for (*state, app, "http://127.0.0.1/a", "messages.sms.sent", &headers, &hook, NULL), 0);
-    webhooks_update_in_t in = { .id = hook.id, .url = "http://127.0.0.1/b" };
-    webhooks_webhook_t out = { 0 };
+    schema_pair_t pair = {"X-Token", "t"};
+    schema_map_t headers = {&pair, 1};
+    webhooks_webhook_t hook = {0};
+    assert_int_equal (
+        create_for (*state, app, "http://127.0.0.1/a", "messages.sms.sent", &headers, &hook, NULL),
+        0);
+    webhooks_update_in_t in = {.id = hook.id, .url = "http://127.0.0.1/b"};
+    webhooks_webhook_t out = {0};
     envelope_t owner = caller (app);
     assert_int_equal (optest_ask (*state, "update", &owner, &in, &out, NULL), 0);
     assert_string_equal (out.url, "http://127.0.0.1/b");
     assert_int_equal (out.headers.count, 1);
     assert_int_equal (out.events.count, 1);
-    in = (webhooks_update_in_t) { .id = hook.id, .has = WEBHOOKS_UPDATE_IN_HAS_HEADERS };
+    in = (webhooks_update_in_t){.id = hook.id, .has = WEBHOOKS_UPDATE_IN_HAS_HEADERS};
     owner.id = id_nil ();
     assert_int_equal (optest_ask (*state, "update", &owner, &in, &out, NULL), 0);
     assert_int_equal (out.headers.count, 0);
@@ -227,9 +258,11 @@ static void test_deleted_webhook_gets_nothing_more (void **state)
     tell (*state, MESSAGING_STATUS_SENT);
     outward_t *outward = optest_job (*state);
     assert_non_null (outward);
-    webhooks_delete_out_t gone = { 0 };
+    webhooks_delete_out_t gone = {0};
     envelope_t owner = caller (app);
-    assert_int_equal (optest_ask (*state, "delete", &owner, &(webhooks_delete_in_t) { .id = hook.id }, &gone, NULL), 0);
+    assert_int_equal (
+        optest_ask (*state, "delete", &owner, &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
+        0);
     assert_int_equal (optest_job_answered (*state, outward, 500, ""), 0);
     assert_int_equal (optest_advance (*state, 1000000), 0);
     assert_null (optest_job (*state));
@@ -256,24 +289,28 @@ static void test_many_webhooks_fan_out_as_jobs (void **state)
 
 static void app_tell (optest_t *test, id16_t id, int64_t version, bool deleted)
 {
-    accounts_app_changed_t body = { .id = id, .org = org, .name = "Desk", .test = true, .deleted = deleted };
-    event_about_t about = { .record = id, .version = (uint64_t) version, .org = org, .app = id, .test = true };
+    accounts_app_changed_t body = {
+        .id = id, .org = org, .name = "Desk", .test = true, .deleted = deleted};
+    event_about_t about = {
+        .record = id, .version = (uint64_t) version, .org = org, .app = id, .test = true};
     assert_int_equal (optest_follow (test, &accounts_app_changed_event, &about, &body, NULL), 0);
 }
 
-static int admin_get (optest_t *test, id16_t of, id16_t named, bool named_test, id16_t id, bool id_test)
+static int admin_get (optest_t *test, id16_t of, id16_t named, bool named_test, id16_t id,
+                      bool id_test)
 {
-    envelope_t admin = { .org = of, .principal = PRINCIPAL_ADMIN_KEY };
-    webhooks_get_in_t in = { .app = named, .app_test = named_test, .id = id, .id_test = id_test };
-    webhooks_webhook_t out = { 0 };
+    envelope_t admin = {.org = of, .principal = PRINCIPAL_ADMIN_KEY};
+    webhooks_get_in_t in = {.app = named, .app_test = named_test, .id = id, .id_test = id_test};
+    webhooks_webhook_t out = {0};
     return optest_ask (test, "get", &admin, &in, &out, NULL);
 }
 
 static void test_admin_keys_name_the_app (void **state)
 {
-    static const id16_t other_org = { { 9 } };
+    static const id16_t other_org = {{9}};
     webhooks_webhook_t hook = create (*state);
-    assert_int_equal (admin_get (*state, org, app, true, hook.id, true), E_NOT_FOUND); /* not heard of yet */
+    assert_int_equal (admin_get (*state, org, app, true, hook.id, true),
+                      E_NOT_FOUND); /* not heard of yet */
     app_tell (*state, app, 1, false);
     app_tell (*state, other_app, 1, false);
     assert_int_equal (admin_get (*state, org, app, true, hook.id, true), 0);
@@ -304,9 +341,10 @@ static void test_a_deleted_app_starts_no_delivery (void **state)
         assert_int_equal (optest_advance (*state, 100000), 0);
         assert_null (optest_job (*state));
     }
-    webhooks_list_out_t list = { 0 };
+    webhooks_list_out_t list = {0};
     envelope_t owner = caller (app);
-    assert_int_equal (optest_ask (*state, "list", &owner, &(webhooks_list_in_t) { 0 }, &list, NULL), 0);
+    assert_int_equal (optest_ask (*state, "list", &owner, &(webhooks_list_in_t){0}, &list, NULL),
+                      0);
     assert_int_equal (list.total, 0);
 }
 
@@ -315,7 +353,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_an_event_becomes_a_signed_request, setup, teardown),
         cmocka_unit_test_setup_teardown (test_only_what_was_asked_for_comes, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_failures_are_retried_with_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_failures_are_retried_with_the_same_bytes, setup,
+                                         teardown),
         cmocka_unit_test_setup_teardown (test_rotation_signs_with_both, setup, teardown),
         cmocka_unit_test_setup_teardown (test_bad_input_names_the_field, setup, teardown),
         cmocka_unit_test_setup_teardown (test_another_app_sees_nothing, setup, teardown),

@@ -189,7 +189,8 @@ test("ids of another organization are ids that nobody has", async () => {
                 const [got, want] = [await asked(method, path, op, place, id, mode), await asked(method, path, op, place, nobody, mode)];
                 const name = `${method} ${path} ${place.where} ${place.path.join(".")}=${id}`;
                 const empty = method === "GET" && got.status === 200 && got.json.totalCount === 0; // a filter that nothing fits
-                assert.ok([404, 401].includes(got.status) || empty, `${name}: ${got.status} ${got.raw}`);
+                const misplaced = place.path[0] === "cursor" && got.status === 400; // a place in a list that is nowhere
+                assert.ok([404, 401].includes(got.status) || empty || misplaced, `${name}: ${got.status} ${got.raw}`);
                 assert.equal(got.status, want.status, name);
                 assert.equal(plain(got.raw, id), plain(want.raw, nobody), name);
                 count++;
