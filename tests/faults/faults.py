@@ -9,6 +9,7 @@ and leaves them out the next time. AVIARY_FAULTS=KIND,KIND injects those instead
 import mmap
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -409,8 +410,19 @@ class Faults:
             test.assertEqual(len(messages), 1, f"{key} was sent several times")
         for text, ids in heard.items():
             test.assertEqual(len(ids), 1, f"{text} came in several times")
+        self.check_kept(test, sorted(accepted))
         print(f"seed {self.seed}: {len(accepted)} accepted, {len(self.person.taken)} came in, {len(self.receiver.got())} requests of webhooks, "
               f"{self.failed_io()} calls failed", flush=True)
+
+    def check_kept(self, test, messages):
+        """What the services kept of some: accepted once, answered by the carrier at most once, ended once."""
+        for message in self.random.sample(messages, 10):
+            text = self.house.cli("explain", message)
+            steps = re.findall(r"^\s*(?:[+-]\d[\w ]*? (?:ms|s|min|h|d) +)?(accepted|attempt|delivered|failed)  +(.*)$", text, re.M)
+            for step, count in (("accepted", 1), ("delivered", 1), ("failed", 0)):
+                test.assertEqual([name for name, _ in steps].count(step), count, f"{step}:\n{text}")
+            answered = [step for step in steps if step[0] == "attempt" and ": answered" in step[1]]
+            test.assertLessEqual(len(answered), 1, text)
 
 
 KINDS = sorted({name.removeprefix("fault_") for name in vars(Faults) if name.startswith("fault_")} - {"clock_stays_back"})
