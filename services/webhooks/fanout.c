@@ -86,6 +86,13 @@ static int payload_make (fanout_t *self, const journal_event_t *event, const voi
     return store_insert (t->txn, &webhooks_payload_record, &payload, NULL);
 }
 
+/* When it happened. Ids go on from where they were when the clock steps back, so the event's id keeps webhooks that were there before the step. */
+static int64_t event_time (const journal_event_t *event)
+{
+    int64_t made = id_is_v7 (event->id) ? id_time_ms (event->id) : 0;
+    return made > event->at ? made : event->at;
+}
+
 static int event_fan_out (turn_t *t, const journal_event_t *event, const void *body, id16_t subject,
                           const schema_list_t *apps)
 {
@@ -94,7 +101,7 @@ static int event_fan_out (turn_t *t, const journal_event_t *event, const void *b
     int code = 0;
     for (size_t i = 0; name && i < apps->count && code == 0; i++) {
         fanout_t self = {
-            .t = t, .event = name, .at = event->at, .app = refs[i].id, .subject = subject};
+            .t = t, .event = name, .at = event_time (event), .app = refs[i].id, .subject = subject};
         bool more = false;
         code = wanting_find (&self, id_nil (), &more);
         if (code == 0 && (self.count || more))
