@@ -1,4 +1,4 @@
--- kannel.lua - wrk's request to Kannel's smsbox: one SMS of 120 characters, one part. BENCH_DLR is the receiver's address, "" = no reports.
+-- kannel.lua - wrk's request to Kannel's smsbox: one SMS of 120 characters, one part. BENCH_DLR is the receiver's address, "" = no reports; 9 asks for two, sent and delivered.
 local text = string.rep ("twelve+chars", 10)
 local dlr = os.getenv ("BENCH_DLR") or ""
 local thread_count, count = 0, 0
@@ -11,7 +11,7 @@ end
 function request ()
     count = count + 1
     local path = string.format ("/cgi-bin/sendsms?username=bench&password=bench&from=15550100&to=1555%d%06d&text=%s", number or 0, count % 1000000, text)
-    if dlr ~= "" then path = path .. "&dlr-mask=3&dlr-url=" .. dlr end
+    if dlr ~= "" then path = path .. "&dlr-mask=9&dlr-url=" .. dlr end
     return wrk.format ("GET", path)
 end
 
