@@ -21,6 +21,7 @@ BIN = Path(os.environ["AVIARY_BIN"])
 FAKESMSC = Path("/usr/lib/kannel/test/fakesmsc")
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 NODE = HERE / "node_modules"
+OWN_NODE = HERE.parents[1] / "tools" / ".node" / "node_modules" / "node" / "bin" / "node"
 
 
 def figures(text):
@@ -215,7 +216,7 @@ class Node(Contender):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
         self.run(POSTGRES / "postgres", "-D", data, "-k", self.folder, "-c", "listen_addresses=", cwd=self.folder, **user)
         wait_for(lambda: subprocess.run([POSTGRES / "pg_isready", "-q", "-h", self.folder], check=False).returncode == 0, 20, what="PostgreSQL")
-        self.run("node", HERE / "node_send.mjs", self.folder, self.port, *self.mode, ready="ready")
+        self.run(OWN_NODE if OWN_NODE.exists() else "node", HERE / "node_send.mjs", self.folder, self.port, *self.mode, ready="ready")
 
     def send(self, connections, seconds):
         return wrk(self.port, "sms.lua", connections, seconds, {})
