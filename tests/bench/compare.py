@@ -72,10 +72,14 @@ def webhook_kannel(seconds):
         return {"kannel/webhook": until(seconds, kannel.send, lambda: receiver.count() / 2, lambda count: count)}
 
 
-def drain_rate(receiver, expected):
+def drain_rate(receiver, before, expected):
     """Deliveries per second between the first and the last tenth of what waited."""
-    first = wait_for(lambda: receiver.count() >= expected * 0.1 and (time.monotonic(), receiver.count()), 60, 0.01, "the first deliveries")
-    last = wait_for(lambda: receiver.count() >= expected * 0.9 and (time.monotonic(), receiver.count()), 120, 0.01, "all deliveries")
+
+    def reached(part, what):
+        wait_for(lambda: receiver.count() >= before + (expected - before) * part, 120, 0.01, what)
+        return time.monotonic(), receiver.count()
+
+    first, last = reached(0.1, "the first deliveries"), reached(0.9, "all deliveries")
     return (last[1] - first[1]) / (last[0] - first[0])
 
 
@@ -92,7 +96,7 @@ def outbound(seconds):
             expected = 2 * house.accepted()
         finally:
             os.kill(held, signal.SIGCONT)
-        found = {"aviary/outbound": drain_rate(receiver, before + (expected - before))}
+        found = {"aviary/outbound": drain_rate(receiver, before, expected)}
         with tempfile.NamedTemporaryFile() as file:
             file.write(receiver.last())
             file.flush()
