@@ -167,8 +167,8 @@ def available():
     return {name for name, path in have.items() if path.exists()}
 
 
-def measure(args):
-    values, have = {}, available()
+def measure(args, values):
+    have = available()
     steps = [measure_one for group in args.only.split(",") for side, measure_one in GROUPS[group] if side in have]
     for number in range(args.rounds):
         for step in steps if number % 2 == 0 else reversed(steps):
@@ -178,7 +178,6 @@ def measure(args):
             except (TimeoutError, RuntimeError, OSError, subprocess.SubprocessError) as error:
                 print(f"  (round {number + 1}: {error})", flush=True)
         print(f"round {number + 1} of {args.rounds}: load {os.getloadavg()[0]:.1f}, {bench.flush_rate(0.3):.0f} flushes/s", file=sys.stderr, flush=True)
-    return values
 
 
 def report(values):
@@ -205,7 +204,14 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.only.split(",")) - set(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
-    report(measure(args))
+    values = {}
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)  # whatever runs is ended on the way out
+    try:
+        measure(args, values)
+    except KeyboardInterrupt:
+        print("interrupted; what was measured:")
+    report(values)
 
 
 if __name__ == "__main__":
