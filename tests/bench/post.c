@@ -108,10 +108,10 @@ int main (int argc, char **argv)
     long long began = now_us (), until = began + atoll (argv[4]) * 1000000;
     do {
         curl_multi_perform (self.multi, &running);
-        posts_take (&self, now_us () < until);
-        curl_multi_perform (self.multi, &running);
+        posts_take (&self,
+                    now_us () < until); /* what starts anew is due at once: poll does not wait */
         curl_multi_poll (self.multi, NULL, 0, 100, NULL);
-    } while (running > 0);
+    } while (now_us () < until || running > 0);
     posts_take (&self, 0);
     printf ("RESULT posts=%lu failed=%lu duration_us=%lld\n", self.posts, self.failed,
             now_us () - began);
