@@ -170,7 +170,7 @@ def check_packages():
         if not line or line.startswith("#"):
             continue
         parts = line.split(None, 2)
-        if len(parts) != 3 or parts[1] not in ("run", "build", "test") or parts[0] in known:
+        if len(parts) != 3 or parts[1] not in ("run", "build", "test", "bench") or parts[0] in known:
             yield f"tools/packages.txt:{number}: NAME GROUP PURPOSE, each name once"
         known.add(parts[0])
     for name in files(r"(README\.md|docs/.*\.md|.*[Dd]ockerfile.*|compose\.yaml)"):
