@@ -16,13 +16,15 @@ class Story:
     """What webhooks told of one recipient: {event: [payload, ...]} in order of arrival, repeats of a delivery left out."""
 
     def __init__(self):
-        self.told, self.ids = {}, set()
+        self.told, self.at, self.ids = {}, {}, set()
 
     def add(self, request):
         if request.headers["webhook-id"] in self.ids:
             return
         self.ids.add(request.headers["webhook-id"])
-        self.told.setdefault(request.json["event"].rsplit(".", 1)[1], []).append(request.json["data"])
+        word = request.json["event"].rsplit(".", 1)[1]
+        self.at.setdefault(word, request.at)
+        self.told.setdefault(word, []).append(request.json["data"])
 
     def __contains__(self, word):
         return word in self.told
@@ -128,10 +130,17 @@ class Carriers:
             self.read = len(all_of)
             return self.stories.setdefault((message, to), Story())
 
-    def wait(self, message, to, *words, timeout=20):
+    def wait(self, message, to, *words, timeout=20, every=0.05):
         """Its story, once all of these were told."""
-        return wait_for(lambda: all(word in self.story(message, to) for word in words) and self.story(message, to), timeout,
-                        what=f"{words} of {message} to {to}; told: {list(self.story(message, to).told)}")
+
+        def told():
+            story = self.story(message, to)
+            return all(word in story for word in words) and story
+
+        try:
+            return wait_for(told, timeout, every)
+        except TimeoutError:
+            raise AssertionError(f"not told in {timeout} s: {words} of {message} to {to}; told was {list(self.story(message, to).told)}") from None
 
     def metric(self, name):
         text = self.house.http("GET", "/metrics").body.decode()
@@ -161,9 +170,3 @@ class Carriers:
         self.house.cli("number", "add", "--app", "live", "--number", number, "--channel", channel, "--carrier-account", account["id"], *ref)
         return number
 
-
-def at_ms(text):
-    """Milliseconds of an ISO time."""
-    day, clock = text.rstrip("Z").split("T")
-    return (time.mktime(time.strptime(day, "%Y-%m-%d")) - time.timezone) * 1000 + sum(
-        float(part) * unit for part, unit in zip(clock.split(":"), (3600000, 60000, 1000)))
