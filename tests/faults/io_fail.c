@@ -24,8 +24,6 @@ enum { NAMES = sizeof names / sizeof *names };
 static _Atomic uint32_t *numbers;
 static uint32_t me;
 
-ssize_t pwrite64 (int fd, const void *data, size_t size, off64_t at);
-
 __attribute__ ((constructor)) static void io_fail_open (void)
 {
     const char *path = getenv ("AVIARY_TEST_IO");
