@@ -418,7 +418,7 @@ class Faults:
         """What the services kept of some: accepted once, answered by the carrier at most once, ended once."""
         for message in self.random.sample(messages, 10):
             text = self.house.cli("explain", message)
-            steps = re.findall(r"^\s*(?:[+-]\d[\w ]*? (?:ms|s|min|h|d) +)?(accepted|attempt|delivered|failed)  +(.*)$", text, re.M)
+            steps = re.findall(r"^\s*(?:[+-]\d[\w. ]*? (?:ms|s|min|h|d) +)?(accepted|attempt|delivered|failed)  +(.*)$", text, re.M)
             for step, count in (("accepted", 1), ("delivered", 1), ("failed", 0)):
                 test.assertEqual([name for name, _ in steps].count(step), count, f"{step}:\n{text}")
             answered = [step for step in steps if step[0] == "attempt" and ": answered" in step[1]]
