@@ -73,6 +73,14 @@ static int job_write (lanes_t *self, turn_t *t, const job_new_t *job, const job_
     return rc;
 }
 
+int job_begin_nothing (turn_t *t, job_t *job, outbound_t *out)
+{
+    (void) t;
+    (void) job;
+    out->how = OUT_NOTHING;
+    return 0;
+}
+
 int job_add (turn_t *t, const job_new_t *job, id16_t *id)
 {
     lanes_t *self = turn_lanes (t);

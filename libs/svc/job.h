@@ -90,6 +90,8 @@ typedef struct job_new {
     const void *body; /* struct of kind->type */
 } job_new_t;
 
+/* The begin () of a job that does nothing outward: its work is finish (). */
+int job_begin_nothing (turn_t *t, job_t *job, outbound_t *out);
 int job_add (turn_t *t, const job_new_t *job, id16_t *id /* may be NULL */);
 /* In finish (): begin again at `due`, with job->body as it is now. */
 int job_retry (turn_t *t, job_t *job, int64_t due);

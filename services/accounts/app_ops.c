@@ -243,14 +243,6 @@ int accounts_app_delete (turn_t *t, const accounts_app_delete_in_t *in,
     return code ? code : app_remove (t, &twin);
 }
 
-static int app_end_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -263,6 +255,6 @@ const job_kind_t accounts_app_end_kind = {
     .number = 1,
     .type = &accounts_app_end_job_type,
     .repeatable = true,
-    .begin = app_end_begin,
+    .begin = job_begin_nothing,
     .finish = app_end_finish,
 };

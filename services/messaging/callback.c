@@ -258,14 +258,6 @@ int receipts_unpark (turn_t *t, messaging_recipient_t *recipient)
 
 /* ---- a callback whose processing failed is tried again ---- */
 
-static int callback_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int callback_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -286,6 +278,6 @@ const job_kind_t messaging_callback_kind = {
     .number = 4,
     .type = &messaging_callback_job_type,
     .repeatable = true,
-    .begin = callback_begin,
+    .begin = job_begin_nothing,
     .finish = callback_finish,
 };

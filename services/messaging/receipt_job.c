@@ -40,14 +40,6 @@ int receipts_schedule (turn_t *t, const messaging_message_t *message,
     return receipt_job_add (t, &callback, message->org, early ? t->now : receipt_due (t));
 }
 
-static int receipt_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int receipt_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -78,7 +70,7 @@ const job_kind_t messaging_receipt_kind = {
     .number = 3,
     .type = &messaging_receipt_job_type,
     .repeatable = true,
-    .begin = receipt_begin,
+    .begin = job_begin_nothing,
     .finish = receipt_finish,
     .policy = receipt_policy,
 };

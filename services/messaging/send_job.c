@@ -374,14 +374,6 @@ int send_job_add (turn_t *t, const messaging_message_t *message,
 
 /* ---- unknown: what no receipt settled in time fails ---- */
 
-static int unknown_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int unknown_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -400,7 +392,7 @@ const job_kind_t messaging_unknown_kind = {
     .number = 2,
     .type = &messaging_send_job_type,
     .repeatable = true,
-    .begin = unknown_begin,
+    .begin = job_begin_nothing,
     .finish = unknown_finish,
     .policy = send_policy,
 };

@@ -97,14 +97,6 @@ static int id_take (void *context, const void *row)
     return 0;
 }
 
-static int app_end_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -126,6 +118,6 @@ const job_kind_t webhooks_app_end_kind = {
     .number = 3,
     .type = &webhooks_app_end_job_type,
     .repeatable = true,
-    .begin = app_end_begin,
+    .begin = job_begin_nothing,
     .finish = app_end_finish,
 };

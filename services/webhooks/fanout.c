@@ -131,14 +131,6 @@ const svc_follow_t webhooks_follows[] = {
 };
 const size_t webhooks_follow_count = sizeof webhooks_follows / sizeof *webhooks_follows;
 
-static int fanout_begin (turn_t *t, job_t *job, outbound_t *out)
-{
-    (void) t;
-    (void) job;
-    out->how = OUT_NOTHING;
-    return 0;
-}
-
 static int fanout_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
@@ -159,6 +151,6 @@ const job_kind_t webhooks_fanout_kind = {
     .number = 2,
     .type = &webhooks_fanout_job_type,
     .repeatable = true,
-    .begin = fanout_begin,
+    .begin = job_begin_nothing,
     .finish = fanout_finish,
 };
