@@ -249,6 +249,7 @@ typedef struct schema_index {
         unique; /* the fields alone are the key: a second record with the same values is E_ALREADY_EXISTS */
     bool
         counted; /* keeps how many records share each value of the fields (and of the first field alone) */
+    bool sparse; /* records whose first field is absent are not in it */
 } schema_index_t;
 
 /* A record with a table of its own. Its key is its `id` field (appended in order of making). */
