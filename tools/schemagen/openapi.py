@@ -222,18 +222,18 @@ def error_responses(dialect):
 
 
 def event_content(dialect, e):
-    """The payload of an event: its view, or where the view shows a part the dialect's envelope around it."""
-    if e.part is None:
-        return content(e.view.name)
+    """The payload of an event: what its row says, else its view, or where the view shows a part the dialect's envelope around it."""
     ref = {"$ref": f"#/components/schemas/{e.view.name}"}
-    text = dialect.head.get("event_schema")
+    text = e.schema or dialect.head.get("event_schema")
+    if e.part is None and not e.schema:
+        return content(e.view.name)
     if text is not None:
         text = text.replace("{event}", e.name).replace("{ref}", ref["$ref"])
-        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [e.part.name, *e.told]))
+        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [*([e.part.name] if e.part else []), *e.told]))
         try:
             return {"application/json": {"schema": json.loads(text)}}
         except ValueError as error:
-            raise Problem(dialect.path, "dialect.event_schema", f"is not JSON: {error}") from None
+            raise Problem(dialect.path, f"schema of event {e.name}", f"is not JSON: {error}") from None
     data = {"type": "object", "required": [e.part.name], "properties": {e.part.name: ref, "app": {"type": "object"}}}
     schema = {"type": "object", "required": ["event", "eventId", "timestamp", "data"],
               "properties": {"event": {"const": e.name}, "eventId": {"type": "string"},
