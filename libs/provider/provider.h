@@ -87,6 +87,8 @@ typedef struct provider_event {
     const provider_fault_t *fault;
     const char *native_text; /* the carrier's own words of a failure, NULL = the fault's title */
     const char *fbtrace_id;
+    bytes_t raw;   /* of a status: the carrier's item as it came, packed; Meta */
+    bool alone;    /* the callback says nothing else; Meta */
     bool whatsapp; /* NEWS_INBOUND, from here on */
     id16_t org;    /* loopback says these two; others give number_ref */
     id16_t number;

@@ -154,10 +154,33 @@ static int read_begin (turn_t *t, job_t *job, outbound_t *out)
                         "The number's account at the carrier cannot be used");
 }
 
+static int read_tell (turn_t *t, const messaging_message_t *message)
+{
+    thread_unread_t state = {0};
+    if (id_is_nil (message->conversation))
+        return 0;
+    int code = thread_unread (t, message->conversation, &state);
+    messaging_conversation_read_t event = {.conversation = message->conversation,
+                                           .contact = message->contact,
+                                           .message = state.newest_read,
+                                           .after = state.unread};
+    event_about_t about = {.record = message->id,
+                           .version = 1,
+                           .org = message->org,
+                           .test = message->test,
+                           .subject = message->from};
+    return code ? code : event_add (t, &messaging_conversation_read_event, &about, &event);
+}
+
 static int read_done (turn_t *t, const job_t *job, read_work_t *work)
 {
+    bool first = !work->message.read_at;
+    int code = thread_enter_late (t, &work->message);
     work->message.read_at = t->now;
-    int code = store_put (t->txn, &messaging_message_record, &work->message, NULL);
+    if (code == 0)
+        code = store_put (t->txn, &messaging_message_record, &work->message, NULL);
+    if (code == 0 && first)
+        code = read_tell (t, &work->message);
     return code ? code : read_answer (t, job, 0, NULL);
 }
 

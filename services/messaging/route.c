@@ -183,6 +183,7 @@ const svc_follow_t messaging_follows[] = {
     {&accounts_app_changed_event, app_changed},
     {&accounts_org_changed_event, org_changed},
     {&accounts_carrier_changed_event, carrier_changed},
+    {&accounts_number_changed_event, number_changed},
     {&templates_template_changed_event, template_changed},
     {&templates_account_synced_event, template_account_synced},
 };

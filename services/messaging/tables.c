@@ -25,6 +25,11 @@ static const svc_timer_t timers[] = {
     {"messaging.media_expire", 1000, media_expire},
     {"messaging.media_sweep", 60000, media_sweep},
     {"messaging.receipts_expire", 60000, receipts_expire},
+    {"messaging.thread_fill", 1000, thread_fill},
+};
+
+static const svc_snapshot_t snapshots[] = {
+    {&messaging_thread_record, &messaging_thread_state_event, thread_state_fill},
 };
 
 /* Without templates their sends go out unchecked, and Meta says whether they fit. */
@@ -33,8 +38,10 @@ static const char *const if_there[] = {"templates", NULL};
 const svc_service_t messaging_tables = {
     .schema = &messaging_service,
     .follows = messaging_follows,
-    .follow_count = 6,
+    .follow_count = 7,
     .follows_if_there = if_there,
+    .snapshots = snapshots,
+    .snapshot_count = sizeof snapshots / sizeof *snapshots,
     .jobs = jobs,
     .job_count = sizeof jobs / sizeof *jobs,
     .timers = timers,

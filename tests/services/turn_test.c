@@ -384,6 +384,15 @@ static void test_journal_ops (void **state)
     in.cursor = page.journal;
     assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
     assert_int_equal (read.events.count, 0);
+    /* who wants none of what snapshots tell has the journal from its first event on */
+    int64_t other[] = {tally_counted_event.number + 1};
+    common_snapshot_read_in_t none = {.numbers = {other, 1}};
+    assert_int_equal (optest_ask (test, "snapshot_read", NULL, &none, &page, NULL), 0);
+    assert_int_equal (page.events.count + page.cursor.size, 0);
+    in.cursor = page.journal;
+    in.limit = 0;
+    assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
+    assert_int_equal (read.events.count, 5);
     /* a week later all but the newest are trimmed; who stopped at the start must begin anew */
     assert_int_equal (optest_advance (test, INT64_C (8) * 24 * 3600000), 0);
     const common_event_t *events;
