@@ -65,13 +65,12 @@ static bool has (turn_t *t, const char *text, const char *term)
     return text && strstr (text_fold (t->arena, text), text_fold (t->arena, term));
 }
 
-/* An unescaped "+" of a URL is a blank by the time it is here. */
+/* With its "+" or without, which an unescaped one of a URL is by the time it is here (a blank). */
 static int list_one (listing_t *self, const inbox_contact_list_in_t *in)
 {
     inbox_contact_t row = {0};
-    const char *phone = in->phone;
-    if (*phone == ' ')
-        phone = arena_printf (self->t->arena, "+%s", phone + 1);
+    const char *digits = in->phone + (*in->phone == ' ' || *in->phone == '+');
+    const char *phone = arena_printf (self->t->arena, "+%s", digits);
     if (!text_is_e164 (phone))
         return fail (self->t, E_INVALID_PHONE_NUMBER, "phone", "phone must be E.164");
     int code = contact_find (self->t, self->number->id, phone, &row);
