@@ -49,6 +49,8 @@ int dialect_error_render (const dialect_t *d, const failure_t *failure,
                           const dialect_blame_t *blame, buf_t *out);
 /* The name that the client used of a field of the core op's `in`: "number_id" -> "phoneNumberId"; "to[0]" stays. What the client cannot say is "". */
 void dialect_field_name (const schema_public_t *op, const char *core, char out[FAILURE_FIELD_SIZE]);
+/* SHA-256 of method, contract path and the body's canonical JSON (of its bytes, if it is none). 0 or E_NO_MEMORY. */
+int dialect_fingerprint (const char *method, const char *path, bytes_t body, uint8_t out[32]);
 /* Bits by error code of what is no outcome to be repeated: where the request may be tried again. */
 void dialect_forgets (const dialect_t *d, uint8_t out[IDEM_FORGETS / 8]);
 /* The HTTP status of a core error. */
@@ -67,11 +69,13 @@ struct dialect {
     const char *root;       /* of the contract's paths: "/v1" */
     const char *key_prefix; /* of its API keys; NULL = any that no other dialect has */
     bool digits_first;      /* its paths may begin with a number */
-    bool id_forms;          /* an id in a path that has not the form is a bad request, not a thing that is not there */
-    bool own_request_ids;   /* whatever the client sent */
-    bool org_buckets;       /* rate limits are an organization's: buckets "write" and "read", refilled continuously */
-    const char *auth_scheme;        /* "Bearer" */
-    const char *const *events;      /* names that may be subscribed to, NULL-terminated */
+    bool
+        id_forms; /* an id in a path that has not the form is a bad request, not a thing that is not there */
+    bool own_request_ids; /* whatever the client sent */
+    bool
+        org_buckets; /* rate limits are an organization's: buckets "write" and "read", refilled continuously */
+    const char *auth_scheme;   /* "Bearer" */
+    const char *const *events; /* names that may be subscribed to, NULL-terminated */
     int (*id_read) (const char *prefix, const char *text, size_t length, id16_t *out, bool *test);
     void (*id_write) (const char *prefix, bool test, id16_t id, char out[64]);
     void (*request_id) (id16_t id, char out[64]);

@@ -167,8 +167,8 @@ int answer_read (exchange_t *x, const schema_op_t *op, call_t *call, void **out)
 static const char *location_of (exchange_t *x, const void *out)
 {
     const schema_field_t *field = x->op->location;
-    const char *url = field ? *(const char *const *) (const void *) ((const char *) out + field->offset)
-                            : NULL;
+    const char *url =
+        field ? *(const char *const *) (const void *) ((const char *) out + field->offset) : NULL;
     buf_t line = buf_in (x->arena);
     if (!url)
         return NULL;

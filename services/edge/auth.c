@@ -97,8 +97,8 @@ static const char *bucket_of (const exchange_t *x)
 
 uint32_t org_limit (const exchange_t *x, const char *bucket)
 {
-    uint32_t said = strcmp (bucket, "write") == 0 ? x->speaker->write_per_minute
-                                                  : x->speaker->read_per_minute;
+    uint32_t said =
+        strcmp (bucket, "write") == 0 ? x->speaker->write_per_minute : x->speaker->read_per_minute;
     return said && !x->edge->limit_all ? said : bucket_limit (x, bucket);
 }
 
@@ -198,9 +198,8 @@ static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
         return unauthorized (x, code, "The API key is not known");
     if (code == E_KEY_REVOKED || code == E_KEY_EXPIRED)
         return unauthorized (x, code, NULL);
-    if (code ||
-        schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena, &out,
-                       NULL)) {
+    if (code || schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena,
+                               &out, NULL)) {
         address_peek (x);
         return answer_fail (x, E_UNAVAILABLE, NULL,
                             "The API key cannot be checked at the moment; try again soon");

@@ -9,7 +9,7 @@
 
 enum { PROBES = 64 };
 #define NS_PER_MS UINT64_C (1000000)
-#define NS_PER_S UINT64_C (1000000000)
+#define NS_PER_S  UINT64_C (1000000000)
 #define MINUTE_NS (60 * NS_PER_S)
 
 typedef struct slot {
@@ -51,6 +51,12 @@ static uint64_t word_of (const uint8_t *data)
     return value;
 }
 
+/* Full, or so far ahead that only a clock that was set back explains it. */
+static bool is_free (uint64_t full_at, uint64_t now_ns)
+{
+    return full_at <= now_ns || full_at > now_ns + 2 * MINUTE_NS;
+}
+
 /* The slot of this name, else with `take` a free one made its own; NULL if there is none. */
 static slot_t *slot_find (buckets_t *self, const uint8_t *hash, uint64_t now_ns, bool take)
 {
@@ -63,9 +69,9 @@ static slot_t *slot_find (buckets_t *self, const uint8_t *hash, uint64_t now_ns,
     for (size_t i = 0; take && i < PROBES; i++) {
         slot_t *slot = &self->slots[(start + i) % BUCKETS_SLOTS];
         uint64_t was = atomic_load (&slot->name);
-        if (was == name || (atomic_load (&slot->full_at) <= now_ns &&
-                            (atomic_compare_exchange_strong (&slot->name, &was, name) ||
-                             was == name)))
+        if (was == name ||
+            (is_free (atomic_load (&slot->full_at), now_ns) &&
+             (atomic_compare_exchange_strong (&slot->name, &was, name) || was == name)))
             return slot;
     }
     return NULL;
@@ -85,10 +91,10 @@ static rate_t rate_of (uint32_t per_minute)
     return rate;
 }
 
-/* Within what the bucket can hold: further ahead only a clock that was set back explains. */
+/* Within what the bucket can hold: a clock that was set back a little empties it, one that was set back far fills it. */
 static uint64_t full_at_of (uint64_t full_at, rate_t rate, uint64_t now_ns)
 {
-    if (full_at < now_ns)
+    if (is_free (full_at, now_ns))
         return now_ns;
     return full_at > now_ns + rate.size_ns ? now_ns + rate.size_ns : full_at;
 }

@@ -127,8 +127,8 @@ struct exchange {
     bool waiting;                 /* for the first of its idempotency key: one of edge->waiting */
     int64_t wait_until_ms;
     uint8_t listing[SIGN_SHA256_SIZE]; /* page.c: what cursors are bound to */
-    void *gather; /* probes.c */
-    id16_t blob;  /* media_upload.c, media_serve.c */
+    void *gather;                      /* probes.c */
+    id16_t blob;                       /* media_upload.c, media_serve.c */
     bool blob_wanted;
     /* Called with what came of the main ask (code 0: answered), before it is told; NULL = nobody. */
     void (*settle) (exchange_t *x, call_t *call, int code);

@@ -68,8 +68,7 @@ static void trace_make (exchange_t *x)
 
 static void request_id_make (exchange_t *x)
 {
-    const char *given =
-        x->dialect->own_request_ids ? NULL : web_header (x->web, "X-Request-Id");
+    const char *given = x->dialect->own_request_ids ? NULL : web_header (x->web, "X-Request-Id");
     char made[64];
     if (!is_request_id (given)) {
         dialect_request_id (x->dialect, edge_new_id (x->edge), made);

@@ -49,9 +49,7 @@ static void add_cell (buf_t *out, const char *open, const char *text, const char
 static void add_ops (buf_t *out, const schema_dialect_t *schema, const char *of)
 {
     buf_printf (out, "<h2 id=\"%s%soperations\">Operations</h2>", of, *of ? "-" : "");
-    buf_add_str (
-        out,
-        "<table><tr><th>Operation<th>Method and path<th>Key<th>What it does</tr>\n");
+    buf_add_str (out, "<table><tr><th>Operation<th>Method and path<th>Key<th>What it does</tr>\n");
     for (size_t i = 0; i < schema->op_count; i++) {
         const schema_public_t *op = &schema->ops[i];
         buf_printf (out, "<tr id=\"%s%s%s\">", of, *of ? "-" : "", op->name);
@@ -61,8 +59,8 @@ static void add_ops (buf_t *out, const schema_dialect_t *schema, const char *of)
         add_cell (out, "<td>",
                   op->auth == AUTH_ADMIN          ? "admin"
                   : op->auth == AUTH_ORGANIZATION ? "organization"
-                  : op->auth == AUTH_APP ? (op->test_only ? "test app" : "app")
-                                         : "none",
+                  : op->auth == AUTH_APP          ? (op->test_only ? "test app" : "app")
+                                                  : "none",
                   "");
         add_cell (out, "<td>", op->op ? op->op->doc : "Answered by the edge itself.", "</tr>\n");
     }

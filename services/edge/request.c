@@ -179,20 +179,9 @@ static int read_key (exchange_t *x, failure_t *failure)
 static int print_request (exchange_t *x)
 {
     bytes_t body = {0};
-    buf_t packed = {0}, text = {0};
     if (web_body (x->web, x->edge->body_max, &body))
         body = (bytes_t){0};
-    buf_add_str (&text, x->op->method);
-    buf_add_str (&text, x->path);
-    if (body.size && schema_any_read (body, &packed, NULL) == 0)
-        schema_any_canonical (buf_bytes (&packed), &text);
-    else
-        buf_add (&text, body.data, body.size);
-    sign_sha256 (buf_bytes (&text), x->fingerprint);
-    int code = buf_failed (&text) || buf_failed (&packed) ? E_NO_MEMORY : 0;
-    buf_free (&packed);
-    buf_free (&text);
-    return code;
+    return dialect_fingerprint (x->op->method, x->path, body, x->fingerprint);
 }
 
 int request_begin (exchange_t *x)

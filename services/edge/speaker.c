@@ -34,8 +34,8 @@ static int mounts_read (speaker_t *self, const char *text, failure_t *failure)
         text += length + (text[length] == ',');
     }
     return self->mount_count ? 0
-                             : failure_set (failure, E_BAD_REQUEST, "mounts",
-                                            "%s needs a mount", self->dialect->name);
+                             : failure_set (failure, E_BAD_REQUEST, "mounts", "%s needs a mount",
+                                            self->dialect->name);
 }
 
 static void first_add (speaker_t *self, const char *text, size_t length)
@@ -110,8 +110,7 @@ static bool is_claimed (const speaker_t *self, const char *rest, arena_t *arena)
     if (self->dialect->digits_first && strspn (segment, "0123456789") >= length)
         return true;
     for (size_t i = 0; i < self->first_count; i++)
-        if (self->firsts[i].length == length &&
-            memcmp (self->firsts[i].text, segment, length) == 0)
+        if (self->firsts[i].length == length && memcmp (self->firsts[i].text, segment, length) == 0)
             return true;
     return false;
 }

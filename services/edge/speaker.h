@@ -34,7 +34,8 @@ typedef struct speaker {
 typedef struct speaker_choice {
     const speaker_t *speaker;
     const char *path; /* the contract's, as sent: "/v1/..." */
-    bool sure;        /* nobody else has this mount or host; false: where there is no route, the key says whose answer it is */
+    bool
+        sure; /* nobody else has this mount or host; false: where there is no route, the key says whose answer it is */
 } speaker_choice_t;
 
 /* `mounts` is a list split at commas. 0, E_BAD_REQUEST, E_NO_MEMORY. */
