@@ -26,7 +26,7 @@ echo "hello from $name"
 [ -f "$data/exit-$name" ] && exit "$(cat "$data/exit-$name")"
 while :; do sleep 0.05; done
 """
-SERVICES = ("broker", "accounts", "messaging", "templates", "webhooks", "edge")
+SERVICES = ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge")
 
 
 class Fake:
@@ -101,7 +101,7 @@ def test_starts_all_with_their_settings():
         listed = json.loads((house.data / "run" / "supervisor.json").read_text())
         assert listed["pid"] == house.process.pid
         assert {(c["service"], c["replica"]) for c in listed["children"]} == {
-            ("broker", 0), ("accounts", 0), ("messaging", 0), ("messaging", 1), ("templates", 0), ("webhooks", 0), ("edge", 0), ("edge", 1)}
+            ("broker", 0), ("accounts", 0), ("messaging", 0), ("messaging", 1), ("templates", 0), ("inbox", 0), ("webhooks", 0), ("edge", 0), ("edge", 1)}
         assert sorted(c["pid"] for c in listed["children"]) == sorted(house.pids())
         wait_for(lambda: "messaging.1 | hello from messaging" in house.log(), what="the prefix")
         assert "loopback webhook targets are allowed" in house.log()
