@@ -77,22 +77,27 @@ int telnyx_number_order (turn_t *t, const provider_account_t *account, const cha
     return request_make (t, account, "POST", &url, &body, out);
 }
 
+/* A page of a list, by one filter. */
+static int list_ask (turn_t *t, const provider_account_t *account, const char *list,
+                     const char *filter, const char *value, outbound_t *out)
+{
+    buf_t url = buf_in (t->arena);
+    buf_printf (&url, "%s/%s", account->base_url, list);
+    put_filter (&url, filter, value);
+    return request_make (t, account, "GET", &url, NULL, out);
+}
+
 int telnyx_number_order_look (turn_t *t, const provider_account_t *account, const char *reference,
                               outbound_t *out)
 {
-    buf_t url = buf_in (t->arena);
-    buf_printf (&url, "%s/number_orders?page[size]=1", account->base_url);
-    put_filter (&url, "[customer_reference]", reference);
-    return request_make (t, account, "GET", &url, NULL, out);
+    return list_ask (t, account, "number_orders?page[size]=1", "[customer_reference]", reference,
+                     out);
 }
 
 int telnyx_number_look (turn_t *t, const provider_account_t *account, const char *number,
                         outbound_t *out)
 {
-    buf_t url = buf_in (t->arena);
-    buf_printf (&url, "%s/phone_numbers?page[size]=20", account->base_url);
-    put_filter (&url, "[phone_number]", number);
-    return request_make (t, account, "GET", &url, NULL, out);
+    return list_ask (t, account, "phone_numbers?page[size]=20", "[phone_number]", number, out);
 }
 
 int telnyx_number_release (turn_t *t, const provider_account_t *account, const char *id,
