@@ -57,13 +57,13 @@ int number_apps (turn_t *t, const accounts_number_t *number, schema_list_t *out)
     return code ? code : apps_told (t, &of, out);
 }
 
-int number_forget (turn_t *t, const accounts_number_t *number)
+int number_forget (turn_t *t, accounts_number_t *number)
 {
     apps_of_t of;
     int code = assignments_of (t, number->id, &of);
     for (size_t i = 0; i < of.count && code == 0; i++)
         code = assignment_remove (t, &of.rows[i], number);
-    return code ? code : store_del (t->txn, &accounts_number_record, number->id);
+    return code ? code : number_remove (t, number);
 }
 
 static int org_number_told (turn_t *t, const accounts_number_t *number, accounts_org_number_t *out)

@@ -28,7 +28,7 @@ static int release_end (turn_t *t, accounts_release_t *release, int32_t state)
 }
 
 /* The number is nobody's any more. */
-static int number_end (turn_t *t, const accounts_number_t *number, accounts_release_t *release,
+static int number_end (turn_t *t, accounts_number_t *number, accounts_release_t *release,
                        accounts_number_release_out_t *out)
 {
     *out = (accounts_number_release_out_t){

@@ -266,16 +266,16 @@ static void test_purchases_and_releases_tell_their_story (void **state)
         "[bought] +13125550101, number ",
         "order 12ade33a-21c0-473b-b055-b3c836e1c292",
         NULL};
-    static const char *const number_story[] = {"[number] " NUMBER
-                                               ", sms, telnyx carrier, carrier account ",
-                                               "1 apps",
-                                               "[purchase accepted]",
-                                               "[bought]",
-                                               "[release accepted]",
-                                               "[job] number_release",
-                                               "HTTP 403, 10010 no",
-                                               "[release failed]",
-                                               NULL};
+    static const char *const number_story[] = {
+        "[number] +13125550101, sms, telnyx carrier, carrier account ",
+        "1 apps",
+        "[purchase accepted]",
+        "[bought]",
+        "[release accepted]",
+        "[job] number_release",
+        "HTTP 403, 10010 no",
+        "[release failed]",
+        NULL};
     static const char *const gone_story[] = {"[bought]",
                                              "[release failed]",
                                              "[release accepted]",
