@@ -172,8 +172,8 @@ typedef struct messaging_context {
 
 int messaging_start (svc_t *svc, void **context, failure_t *failure);
 void messaging_stop (void **context);
-/* Files that were deleted or whose time is over go, in small steps; pending blobs are adopted or removed. */
-int media_expire (turn_t *t);
+/* Files that were deleted or whose time is over go, in small steps of the sweeper; a timer: pending blobs are adopted or removed. */
+int media_expire (turn_t *t, svc_swept_t *out);
 int media_sweep (turn_t *t);
 extern const job_kind_t messaging_media_fetch_kind;
 extern const job_kind_t messaging_media_check_kind;
@@ -193,8 +193,8 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
 int receipts_unpark (turn_t *t, messaging_recipient_t *recipient);
-/* A timer: drop parked receipts whose time is over. */
-int receipts_expire (turn_t *t);
+/* A step of the sweeper: drop parked receipts whose time is over. */
+int receipts_expire (turn_t *t, svc_swept_t *out);
 
 /* ---- inbound (inbound.c, window.c) ---- */
 
@@ -213,6 +213,10 @@ int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
+
+/* What is not kept for ever (retention.c). */
+enum { MESSAGING_RETENTIONS = 6 };
+extern const svc_retention_t messaging_retentions[MESSAGING_RETENTIONS];
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 
