@@ -315,6 +315,7 @@ test("a paused app reads but does not send", async () => {
     await cli("app", "pause", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 403);
     assert.equal((await ask("GET", lapse, { key })).status, 200);
+    assert.equal((await ask("POST", "/v1/playground/sms/inbound", { key, body: { from: "+15551234567", to: number, text: "Hi" } })).status, 202); // people go on writing
     await cli("app", "resume", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 201);
     await cli("app", "pause", app.id);
