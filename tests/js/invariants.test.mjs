@@ -170,7 +170,7 @@ async function checkStats(organization, own) {
     await inParallel(own.flatMap((app) => app.sides), async (side, by) => {
         const want = [side.sent, side.delivered, side.failed, side.received];
         let got;
-        for (let i = 0; i < 200; i++) {
+        for (let i = 0; i < 600; i++) {
             const { json } = await by.want(200, "GET", `/v1/organization/stats?appId=${side.id}`, { key: organization.admin });
             got = [json.messagesSent, json.messagesDelivered, json.messagesFailed, json.messagesReceived];
             if (got.join() === want.join()) return;

@@ -477,7 +477,7 @@ async function inbound(c) {
     await c.want(202, "POST", "/v1/playground/sms/inbound", { key, body: { from: c.random.pick(people), to: number.number, text: "Hi" } });
     for (const holder of number.holders) holder.received++;
     side.log.sms[1]++; // of the one that holds it longest
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 800; i++) {
         const { json } = await c.want(200, "GET", `${org}/stats?appId=${side.id}`, { key: c.org.admin });
         if (json.messagesReceived === side.received) return;
         if (json.messagesReceived > side.received) break;
