@@ -11,8 +11,10 @@ const provider_t *carrier_adapter (int32_t carrier);
 
 /* ---- routes (route.c): who may send from which number; followed from accounts ---- */
 
-/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. Also refuses a paused app. */
+/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. */
 int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
+/* The same for a send: a paused app gets E_FORBIDDEN. */
+int sender_find (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
 /* All live apps that hold a number, at most 100, as told in events. */
 int apps_of_number (turn_t *t, id16_t number, schema_list_t *out);
 /* Our number as a carrier account names it: by the carrier's id of it (Meta) or the number itself (Telnyx). E_NOT_FOUND if no app holds it. */
