@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -170,6 +171,21 @@ static void test_list_pages_with_a_total (void **state)
     assert_int_equal (out.total, 0);
 }
 
+/* The longest page fits into a request's memory. */
+static void test_list_of_a_hundred (void **state)
+{
+    const world_t *f = *state;
+    char number[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf (number, sizeof number, "+155501600%02d", i);
+        world_number (f, number);
+    }
+    accounts_number_page_in_t in = {.channel = ACCOUNTS_CHANNEL_SMS, .limit = 100};
+    accounts_number_page_out_t out = {0};
+    assert_int_equal (world_ask (f, "number_page", &in, &out, NULL), 0);
+    assert_int_equal (out.numbers.count, 100);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +201,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_settings_of_an_unknown_number, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_list_pages_with_a_total, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_list_of_a_hundred, world_setup, world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* app_end.c - the end of an app: what it had queued fails, in steps.
  *
- * From the turn that takes the deletion on nothing of the app starts any more: its sends are refused (number_of_app), and a send job that comes up finds the app gone.
+ * From the turn that takes the deletion on nothing of the app starts any more: its sends are refused (sender_find), and a send job that comes up finds the app gone.
  * A job looks through what waits on the app's numbers and fails it, number by number, without waiting for the carrier's turn: its first step runs in that same turn.
  * What is outward at that moment ends as the carrier says.
  *
