@@ -131,7 +131,10 @@ static int delivery_begin (turn_t *t, job_t *job, outbound_t *out)
     if (code == 0)
         code = sending_load (t, s);
     if (code == E_NOT_FOUND)
-        return delivery_drop (t, &s->delivery, WEBHOOKS_DELIVERY_STATUS_DROPPED, out);
+        return delivery_drop (t, &s->delivery,
+                              id_is_nil (s->delivery.log) ? WEBHOOKS_DELIVERY_STATUS_DROPPED
+                                                          : WEBHOOKS_DELIVERY_STATUS_DEAD,
+                              out);
     if (code == 0 && subscription_status (&s->to) == WEBHOOKS_SUBSCRIPTION_STATUS_DISABLED)
         return delivery_drop (t, &s->delivery, WEBHOOKS_DELIVERY_STATUS_DEAD, out);
     if (code == 0)
@@ -250,7 +253,7 @@ static int subscription_disable (turn_t *t, webhooks_subscription_t *to)
     to->status = WEBHOOKS_SUBSCRIPTION_STATUS_DISABLED;
     to->disabled_reason = "consecutive_failures";
     turn_count (t, WEBHOOKS_COUNTER_SUBSCRIPTIONS_DISABLED_TOTAL, 1);
-    return subscription_halt (t, to, WEBHOOKS_DELIVERY_STATUS_DEAD);
+    return subscription_end (t, to, WEBHOOKS_DELIVERY_STATUS_DEAD);
 }
 
 /* Counts deliveries that came to nothing one after the other; so many disable an organization's subscription. */

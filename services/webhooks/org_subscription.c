@@ -221,7 +221,7 @@ int webhooks_subscription_delete (turn_t *t, const webhooks_subscription_delete_
     if (code == 0)
         code = store_del (t->txn, &webhooks_subscription_record, row.id);
     if (code == 0)
-        code = subscription_halt (t, &row, WEBHOOKS_DELIVERY_STATUS_DROPPED);
+        code = subscription_end (t, &row, WEBHOOKS_DELIVERY_STATUS_DEAD);
     out->id = row.id;
     return code;
 }

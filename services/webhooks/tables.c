@@ -2,7 +2,7 @@
 #include "webhooks.h"
 
 static const job_kind_t *const jobs[] = {&webhooks_delivery_kind, &webhooks_fanout_kind,
-                                         &webhooks_app_end_kind,  &webhooks_halt_kind,
+                                         &webhooks_app_end_kind,  &webhooks_subscription_end_kind,
                                          &webhooks_replay_kind,   &webhooks_erase_kind};
 
 /* An installation may have no inbox. */
@@ -20,6 +20,8 @@ const svc_service_t webhooks_tables = {
     .follows_if_there = if_there,
     .jobs = jobs,
     .job_count = sizeof jobs / sizeof *jobs,
+    .retentions = webhooks_retentions,
+    .retention_count = WEBHOOKS_RETENTIONS,
     .outbound = outbound,
     .explain = webhooks_explain,
 };

@@ -26,6 +26,12 @@ extern const job_kind_t webhooks_app_end_kind;
 int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_webhook_t *out);
 /* Custom headers of a subscription, opened from their seal. */
 int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *out);
+/* The webhook of this id gets nothing more, or soon will get nothing: a step of ending what waits for it with this status; *more: not all of it. */
+int subscription_clear (turn_t *t, id16_t id, int32_t status, bool *more);
+/* Its row is gone or says disabled: end what waits for it, now and by a job (subscription_end.c). */
+int subscription_end (turn_t *t, const webhooks_subscription_t *row, int32_t status);
+extern const job_kind_t webhooks_subscription_end_kind;
+bool delivery_is_waiting (int32_t status);
 bool subscription_wants (const webhooks_subscription_t *row, const dialect_t *d, const char *event);
 /* NULL: of a dialect that this program does not know. */
 const dialect_t *subscription_dialect (const webhooks_subscription_t *row);
@@ -48,13 +54,6 @@ bool secret_is_live (const webhooks_subscription_t *row, size_t index, int64_t n
 /* A new secret of a subscription that has several; its text into *text. The row is not stored. */
 int secret_append (turn_t *t, webhooks_subscription_t *row, int64_t expires_at,
                    webhooks_secret_t *out, const char **text);
-
-/* ---- what waits for a subscription that gets nothing any more (halt.c) ---- */
-
-bool delivery_is_waiting (int32_t status);
-/* Ends all deliveries that wait for it with this status: some in this turn, the rest by a job. */
-int subscription_halt (turn_t *t, const webhooks_subscription_t *row, int32_t status);
-extern const job_kind_t webhooks_halt_kind;
 
 /* ---- erasure (erase.c) ---- */
 
@@ -87,6 +86,10 @@ typedef struct delivery_new {
 int delivery_make (turn_t *t, const webhooks_subscription_t *to, const delivery_new_t *new,
                    id16_t *id);
 int webhooks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
+
+/* What is not kept for ever (retention.c). */
+enum { WEBHOOKS_RETENTIONS = 2 };
+extern const svc_retention_t webhooks_retentions[WEBHOOKS_RETENTIONS];
 
 extern const svc_service_t webhooks_tables;
 
