@@ -136,6 +136,35 @@ test("a message of a test app is told to both dialects, each in its form", async
     await Promise.all([ours.stop(), theirs.stop()]);
 });
 
+test("a conversation that is closed is told, and what is erased leaves the log", async () => {
+    const receiver = await Receiver.start();
+    const hook = await subscribe(receiver.url);
+    const [from, to] = [await whatsappNumber(), "+15551230002"];
+    await house.request("POST", "/v1/playground/whatsapp/inbound", { key: house.testKey, body: { from: to, to: from, text: "Hi" } });
+    const [received] = await heard(receiver, 1, isEvent("message.received"));
+    const number = JSON.parse(received.raw).entry[0].changes[0].value.metadata.phone_number_id;
+    const [made] = await heard(receiver, 1, isEvent("contact.created"));
+    const contact = check(made, hook.initial_secret).payload.data;
+    assert.equal(contact.acquisition_source, "inbound");
+    assert.equal(contact.contact.phone_number, to);
+    const [conversation] = (await house.request("GET", `/v1/${number}/conversations`, { key: house.credentials.kirim.key })).json.data;
+    await ask("PATCH", `/v1/${number}/conversations/${conversation.id}`, { status: "resolved" });
+    const [closed] = await heard(receiver, 1, isEvent("conversation.closed"));
+    assert.deepEqual(check(closed, hook.initial_secret).payload.data.conversation, { id: conversation.id, object: "conversation", status: "resolved", closed_by_user_id: null });
+    await ask("DELETE", `/v1/${number}/contacts/${contact.contact.id}`);
+    const gone = [made, closed].map((request) => request.headers["x-kirim-delivery-id"]);
+    for (const id of gone) {
+        let status = 200;
+        for (let i = 0; i < 100 && status === 200; i++) {
+            status = (await house.request("GET", `/v1/webhook_deliveries/${id}`, { key: house.credentials.kirim.key })).status;
+            if (status === 200) await sleep(50);
+        }
+        assert.equal(status, 404);
+    }
+    await remove(hook);
+    await receiver.stop();
+});
+
 test("during rotation both secrets verify, afterwards the one that is left", async () => {
     const receiver = await Receiver.start();
     const hook = await subscribe(receiver.url, ["contact.created"]);
