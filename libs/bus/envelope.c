@@ -56,7 +56,7 @@ enum {
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
     IDEM_MORE = 8, /* with how long to wait and what is forgotten */
-    KEY_MAX = 255 /* characters */
+    KEY_MAX = 255  /* characters */
 };
 
 static const void *field_at (const envelope_t *in, const header_field_t *field)

@@ -43,7 +43,8 @@ typedef struct idempotency {
     uint8_t fingerprint[32]; /* SHA-256 of the canonical request body */
     const char *request_id;  /* of the first request, told in replays */
     uint32_t wait_ms;        /* for the first to end; 0 = as the house does, IDEM_WAIT_NOT = not */
-    const uint8_t *forgets;  /* IDEM_FORGETS bits by error code: these are no outcomes; NULL = by their class */
+    const uint8_t *
+        forgets; /* IDEM_FORGETS bits by error code: these are no outcomes; NULL = by their class */
 } idempotency_t;
 
 enum { IDEM_WAIT_NOT = 1, IDEM_FORGETS = 256 };

@@ -74,7 +74,8 @@ void dialect_forgets (const dialect_t *d, uint8_t out[IDEM_FORGETS / 8])
     memset (out, 0, IDEM_FORGETS / 8);
     for (size_t i = 0; i < d->schema->error_count; i++) {
         const schema_public_error_t *row = &d->schema->errors[i];
-        bool again = row->status == 401 || row->status == 409 || row->status == 429 || row->status >= 500;
+        bool again =
+            row->status == 401 || row->status == 409 || row->status == 429 || row->status >= 500;
         if (again && row->code < IDEM_FORGETS)
             out[row->code / 8] |= (uint8_t) (1 << row->code % 8);
     }

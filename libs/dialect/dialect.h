@@ -67,11 +67,13 @@ struct dialect {
     const char *root;       /* of the contract's paths: "/v1" */
     const char *key_prefix; /* of its API keys; NULL = any that no other dialect has */
     bool digits_first;      /* its paths may begin with a number */
-    bool id_forms;          /* an id in a path that has not the form is a bad request, not a thing that is not there */
-    bool own_request_ids;   /* whatever the client sent */
-    bool org_buckets;       /* rate limits are an organization's: buckets "write" and "read", refilled continuously */
-    const char *auth_scheme;        /* "Bearer" */
-    const char *const *events;      /* names that may be subscribed to, NULL-terminated */
+    bool
+        id_forms; /* an id in a path that has not the form is a bad request, not a thing that is not there */
+    bool own_request_ids; /* whatever the client sent */
+    bool
+        org_buckets; /* rate limits are an organization's: buckets "write" and "read", refilled continuously */
+    const char *auth_scheme;   /* "Bearer" */
+    const char *const *events; /* names that may be subscribed to, NULL-terminated */
     int (*id_read) (const char *prefix, const char *text, size_t length, id16_t *out, bool *test);
     void (*id_write) (const char *prefix, bool test, id16_t id, char out[64]);
     void (*request_id) (id16_t id, char out[64]);

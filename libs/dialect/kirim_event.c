@@ -2,8 +2,13 @@
 #include "dialect/kirim.h"
 
 const char *const kirim_event_names[] = {
-    "message.received", "message.status",  "conversation.assigned", "conversation.closed",
-    "contact.created",  "contact.updated", NULL,
+    "message.received",
+    "message.status",
+    "conversation.assigned",
+    "conversation.closed",
+    "contact.created",
+    "contact.updated",
+    NULL,
 };
 
 int kirim_event_render (const dialect_t *d, const schema_public_event_t *row,

@@ -203,12 +203,9 @@ static int set_cursor (json_in_t *in, const spot_t *spot, const char *text, size
 
 value_set_fn *value_set_of (uint8_t kind)
 {
-    static value_set_fn *const sets[] = {[SK_TIME] = set_time,
-                                         [SK_ENUM] = set_enum,
-                                         [SK_ID] = set_id,
-                                         [SK_STR] = set_str,
-                                         [SK_BYTES] = set_bytes,
-                                         [SK_CURSOR] = set_cursor};
+    static value_set_fn *const sets[] = {
+        [SK_TIME] = set_time, [SK_ENUM] = set_enum,   [SK_ID] = set_id,
+        [SK_STR] = set_str,   [SK_BYTES] = set_bytes, [SK_CURSOR] = set_cursor};
     return kind < sizeof sets / sizeof *sets ? sets[kind] : NULL;
 }
 

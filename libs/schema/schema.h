@@ -25,16 +25,16 @@ typedef enum schema_kind {
     SK_TIME, /* int64_t Unix ms; JSON: ISO 8601 with milliseconds and Z */
     SK_ENUM, /* int32_t; 0 = absent; JSON: a word of the view's enum table */
     SK_ID, /* id16_t; nil = absent; JSON: spelled by the context (schema_ctx.id_write) with the field's prefix */
-    SK_STR,   /* const char * */
-    SK_BYTES, /* bytes_t; JSON: base64 */
-    SK_OBJ,   /* const struct X *, NULL = absent */
-    SK_LIST,  /* schema_list_t of `item` kind */
-    SK_MAP,   /* schema_map_t, string to string, in order given */
-    SK_ANY,   /* bytes_t of packed msgpack; JSON: any value */
-    SK_FLAT,  /* views only: a JSON object whose fields live in the same core struct */
-    SK_CONST, /* views only: JSON output is the text in `constant`, whatever the struct holds */
-    SK_TOLD,  /* views only: what the context tells (`told`), whatever the struct holds */
-    SK_GIVEN, /* views only: JSON true or false: is the core field (of kind `item`) given */
+    SK_STR,    /* const char * */
+    SK_BYTES,  /* bytes_t; JSON: base64 */
+    SK_OBJ,    /* const struct X *, NULL = absent */
+    SK_LIST,   /* schema_list_t of `item` kind */
+    SK_MAP,    /* schema_map_t, string to string, in order given */
+    SK_ANY,    /* bytes_t of packed msgpack; JSON: any value */
+    SK_FLAT,   /* views only: a JSON object whose fields live in the same core struct */
+    SK_CONST,  /* views only: JSON output is the text in `constant`, whatever the struct holds */
+    SK_TOLD,   /* views only: what the context tells (`told`), whatever the struct holds */
+    SK_GIVEN,  /* views only: JSON true or false: is the core field (of kind `item`) given */
     SK_CURSOR, /* views only: bytes_t; JSON: base64url; anything else is E_BAD_CURSOR */
 } schema_kind_t;
 
@@ -80,12 +80,14 @@ enum {
         << 0, /* must be in JSON input; always written in JSON output (null if absent and SF_NULLABLE) */
     SF_NULLABLE =
         1 << 1, /* JSON null is accepted as absent; absent is written as null if also SF_REQUIRED */
-    SF_SECRET = 1 << 2,   /* masked always; bytes on disk are sealed by whoever writes them */
-    SF_PERSONAL = 1 << 3, /* masked unless revealed: message text, phone numbers, e-mail, names */
-    SF_UNIQUE = 1 << 4,   /* list without equal items */
-    SF_OUT_ONLY = 1 << 5, /* ignored in input */
+    SF_SECRET = 1 << 2,    /* masked always; bytes on disk are sealed by whoever writes them */
+    SF_PERSONAL = 1 << 3,  /* masked unless revealed: message text, phone numbers, e-mail, names */
+    SF_UNIQUE = 1 << 4,    /* list without equal items */
+    SF_OUT_ONLY = 1 << 5,  /* ignored in input */
     SF_TEXT_CODE = 1 << 6, /* SK_INT written as a JSON string of decimals */
-    SF_LIMIT = 1 << 7 /* SK_INT of a query: how many at most, in digits; what does not fit is E_BAD_LIMIT */
+    SF_LIMIT =
+        1
+        << 7 /* SK_INT of a query: how many at most, in digits; what does not fit is E_BAD_LIMIT */
 };
 
 /* Named checks of strings, in place of regular expressions; the OpenAPI pattern of each is written by the generator. */
@@ -100,7 +102,7 @@ typedef enum schema_format {
     FMT_SLUG,
     FMT_HEADER_NAME,
     FMT_DIGITS, /* ASCII digits; how many says min and max */
-    FMT_PHONE /* E.164 with or without its "+", kept with it; fails with E_INVALID_PHONE_NUMBER */
+    FMT_PHONE   /* E.164 with or without its "+", kept with it; fails with E_INVALID_PHONE_NUMBER */
 } schema_format_t;
 
 typedef struct schema_type schema_type_t;
@@ -169,8 +171,8 @@ typedef struct schema_ctx {
     bool any_test; /* the caller has apps of both modes: ids of either are read */
     bool reveal;   /* show SF_PERSONAL */
     bool mask; /* mask SF_SECRET and (unless reveal) SF_PERSONAL; off for real answers to clients */
-    const char *told_text[TOLD_COUNT];  /* NULL = "" */
-    int64_t told_number[TOLD_COUNT];    /* of those that are numbers */
+    const char *told_text[TOLD_COUNT]; /* NULL = "" */
+    int64_t told_number[TOLD_COUNT];   /* of those that are numbers */
 } schema_ctx_t;
 
 enum { SCHEMA_JSON_DEPTH = 16 };
@@ -358,9 +360,10 @@ typedef struct schema_public {
     const char *method;
     const char *path; /* "/v1/webhooks/{webhookId}" */
     http_auth_t auth;
-    bool test_only;                   /* live keys: E_TEST_APP_REQUIRED */
-    const char *bucket;               /* rate-limit bucket */
-    const schema_op_t *op; /* core op (in, out, deadline; no handler); NULL: the edge answers by itself, of nothing */
+    bool test_only;     /* live keys: E_TEST_APP_REQUIRED */
+    const char *bucket; /* rate-limit bucket */
+    const schema_op_t *
+        op; /* core op (in, out, deadline; no handler); NULL: the edge answers by itself, of nothing */
     const schema_type_t *path_view;   /* fields of path parameters over op->in, or NULL */
     const schema_type_t *query_view;  /* or NULL */
     const schema_type_t *header_view; /* fields of request headers over op->in, or NULL */
@@ -369,7 +372,8 @@ typedef struct schema_public {
     const char *
         upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
     int status; /* of success */
-    const schema_field_t *location; /* SK_STR of op->out: the Location header; no body then; or NULL */
+    const schema_field_t
+        *location; /* SK_STR of op->out: the Location header; no body then; or NULL */
     const schema_type_t *answer_view; /* over op->out */
     const schema_fixed_t
         *fixed; /* what the operation says itself: apply with schema_fixed_apply after reading */

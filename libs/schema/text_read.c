@@ -90,9 +90,10 @@ int schema_text_read (const schema_field_t *field, const schema_ctx_t *ctx, cons
         return path_fail (failure, &path, E_BAD_REQUEST, "cannot stand in a URL");
     if (failure)
         *failure = (failure_t){0};
-    int code = list                      ? text_list (&in, &spot, text, slot)
-               : field->flags & SF_LIMIT ? text_limit (&in, &spot, text, slot)
-                    : text_value (&in, field->kind, &spot, text, strlen (text), slot);
+    int code = list ? text_list (&in, &spot, text, slot)
+               : field->flags & SF_LIMIT
+                   ? text_limit (&in, &spot, text, slot)
+                   : text_value (&in, field->kind, &spot, text, strlen (text), slot);
     field_set_has (field, out);
     return code;
 }

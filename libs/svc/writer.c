@@ -148,7 +148,8 @@ static void ask_handle (writer_t *w, turn_t *t, ask_t *ask)
     }
     if (code) {
         ask_set_failure (ask, code, &t->failure);
-        if (idem_is_keyed (ask->op, &ask->header) && idem_keeps (&ask->header.idem, ask->failure.code) &&
+        if (idem_is_keyed (ask->op, &ask->header) &&
+            idem_keeps (&ask->header.idem, ask->failure.code) &&
             turn_step (t, ask_keep_failure, ask))
             ask_set_failure (ask, E_IO, NULL);
     }
