@@ -384,7 +384,7 @@ static const char *copy_text (arena_t *arena, const char *text)
     return text ? arena_strdup (arena, text) : NULL;
 }
 
-int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
+static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
     arena_t *arena = outward->arena;
     outward_done_t *done = outward->done;
@@ -398,7 +398,32 @@ int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcom
         memcpy (body, outcome->body.data, outcome->body.size);
     done->outcome.body = bytes_of (body, outcome->body.size);
     writer_outward_done (&self->svc, done);
+}
+
+static int outcomes_turn (optest_t *self)
+{
     return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
+}
+
+int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
+{
+    job_outcome (self, outward, outcome);
+    return outcomes_turn (self);
+}
+
+int optest_jobs_all (optest_t *self, int status, size_t *count)
+{
+    size_t n = 0;
+    for (outward_t *job; (job = optest_job (self)); n++) {
+        bool waits = job->out.how == OUT_WAIT;
+        outcome_t outcome = {.stage = FETCH_ANSWERED,
+                             .status = waits ? 0 : status,
+                             .body = waits ? job->out.body : (bytes_t){0}};
+        job_outcome (self, job, &outcome);
+    }
+    if (count)
+        *count = n;
+    return outcomes_turn (self);
 }
 
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)
