@@ -1,6 +1,8 @@
 /* dialect.c - what all dialects share: finding the rows of their tables. */
 #include "dialect/dialect.h"
 
+#include "sign/sign.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +69,24 @@ int dialect_error_status (const dialect_t *d, int code)
 void dialect_request_id (const dialect_t *d, id16_t id, char out[64])
 {
     d->request_id (id, out);
+}
+
+int dialect_fingerprint (const char *method, const char *path, bytes_t body, uint8_t out[32])
+{
+    buf_t packed = {0}, text = {0};
+    int code = 0;
+    buf_add_str (&text, method);
+    buf_add_str (&text, path);
+    if (body.size && schema_any_read (body, &packed, NULL) == 0)
+        code = schema_any_canonical (buf_bytes (&packed), &text);
+    else
+        buf_add (&text, body.data, body.size);
+    sign_sha256 (buf_bytes (&text), out);
+    if (buf_failed (&text) || buf_failed (&packed))
+        code = E_NO_MEMORY;
+    buf_free (&packed);
+    buf_free (&text);
+    return code;
 }
 
 void dialect_forgets (const dialect_t *d, uint8_t out[IDEM_FORGETS / 8])

@@ -49,6 +49,8 @@ int dialect_error_render (const dialect_t *d, const failure_t *failure,
                           const dialect_blame_t *blame, buf_t *out);
 /* The name that the client used of a field of the core op's `in`: "number_id" -> "phoneNumberId"; "to[0]" stays. What the client cannot say is "". */
 void dialect_field_name (const schema_public_t *op, const char *core, char out[FAILURE_FIELD_SIZE]);
+/* SHA-256 of method, contract path and the body's canonical JSON (of its bytes, if it is none). 0 or E_NO_MEMORY. */
+int dialect_fingerprint (const char *method, const char *path, bytes_t body, uint8_t out[32]);
 /* Bits by error code of what is no outcome to be repeated: where the request may be tried again. */
 void dialect_forgets (const dialect_t *d, uint8_t out[IDEM_FORGETS / 8]);
 /* The HTTP status of a core error. */
