@@ -417,6 +417,21 @@ int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcom
     return optest_jobs_turn (self);
 }
 
+int optest_jobs_all (optest_t *self, int status, size_t *count)
+{
+    size_t n = 0;
+    for (outward_t *job; (job = optest_job (self)); n++) {
+        bool waits = job->out.how == OUT_WAIT;
+        outcome_t outcome = {.stage = FETCH_ANSWERED,
+                             .status = waits ? 0 : status,
+                             .body = waits ? job->out.body : (bytes_t){0}};
+        optest_job_put (self, job, &outcome);
+    }
+    if (count)
+        *count = n;
+    return optest_jobs_turn (self);
+}
+
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)
 {
     outcome_t outcome = {

@@ -11,8 +11,10 @@ const provider_t *carrier_adapter (int32_t carrier);
 
 /* ---- routes (route.c): who may send from which number; followed from accounts ---- */
 
-/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. Also refuses a paused app. */
+/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. */
 int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
+/* The same for a send: a paused app gets E_FORBIDDEN. */
+int sender_find (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
 /* All live apps that hold a number, at most 100, as told in events. */
 int apps_of_number (turn_t *t, id16_t number, schema_list_t *out);
 /* Our number as a carrier account names it: by the carrier's id of it (Meta) or the number itself (Telnyx). E_NOT_FOUND if no app holds it. */
@@ -27,7 +29,9 @@ extern const size_t messaging_follow_count;
 
 /* A WhatsApp number of the asking organization by its carrier's id of it. Fails with E_NOT_FOUND ("number_ref"). */
 int number_of_ref (turn_t *t, const char *ref, messaging_number_t *out);
-/* The same of any organization; says nothing. */
+/* The same, and E_NUMBER_NOT_CONNECTED (thread_send.c). */
+int number_connected (turn_t *t, const char *ref, messaging_number_t *out);
+/* The same as number_of_ref of any organization; says nothing. */
 int number_find (turn_t *t, id16_t org, const char *ref, messaging_number_t *out);
 /* What a send needs of it, as a route that is no app's. */
 void number_route (const messaging_number_t *number, messaging_route_t *out);
@@ -35,6 +39,8 @@ void number_route (const messaging_number_t *number, messaging_route_t *out);
 int number_changed (turn_t *t, const journal_event_t *event, const void *body);
 /* Whom a message is to or from; NULL if it does not say. */
 const char *message_peer (const messaging_message_t *message);
+/* Its text, caption or body; NULL if it has none. */
+const char *message_text (const messaging_message_t *message);
 /* Put a message that is about to be stored into its thread, which is made if there is none; an SMS stays without. */
 int thread_enter (turn_t *t, messaging_message_t *message, bool *created);
 /* The same of a stored message that is older than threads; stores it. */
@@ -64,6 +70,15 @@ int app_count_received (turn_t *t, id16_t org, const schema_list_t *apps);
 bool app_is_gone (turn_t *t, id16_t id);
 /* Follows accounts.org_changed. */
 int org_changed (turn_t *t, const journal_event_t *event, const void *body);
+
+/* ---- the end of an app (app_end.c) ---- */
+
+/* An app was deleted: what it has queued fails, in steps. */
+int app_end_add (turn_t *t, id16_t app);
+/* A recipient that waits fails, because the app that sent the message is gone. */
+int recipient_orphaned (turn_t *t, messaging_recipient_t *recipient,
+                        const messaging_message_t *message);
+extern const job_kind_t messaging_app_end_kind;
 
 /* ---- messages (message.c) ---- */
 
@@ -110,6 +125,17 @@ int provider_ids_note (turn_t *t, messaging_recipient_t *recipient, const char *
 /* A WhatsApp message between a number of ours and a person, that one of them quotes or reacts to. Fails with E_NOT_FOUND and `field`. */
 int message_of_pair (turn_t *t, id16_t id, id16_t number, const char *peer, const char *field,
                      messaging_message_t *out);
+
+/* Is the person within 24 hours, or does the message not need it, or may it fail? Notes the window in the message (whatsapp_send.c). */
+int window_check (turn_t *t, const messaging_whatsapp_send_in_t *in, messaging_message_t *message);
+
+/* ---- messages as an organization's callers see them (message_info.c) ---- */
+
+int message_info (turn_t *t, const messaging_message_t *message, messaging_message_info_t *out);
+/* MESSAGING_SHOWN_STATUS_ of a recipient's status. */
+int32_t status_shown_of (int32_t status);
+/* A message of a number of the asking organization. Fails with E_NOT_FOUND ("id"). */
+int message_of_number (turn_t *t, id16_t id, id16_t number, messaging_message_t *out);
 
 /* Parts of an SMS and their encoding; GSM 03.38 with its extension, else UCS-2. */
 size_t text_segments (const char *text, int32_t *encoding);
@@ -185,9 +211,12 @@ const char *media_link (turn_t *t, id16_t media);
 int media_inbound (turn_t *t, messaging_message_t *message, bool *later);
 /* Name, language, approval and variables of a template that is to be sent from a route's number. Fails with E_TEMPLATE_NOT_FOUND ("template.name") or
  * E_TEMPLATE_PARAMETER_MISMATCH ("template.variables", "template.components"); fills `components` of *content where it has to be. Test numbers have two sample
- * templates; of an account whose templates are not known yet nothing is checked: Meta does. */
-int template_check (turn_t *t, const messaging_route_t *from,
-                    messaging_template_content_t *content);
+ * templates; of an account whose templates are not known yet nothing is checked: Meta does.
+ * `let_fail`: what is wrong with one that is there is the carrier's to say. */
+int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content,
+                    bool let_fail);
+/* What a real carrier would say of a template send from a test number: E_TEMPLATE_PARAMETER_MISMATCH. */
+int template_sample_check (turn_t *t, const messaging_template_content_t *content);
 /* Do the variables, by position or name, fill what the template takes? Puts them into `components` in Meta's shape where they are not the body's by position
  * (template_fill.c). */
 int template_fill (turn_t *t, const messaging_template_t *template,
@@ -207,8 +236,8 @@ typedef struct messaging_context {
 
 int messaging_start (svc_t *svc, void **context, failure_t *failure);
 void messaging_stop (void **context);
-/* Files that were deleted or whose time is over go, in small steps; pending blobs are adopted or removed. */
-int media_expire (turn_t *t);
+/* Files that were deleted or whose time is over go, in small steps of the sweeper; a timer: pending blobs are adopted or removed. */
+int media_expire (turn_t *t, svc_swept_t *out);
 int media_sweep (turn_t *t);
 extern const job_kind_t messaging_media_fetch_kind;
 extern const job_kind_t messaging_media_check_kind;
@@ -228,8 +257,8 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
 int receipts_unpark (turn_t *t, messaging_recipient_t *recipient);
-/* A timer: drop parked receipts whose time is over. */
-int receipts_expire (turn_t *t);
+/* A step of the sweeper: drop parked receipts whose time is over. */
+int receipts_expire (turn_t *t, svc_swept_t *out);
 
 /* ---- inbound (inbound.c, window.c) ---- */
 
@@ -254,6 +283,10 @@ int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
+
+/* What is not kept for ever (retention.c). */
+enum { MESSAGING_RETENTIONS = 6 };
+extern const svc_retention_t messaging_retentions[MESSAGING_RETENTIONS];
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 

@@ -100,7 +100,14 @@ static int account_add (optest_t *test, id16_t id, int32_t carrier)
 
 int world_setup (void **state)
 {
-    static const char *const flags[] = {"--loopback-delay=0", "--send-jitter=0", NULL};
+    return world_setup_with (state, NULL);
+}
+
+int world_setup_with (void **state, const char *const *more)
+{
+    const char *flags[11] = {"--loopback-delay=0", "--send-jitter=0"};
+    for (size_t i = 0; more && more[i] && i < 8; i++)
+        flags[i + 2] = more[i];
     optest_t *test = optest_new_with (&messaging_tables, flags);
     assert_non_null (test);
     assert_int_equal (app_add (test, world_app), 0);
@@ -156,7 +163,7 @@ envelope_t world_live_caller (void)
 
 envelope_t world_org_caller (void)
 {
-    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ADMIN_KEY, .request_id = "req_3"};
+    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ORG_KEY, .request_id = "req_3"};
 }
 
 int world_sms (optest_t *test, const char *to, const char *text, messaging_sms_send_out_t *out,

@@ -18,13 +18,11 @@ static void outbound (svc_t *svc, fetch_config_t *out)
 static const job_kind_t *const jobs[] = {
     &messaging_send_kind,     &messaging_unknown_kind,     &messaging_receipt_kind,
     &messaging_callback_kind, &messaging_media_fetch_kind, &messaging_media_check_kind,
-    &messaging_read_kind,
+    &messaging_read_kind,     &messaging_app_end_kind,
 };
 
 static const svc_timer_t timers[] = {
-    {"messaging.media_expire", 1000, media_expire},
     {"messaging.media_sweep", 60000, media_sweep},
-    {"messaging.receipts_expire", 60000, receipts_expire},
     {"messaging.thread_fill", 1000, thread_fill},
 };
 
@@ -46,6 +44,8 @@ const svc_service_t messaging_tables = {
     .job_count = sizeof jobs / sizeof *jobs,
     .timers = timers,
     .timer_count = sizeof timers / sizeof *timers,
+    .retentions = messaging_retentions,
+    .retention_count = MESSAGING_RETENTIONS,
     .start = messaging_start,
     .stop = messaging_stop,
     .outbound = outbound,

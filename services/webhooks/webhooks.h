@@ -26,6 +26,11 @@ extern const job_kind_t webhooks_app_end_kind;
 int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_webhook_t *out);
 /* Custom headers of a subscription, opened from their seal. */
 int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *out);
+/* The webhook of this id is deleted, or soon will be: a step of dropping what waits for it; *more: not all of it. */
+int subscription_clear (turn_t *t, id16_t id, bool *more);
+/* Its row is gone: drop what waits for it, now and by a job (subscription_end.c). */
+int subscription_end (turn_t *t, const webhooks_subscription_t *row);
+extern const job_kind_t webhooks_subscription_end_kind;
 bool subscription_wants (const webhooks_subscription_t *row, const char *event);
 /* The networks and schemes that targets may have, from the settings. */
 fetch_config_t targets_allowed (const webhooks_settings_t *settings);
@@ -50,6 +55,10 @@ extern const job_kind_t webhooks_fanout_kind;
 int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event,
                    id16_t subject, id16_t replay_of, id16_t *id);
 int webhooks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
+
+/* What is not kept for ever (retention.c). */
+enum { WEBHOOKS_RETENTIONS = 2 };
+extern const svc_retention_t webhooks_retentions[WEBHOOKS_RETENTIONS];
 
 extern const svc_service_t webhooks_tables;
 

@@ -195,6 +195,30 @@ static void test_idempotency (void **state)
     optest_destroy (&test);
 }
 
+/* What an envelope says is no outcome runs anew, whatever its class; the rest is kept. */
+static void test_forgotten_outcomes (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    uint8_t forgets[IDEM_FORGETS / 8] = {0};
+    forgets[E_CONFLICT / 8] |= 1 << E_CONFLICT % 8;
+    tally_incr_out_t out;
+    tally_fail_after_write_in_t conflict = {.name = "a"}, memory = {.name = "a", .memory = true};
+    envelope_t a = keyed ("k1", 1, "req-1"), b = keyed ("k1", 1, "req-2");
+    a.idem.forgets = b.idem.forgets = forgets;
+    assert_int_equal (optest_ask (test, "fail_after_write", &a, &conflict, NULL, NULL), E_CONFLICT);
+    assert_int_equal (optest_ask (test, "incr", &b, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
+    assert_false (optest_replayed (optest_last (test), NULL));
+    envelope_t c = keyed ("k2", 1, "req-3"), e = keyed ("k2", 1, "req-4");
+    c.idem.forgets = e.idem.forgets = forgets;
+    assert_int_equal (optest_ask (test, "fail_after_write", &c, &memory, NULL, NULL), E_NO_MEMORY);
+    assert_int_equal (optest_ask (test, "incr", &e, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      E_NO_MEMORY);
+    assert_true (optest_replayed (optest_last (test), NULL));
+    optest_destroy (&test);
+}
+
 static int search_store (turn_t *t, void *context)
 {
     static const char *const tables[] = {"svc.idem_a", "svc.idem_b", "svc.repeat_a", "svc.repeat_b",
@@ -410,6 +434,53 @@ static void test_journal_ops (void **state)
     optest_destroy (&test);
 }
 
+static common_storage_out_t storage (optest_t *test)
+{
+    common_storage_out_t out = {0};
+    assert_int_equal (optest_ask (test, "storage", NULL, &(common_storage_in_t){0}, &out, NULL), 0);
+    return out;
+}
+
+static int64_t table_rows (const common_storage_out_t *told, const char *name)
+{
+    const common_table_bytes_t *tables = told->tables.items;
+    for (size_t i = 0; i < told->tables.count; i++)
+        if (strcmp (tables[i].name, name) == 0) {
+            assert_int_equal (tables[i].rows > 0, tables[i].bytes > 0);
+            return tables[i].rows;
+        }
+    return -1;
+}
+
+/* Samples come once an hour and are kept for a day; growth is told against the oldest of them. */
+static void test_storage_is_told_and_measured (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    const int64_t hour = 3600 * INT64_C (1000);
+    common_storage_out_t told = storage (test);
+    assert_true (told.file_bytes > 0 && told.disk_free_bytes > 0);
+    assert_int_equal (told.measured_ms, 0); /* no pass of the sweeper yet */
+    assert_int_equal (optest_advance (test, 1000), 0);
+    assert_int_equal (table_rows (&told, "svc.journal"), 0);
+    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL),
+                      0);
+    assert_int_equal (optest_advance (test, hour / 2), 0);
+    told = storage (test);
+    assert_int_equal (table_rows (&told, "svc.journal"), 1);
+    assert_int_equal (table_rows (&told, "svc.growth"), 1);
+    assert_in_range (told.measured_ms, hour / 2, hour / 2 + 10000);
+    assert_true (told.file_grown_bytes >= 0);
+    assert_int_equal (optest_restart (test), 0); /* no new sample for a new process */
+    for (int i = 0; i < 40; i++)
+        assert_int_equal (optest_advance (test, hour), 0);
+    told = storage (test);
+    assert_in_range (table_rows (&told, "svc.growth"), 24, 26);
+    assert_in_range (told.measured_ms, 24 * hour, 25 * hour + 10000);
+    assert_int_equal (told.file_grown_bytes, 0); /* it wrote the same over and over */
+    optest_destroy (&test);
+}
+
 static void test_builtin_reads (void **state)
 {
     (void) state;
@@ -453,12 +524,14 @@ int main (void)
         cmocka_unit_test (test_every_failing_write),
         cmocka_unit_test (test_repeat_by_id),
         cmocka_unit_test (test_idempotency),
+        cmocka_unit_test (test_forgotten_outcomes),
         cmocka_unit_test (test_secret_is_sealed),
         cmocka_unit_test (test_park_and_resume),
         cmocka_unit_test (test_parked_over_a_restart),
         cmocka_unit_test (test_forgotten_parked),
         cmocka_unit_test (test_follow),
         cmocka_unit_test (test_journal_ops),
+        cmocka_unit_test (test_storage_is_told_and_measured),
         cmocka_unit_test (test_builtin_reads),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
