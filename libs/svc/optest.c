@@ -206,8 +206,14 @@ optest_t *optest_new (const svc_service_t *service)
 
 int optest_restart (optest_t *self)
 {
+    return optest_restart_as (self, self->service);
+}
+
+int optest_restart_as (optest_t *self, const svc_service_t *service)
+{
     failure_t failure = {0};
     service_stop (self);
+    self->service = service;
     self->puts = self->last = NULL;
     self->chain = NULL;
     self->chain_end = &self->chain;
@@ -384,7 +390,7 @@ static const char *copy_text (arena_t *arena, const char *text)
     return text ? arena_strdup (arena, text) : NULL;
 }
 
-int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
+void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
     arena_t *arena = outward->arena;
     outward_done_t *done = outward->done;
@@ -398,7 +404,17 @@ int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcom
         memcpy (body, outcome->body.data, outcome->body.size);
     done->outcome.body = bytes_of (body, outcome->body.size);
     writer_outward_done (&self->svc, done);
+}
+
+int optest_jobs_turn (optest_t *self)
+{
     return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
+}
+
+int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
+{
+    optest_job_put (self, outward, outcome);
+    return optest_jobs_turn (self);
 }
 
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)
