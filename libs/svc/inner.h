@@ -17,6 +17,7 @@
 #include "base/msgpack.h"
 #include "gen/common.h"
 #include "svc/lanes.h"
+#include "svc/steps.h"
 #include "svc/svc.h"
 
 enum {
@@ -265,6 +266,7 @@ typedef struct writer {
     queue_t *inbox;
     txn_t *txn; /* of the turn under way */
     int64_t now;
+    steps_t steps;
     int broken;     /* the store failed in the middle of this turn: it ends without a commit */
     arena_t *arena; /* for all but asks */
     id_source_t ids;

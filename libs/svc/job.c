@@ -92,7 +92,7 @@ int job_add (turn_t *t, const job_new_t *job, id16_t *id)
                             LANE_TEXT_MAX);
     job_row_t row = {.kind = job->kind->number,
                      .made = t->now,
-                     .due = job->due > 0 ? job->due : t->now,
+                     .due = (job->due > 0 ? job->due : t->now) + self->lag,
                      .id = turn_id (t),
                      .tenant = job->tenant,
                      .group = job->group,
@@ -119,7 +119,7 @@ int job_retry (turn_t *t, job_t *job, int64_t due)
     if (!self || !job || self->running != job)
         return failure_set (&t->failure, E_CONFLICT, "", "A job is retried in its own finish");
     self->retried = true;
-    self->retry_due = due > 0 ? due : t->now;
+    self->retry_due = (due > 0 ? due : t->now) + self->lag;
     return 0;
 }
 
@@ -137,6 +137,7 @@ int job_group_pause (turn_t *t, id16_t group, int64_t until)
     if (!self || !self->loaded)
         return failure_set (&t->failure, E_NOT_OWNER, "", "Only the owner's turns pause jobs");
     bool go_on = until <= t->now;
+    until = until < NEVER - self->lag ? until + self->lag : NEVER;
     u64_write (go_on ? 0 : (uint64_t) until, value);
     bytes_t key = bytes_of (group.b, sizeof group.b);
     int rc = go_on ? kv_del (t->txn, self->tables.pauses, key)

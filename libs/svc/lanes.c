@@ -259,7 +259,17 @@ int64_t lanes_next (const lanes_t *self)
         next = self->heap[0]->next;
     for (const entry_t *entry = self->again; entry; entry = entry->again_next)
         next = entry->now.again_at < next ? entry->now.again_at : next;
-    return next;
+    return next == NEVER ? next : next - self->lag;
+}
+
+void lanes_lag (lanes_t *self, int64_t lag_ms)
+{
+    self->lag = lag_ms;
+}
+
+int64_t lanes_time (const lanes_t *self, const turn_t *t)
+{
+    return t->now + self->lag;
 }
 
 size_t lanes_outward (const lanes_t *self)
@@ -271,6 +281,7 @@ void lanes_gauges (const lanes_t *self, int64_t now, uint64_t *waiting, int64_t 
                    uint64_t *open_breakers)
 {
     *waiting = self->waiting;
+    now += self->lag;
     *oldest_ms = self->oldest_due < now ? now - self->oldest_due : 0;
     *open_breakers = self->open_breakers;
 }

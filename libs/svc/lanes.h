@@ -58,6 +58,9 @@ void lanes_destroy (lanes_t **self);
 /* On taking ownership: build memory from the store, resolve what the process before had claimed (begin again) and started (finish as unknown, or
  * begin again if repeatable). Called inside a turn; resolves by making the results due through lanes_claim. If the turn fails, call it again. */
 int lanes_load (lanes_t *self, turn_t *t);
+/* How far the wall clock stepped back since dues were given: they are stored, and compared, with that much added, so that a step holds nothing up. 0 at first; set it before a
+ * turn's first call. lanes_next and lanes_gauges speak in wall time. */
+void lanes_lag (lanes_t *self, int64_t lag_ms);
 /* In a turn, last: take up to `most` ready jobs, round-robin by tenant, run their begin () each under a savepoint, stage them as outward; run again
  * finish () that failed before; store what the turn staged. Non-zero: the store failed, the turn must be aborted. */
 int lanes_claim (lanes_t *self, turn_t *t, unsigned most);

@@ -51,7 +51,7 @@ static void policy_ask (claiming_t *c, turn_t *t)
     asking_t a = {.kind = c->kind, .group = c->group->node.id};
     if (lanes_step (c->self, t, policy_step, &a))
         memset (&a.policy, 0, sizeof a.policy);
-    group_policy (c->group, &a.policy, t->now);
+    group_policy (c->group, &a.policy, lanes_time (c->self, t));
 }
 
 /* ---- begin () ---- */
@@ -111,7 +111,7 @@ static int claim_stumble (claiming_t *c, turn_t *t, int code)
     c->row.stumbles++;
     if (c->broken || c->row.stumbles >= STUMBLES_MAX)
         return claim_bury (c, t, t->failure.text, code);
-    int64_t due = t->now + stumble_ms (c->row.stumbles);
+    int64_t due = lanes_time (c->self, t) + stumble_ms (c->row.stumbles);
     job_row_write (&c->row, &packed);
     int rc = buf_failed (&packed) ? E_NO_MEMORY : due_drop (c, t->txn);
     if (!rc)
@@ -135,7 +135,7 @@ static int claim_stage (claiming_t *c, turn_t *t)
     if (entry->probe)
         g->breaker = BREAKER_PROBING;
     g->outward++;
-    group_token (c->group, t->now);
+    group_token (c->group, lanes_time (c->self, t));
     return 0;
 }
 
@@ -185,7 +185,7 @@ static int claim_one (claiming_t *c, turn_t *t, bool fresh, uint64_t count, bool
         return claim_bury (c, t, "its kind is not known", E_CORRUPT);
     if (!c->group->now.policy_known) {
         policy_ask (c, t);
-        *held = group_limit (c->group, t->now) > t->now;
+        *held = group_limit (c->group, lanes_time (c->self, t)) > lanes_time (c->self, t);
         if (*held)
             return fresh ? due_put (c->self, t->txn, c->group, c->row.due, c->at) : 0;
     }
@@ -199,10 +199,10 @@ static int visit_next (lanes_t *self, turn_t *t, claiming_t *c, note_t *note, bo
 {
     group_t *group = c->group;
     *fresh = false;
-    if (group->now.earliest <= t->now) {
+    if (group->now.earliest <= lanes_time (self, t)) {
         int rc = due_first (self, t->txn, group->node.id, &c->due, &c->at);
         group->now.earliest = c->due;
-        if (rc || c->due <= t->now)
+        if (rc || c->due <= lanes_time (self, t))
             return rc;
     }
     if (!group->fresh_first)
@@ -251,7 +251,7 @@ static int visit (lanes_t *self, turn_t *t, group_t *group, unsigned *left)
     group_touch (self, group);
     self->visits++;
     for (unsigned few = FEW; few && *left && !held && !rc; few--) {
-        if (lanes_full (self) || group_next (group, t->now) > t->now)
+        if (lanes_full (self) || group_next (group, lanes_time (self, t)) > lanes_time (self, t))
             break;
         rc = visit_one (self, t, group, &held);
         if (!held)
@@ -260,12 +260,12 @@ static int visit (lanes_t *self, turn_t *t, group_t *group, unsigned *left)
     if (rc)
         return rc;
     group_unplace (self, group);
-    return group_place (self, group, t->now);
+    return group_place (self, group, lanes_time (self, t));
 }
 
 static int pass (lanes_t *self, turn_t *t, unsigned *left)
 {
-    int rc = groups_wake (self, t->now);
+    int rc = groups_wake (self, lanes_time (self, t));
     while (!rc && *left && self->ring && !lanes_full (self)) {
         tenant_t *tenant = self->ring;
         rc = visit (self, t, tenant->first, left);
@@ -280,10 +280,10 @@ int lanes_claim (lanes_t *self, turn_t *t, unsigned most)
     if (!self->loaded)
         return 0;
     unsigned left = most;
-    self->now = t->now;
+    self->now = lanes_time (self, t);
     int rc = lanes_absorb (self, t);
     for (group_t *group = self->touched; group && !rc; group = group->touched_next)
-        rc = group_place (self, group, t->now);
+        rc = group_place (self, group, lanes_time (self, t));
     if (!rc)
         rc = lanes_finish_again (self, t);
     if (!rc)

@@ -314,18 +314,18 @@ static int finish_later (lanes_t *self, turn_t *t, entry_t *entry, const outcome
         outcome_copy (kept, outcome, &entry->now.outcome);
     }
     entry->now.state = ENTRY_AGAIN;
-    entry->now.again_at = t->now + AGAIN_MS;
+    entry->now.again_at = lanes_time (self, t) + AGAIN_MS;
     entry_again (self, entry, true);
     return 0;
 }
 
-static void outcome_account (turn_t *t, entry_t *entry, const job_kind_t *kind,
+static void outcome_account (int64_t now, entry_t *entry, const job_kind_t *kind,
                              const outcome_t *outcome)
 {
     bool failed = kind->is_breaker_failure ? kind->is_breaker_failure (outcome)
                                            : outcome->stage != FETCH_ANSWERED ||
                                                  outcome->status == 429 || outcome->status >= 500;
-    group_outcome (entry->group, entry, failed, outcome, t->now);
+    group_outcome (entry->group, entry, failed, outcome, now);
 }
 
 static int finish_entry (lanes_t *self, turn_t *t, entry_t *entry, const outcome_t *outcome)
@@ -338,7 +338,7 @@ static int finish_entry (lanes_t *self, turn_t *t, entry_t *entry, const outcome
     if (rc == E_CONFLICT_RETRY)
         return rc;
     if (f.kind && entry->now.state == ENTRY_OUTWARD)
-        outcome_account (t, entry, f.kind, outcome);
+        outcome_account (lanes_time (self, t), entry, f.kind, outcome);
     if (!rc) {
         entry_end (self, entry);
         return 0;
@@ -357,7 +357,7 @@ static int finish_entry (lanes_t *self, turn_t *t, entry_t *entry, const outcome
 
 int lanes_finish (lanes_t *self, turn_t *t, const outward_done_t *done)
 {
-    self->now = t->now;
+    self->now = lanes_time (self, t);
     entry_t *entry = (entry_t *) (void *) idmap_find (&self->entries, done->job);
     if (!entry || entry->now.ending || entry->now.state != ENTRY_OUTWARD)
         return 0;
@@ -370,7 +370,7 @@ int lanes_finish_again (lanes_t *self, turn_t *t)
     unsigned left = AGAIN_MOST;
     for (entry_t *entry = self->again, *next; entry && left; entry = next) {
         next = entry->again_next;
-        if (entry->now.again_at > t->now)
+        if (entry->now.again_at > lanes_time (self, t))
             continue;
         left--;
         int rc = finish_entry (self, t, entry, &entry->now.outcome);

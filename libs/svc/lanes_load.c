@@ -189,7 +189,7 @@ static int pauses_load (lanes_t *self, turn_t *t)
         id16_t id;
         memcpy (id.b, key.data, sizeof id.b);
         int64_t until = (int64_t) u64_read (value.data);
-        if (until <= t->now) {
+        if (until <= lanes_time (self, t)) {
             rc = kv_del (t->txn, self->tables.pauses, bytes_of (id.b, sizeof id.b));
             if (rc)
                 break;
@@ -269,7 +269,7 @@ int lanes_load (lanes_t *self, turn_t *t)
 {
     claims_t claims = {0};
     lanes_empty (self);
-    self->now = t->now;
+    self->now = lanes_time (self, t);
     self->loading = true;
     int rc = load_steps (self, t, &claims);
     free (claims.items);

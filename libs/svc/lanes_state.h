@@ -151,7 +151,8 @@ struct lanes {
     lanes_store_t tables;
     started_t *started;
     bool loaded, loading;
-    int64_t now; /* of the last turn */
+    int64_t now; /* of the last turn, as lanes_time says */
+    int64_t lag; /* see lanes_lag */
 
     idmap_t groups, tenants, entries;
     group_t **heap;
@@ -206,6 +207,8 @@ outward_t *outward_new (void);
 /* Made if new; `tenant` NULL if it is not known here. NULL: no memory. */
 group_t *group_get (lanes_t *self, id16_t id, const id16_t *tenant);
 void group_touch (lanes_t *self, group_t *group);
+/* The turn's time by the clock that dues go by: it does not step back. */
+int64_t lanes_time (const lanes_t *self, const turn_t *t);
 int64_t group_limit (const group_t *group, int64_t now); /* when it might if something were due */
 int64_t group_next (const group_t *group, int64_t now);  /* when it may begin a job; <= now: now */
 int group_place (lanes_t *self, group_t *group, int64_t now);

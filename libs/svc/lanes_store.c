@@ -64,7 +64,7 @@ static int absorb_ready (lanes_t *self, turn_t *t, size_t at)
     if (!group)
         return E_NO_MEMORY;
     group_touch (self, group);
-    if (note->due > t->now) {
+    if (note->due > lanes_time (self, t)) {
         int rc = ready_settle (self, t->txn, group, note);
         if (rc)
             return rc;
@@ -75,7 +75,7 @@ static int absorb_ready (lanes_t *self, turn_t *t, size_t at)
             group->fresh_first = at + 1;
         group->fresh_last = at + 1;
     }
-    return group_place (self, group, t->now);
+    return group_place (self, group, lanes_time (self, t));
 }
 
 static int absorb_behind (lanes_t *self, turn_t *t, const note_t *note)
@@ -134,7 +134,7 @@ static int absorb_one (lanes_t *self, turn_t *t, size_t at)
         rc = absorb_pause (self, t, group, &note);
     else
         group->now.policy_known = false;
-    return rc ? rc : group_place (self, group, t->now);
+    return rc ? rc : group_place (self, group, lanes_time (self, t));
 }
 
 int lanes_absorb (lanes_t *self, turn_t *t)
@@ -209,7 +209,7 @@ static int fresh_flush (lanes_t *self, turn_t *t, group_t *group)
         group->fresh_first = note->next;
     }
     group->fresh_last = 0;
-    return rc ? rc : group_place (self, group, t->now);
+    return rc ? rc : group_place (self, group, lanes_time (self, t));
 }
 
 int lanes_flush (lanes_t *self, turn_t *t)

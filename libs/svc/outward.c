@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "svc/idmap.h"
+#include "svc/steps.h"
 
 enum {
     IDLE_MS = 1000,
@@ -52,6 +53,7 @@ struct outward_thread {
     idmap_t asks;
     flight_t **waits; /* heap by due */
     size_t wait_count, wait_capacity;
+    steps_t steps; /* of the clock, for waits */
     atomic_uint gauge_http, gauge_waits, gauge_asks;
 };
 
@@ -137,9 +139,19 @@ static flight_t *wait_take (outward_pool_t *self)
     return first;
 }
 
+/* A step back of the clock holds no wait up: what is due moves with it. The order stays. */
+static int64_t waits_clock (outward_pool_t *self)
+{
+    int64_t before = self->steps.lag, wall = clock_now_ms ();
+    int64_t moved = steps_take (&self->steps, wall, clock_mono_ms ()) - before;
+    for (size_t i = 0; i < self->wait_count && moved > 0; i++)
+        self->waits[i]->due -= moved;
+    return wall;
+}
+
 static void waits_work (outward_pool_t *self)
 {
-    int64_t now = self->wait_count ? clock_now_ms () : 0;
+    int64_t now = waits_clock (self);
     while (self->wait_count && self->waits[0]->due <= now) {
         flight_t *flight = wait_take (self);
         outcome_t outcome = {.stage = FETCH_ANSWERED, .body = flight->outward->out.body};

@@ -115,7 +115,10 @@ int turn_step (turn_t *t, int (*run) (turn_t *t, void *context), void *context)
 
 id16_t turn_id (turn_t *t)
 {
-    return id_next (t->inner->readonly ? &t->inner->ids : &t->svc->writer.ids, t->now);
+    writer_t *w =
+        &t->svc->writer; /* after a step back of the clock ids go on by the time before it */
+    return t->inner->readonly ? id_next (&t->inner->ids, t->now)
+                              : id_next (&w->ids, t->now + w->steps.lag);
 }
 
 void turn_count (turn_t *t, unsigned counter, uint64_t add)

@@ -35,7 +35,8 @@ static table_t *half (svc_t *svc, const char *name, const char *suffix)
 
 int turned_load (svc_t *svc, txn_t *txn, turned_t *self, const char *name, int64_t period)
 {
-    *self = (turned_t){.name = name, .period = period, .since = svc->writer.now};
+    *self = (turned_t){
+        .name = name, .period = period, .since = svc->writer.now + svc->writer.steps.lag};
     self->table[0] = half (svc, name, "_a");
     self->table[1] = half (svc, name, "_b");
     table_t *state = store_table (svc->store, "svc.state");
@@ -68,7 +69,10 @@ int turned_put (const turned_t *self, txn_t *txn, bytes_t key, bytes_t value)
 int turned_turn (turned_t *self, turn_t *t)
 {
     uint64_t active, other;
-    if (t->now < self->since + self->period && t->now >= self->since)
+    int64_t now = t->now + t->svc->writer.steps.lag; /* a step back forgets nothing early */
+    if (now < self->since)
+        self->since = now;
+    if (now < self->since + self->period)
         return 0;
     int rc = kv_count (t->txn, self->table[self->active], &active);
     if (!rc)
@@ -76,15 +80,15 @@ int turned_turn (turned_t *self, turn_t *t)
     if (rc)
         return rc;
     if (!active && !other) { /* nothing to forget: no write, no flush */
-        self->since = t->now;
+        self->since = now;
         return 0;
     }
     turned_t next = *self;
     next.active = !self->active;
-    next.since = t->now;
+    next.since = now;
     if (other)
         rc = kv_clear (t->txn, self->table[next.active]);
-    if (!rc && t->now >= self->since + 2 * self->period)
+    if (!rc && now >= self->since + 2 * self->period)
         rc = kv_clear (t->txn, self->table[self->active]);
     if (!rc)
         rc = state_write (&next, t->txn, store_table (t->svc->store, "svc.state"));

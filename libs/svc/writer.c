@@ -321,6 +321,8 @@ int writer_finish (svc_t *svc)
     int rc = w->broken ? w->broken : lanes_turn (w);
     if (!rc)
         rc = follow_store (w);
+    if (!rc)
+        rc = steps_store (&w->steps, w->txn, store_table (svc->store, "svc.state"));
     bool wrote = txn_writes (w->txn) > 0;
     if (rc)
         txn_abort (&w->txn);
@@ -334,11 +336,23 @@ int writer_finish (svc_t *svc)
     return rc;
 }
 
+/* The wall clock; steps back of it are noted, so that jobs are not held up. */
+static int64_t writer_clock (writer_t *w)
+{
+    int64_t wall = clock_now_ms (), before = w->steps.lag;
+    int64_t lag = steps_take (&w->steps, wall, clock_mono_ms ());
+    if (w->lanes)
+        lanes_lag (w->lanes, lag);
+    if (lag != before)
+        svc_log (w->svc, LOG_WARN, lag > before ? "the clock stepped back" : "the clock caught up",
+                 NULL);
+    return wall;
+}
+
 int writer_turn (svc_t *svc, work_t *chain)
 {
     writer_t *w = &svc->writer;
-    int64_t now = clock_now_ms ();
-    w->now = now;
+    w->now = writer_clock (w);
     atomic_fetch_add (&svc->metrics.turns, 1);
     int rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
     if (rc) {
@@ -385,11 +399,26 @@ static int own_run (turn_t *t, void *context)
     return !rc && t->svc->service->own ? t->svc->service->own (t) : rc;
 }
 
+/* Ids go on from the newest in the store, and so does time. */
+static int clock_load (svc_t *svc, id16_t newest)
+{
+    writer_t *w = &svc->writer;
+    steps_clocks_t clocks = steps_clocks ();
+    id_source_seed (&w->ids, newest);
+    int rc = steps_load (&w->steps, w->txn, store_table (svc->store, "svc.state"),
+                         id_is_v7 (newest) ? id_time_ms (newest) : 0, &clocks);
+    if (w->lanes)
+        lanes_lag (w->lanes, w->steps.lag);
+    return rc;
+}
+
 static int own_load (svc_t *svc)
 {
     writer_t *w = &svc->writer;
     id16_t last;
     int rc = journal_load (svc, w->txn, &w->sequence, &last);
+    if (!rc)
+        rc = clock_load (svc, greatest_id (svc, w->txn, last));
     if (!rc)
         rc = turned_load (svc, w->txn, &w->repeat, "svc.repeat", REPEAT_MS);
     if (!rc)
@@ -405,7 +434,6 @@ static int own_load (svc_t *svc)
     atomic_store (&svc->metrics.quarantined, quarantined);
     if (rc)
         return rc;
-    id_source_seed (&w->ids, greatest_id (svc, w->txn, last));
     atomic_store (&svc->journal.head, w->sequence);
     turn_t t;
     turn_inner_t inner;
@@ -501,7 +529,7 @@ void writer_close (svc_t *svc)
 int64_t writer_next (svc_t *svc)
 {
     writer_t *w = &svc->writer;
-    int64_t wall = clock_now_ms (), mono = clock_mono_ms ();
+    int64_t wall = writer_clock (w), mono = clock_mono_ms ();
     int64_t wait = svc_common (svc)->test_clock ? IDLE_TEST_MS : IDLE_MS;
     int64_t due = timers_next (svc, wall);
     wait = due < wait ? due : wait;

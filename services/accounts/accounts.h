@@ -7,6 +7,9 @@
 
 /* ---- keys (key.c) ---- */
 
+/* An organization key: valid for so long, 0 = for ever. */
+int organization_key_make (turn_t *t, id16_t org, const char *name, int64_t valid_for_ms,
+                           accounts_key_t *row, const char **text);
 /* Make and store a key; its text goes into *text (arena), in no other place. app NULL = an admin key. */
 int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name,
               accounts_key_t *row, const char **text);
@@ -29,6 +32,8 @@ int app_make (turn_t *t, id16_t org, const char *name, const char *slug, account
               accounts_app_t *test);
 int app_event (turn_t *t, const accounts_app_t *app, bool deleted);
 int app_told_event (const accounts_app_t *app, event_about_t *about, accounts_app_changed_t *body);
+/* An operator's organization: the one given, nil = the only one. Fails with field "org". */
+int org_named (turn_t *t, id16_t id, id16_t *out);
 /* The only organization, or E_CONFLICT if there are several, E_NOT_FOUND if none. */
 int org_only (turn_t *t, accounts_organization_t *out);
 
@@ -54,6 +59,15 @@ int number_find (turn_t *t, id16_t org, bool test, int32_t channel, const char *
 int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
                  const accounts_carrier_account_t *through, const char *ref,
                  accounts_number_t *out);
+/* Store a change of a number and tell of it; the same of its end. */
+int number_change (turn_t *t, accounts_number_t *number);
+int number_remove (turn_t *t, accounts_number_t *number);
+/* The carrier's id of it: digits for every WhatsApp number, also for those of the loopback carrier. */
+const char *number_ref (turn_t *t, const accounts_number_t *number);
+int32_t number_status (const accounts_number_t *number);
+int number_told_event (turn_t *t, const accounts_number_t *number, event_about_t *about,
+                       accounts_number_changed_t *body);
+int number_event (turn_t *t, const accounts_number_t *number, bool deleted);
 /* Assign; E_ALREADY_EXISTS if it is assigned already (with *out filled). */
 int assignment_make (turn_t *t, id16_t app, const accounts_number_t *number,
                      accounts_assignment_t *out);
@@ -64,6 +78,18 @@ accounts_app_number_t number_told (const accounts_number_t *number,
                                    const accounts_assignment_t *assignment);
 int assignment_told (turn_t *t, const accounts_assignment_t *assignment, event_about_t *about,
                      accounts_assignment_changed_t *body);
+
+/* ---- teams and users (team.c, user.c) ---- */
+
+int team_make (turn_t *t, id16_t org, const char *name, accounts_team_t *out);
+/* The organization's first team; nil if it has none, which only one that was written before there were teams may lack. */
+int team_first (turn_t *t, id16_t org, id16_t *out);
+int team_told_event (const accounts_team_t *team, event_about_t *about,
+                     accounts_team_changed_t *body);
+int user_told_event (const accounts_user_t *user, event_about_t *about,
+                     accounts_user_changed_t *body);
+/* Organizations and numbers written before there were teams get theirs, in small steps. */
+int teams_complete (turn_t *t);
 
 /* ---- carrier accounts (carrier.c) ---- */
 

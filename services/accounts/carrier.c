@@ -9,7 +9,7 @@
 
 static const char purpose[] = "carrier account"; /* messaging and templates open with the same */
 
-enum { LISTED_MOST = 200, ED25519_KEY_SIZE = 32 };
+enum { LISTED_MOST = 200, NUMBERS_MOST = 1000, ED25519_KEY_SIZE = 32 };
 
 static bool is_given (const char *text)
 {
@@ -202,22 +202,46 @@ static int carrier_fill (turn_t *t, const accounts_carrier_set_in_t *in,
 static int carrier_new (turn_t *t, const accounts_carrier_set_in_t *in,
                         accounts_carrier_account_t *row)
 {
-    accounts_organization_t org = {0};
+    id16_t org;
     if (in->carrier != ACCOUNTS_CARRIER_META && in->carrier != ACCOUNTS_CARRIER_TELNYX)
         return fail (t, E_BAD_REQUEST, "carrier", "carrier is meta or telnyx");
-    int code = id_is_nil (in->org)
-                   ? org_only (t, &org)
-                   : store_get_any (t->txn, &accounts_organization_record, in->org, t->arena, &org);
+    int code = org_named (t, in->org, &org);
     if (code)
-        return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
+        return code;
     *row = (accounts_carrier_account_t){.id = turn_id (t),
-                                        .org = org.id,
+                                        .org = org,
                                         .carrier = in->carrier,
                                         .created_at = t->now,
                                         .updated_at = t->now,
                                         .version = 1};
     code = carrier_fill (t, in, row);
     return code ? code : store_insert (t->txn, &accounts_carrier_account_record, row, NULL);
+}
+
+typedef struct number_list {
+    accounts_number_t *rows;
+    size_t count;
+} number_list_t;
+
+static int number_take (void *context, const void *row)
+{
+    number_list_t *list = context;
+    list->rows[list->count++] = *(const accounts_number_t *) row;
+    return 0;
+}
+
+/* What is told of a number names its business account. */
+static int numbers_tell (turn_t *t, id16_t account)
+{
+    store_key_t key = {.id = account};
+    store_page_t page = {
+        .index = "by_account", .keys = &key, .key_count = 1, .limit = NUMBERS_MOST};
+    number_list_t list = {arena_array_of (t->arena, accounts_number_t, NUMBERS_MOST), 0};
+    int code =
+        store_list (t->txn, &accounts_number_record, &page, t->arena, number_take, &list, NULL);
+    for (size_t i = 0; i < list.count && code == 0; i++)
+        code = number_change (t, &list.rows[i]);
+    return code;
 }
 
 static int carrier_change (turn_t *t, const accounts_carrier_set_in_t *in,
@@ -230,8 +254,12 @@ static int carrier_change (turn_t *t, const accounts_carrier_set_in_t *in,
         return fail (t, E_CONFLICT, "carrier", "The carrier of an account cannot be changed");
     row->version += 1;
     row->updated_at = t->now;
+    const char *waba = row->waba ? row->waba : "";
     code = carrier_fill (t, in, row);
-    return code ? code : store_put (t->txn, &accounts_carrier_account_record, row, NULL);
+    if (code == 0)
+        code = store_put (t->txn, &accounts_carrier_account_record, row, NULL);
+    bool moved = code == 0 && strcmp (waba, row->waba ? row->waba : "") != 0;
+    return moved ? numbers_tell (t, row->id) : code;
 }
 
 int accounts_carrier_set (turn_t *t, const accounts_carrier_set_in_t *in,

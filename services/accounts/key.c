@@ -2,7 +2,9 @@
 #include "accounts.h"
 #include <string.h>
 
-enum { KEY_RANDOM = 40 };
+enum { KEY_RANDOM = 40, ORGANIZATION_RANDOM = 18, ORGANIZATION_PREVIEW = 12, LAST = 4 };
+
+static const char organization_prefix[] = "kdv_live_";
 
 static const char *key_prefix (const accounts_app_t *app)
 {
@@ -33,6 +35,38 @@ int key_make (turn_t *t, id16_t org, const accounts_app_t *app, const char *name
     return store_insert (t->txn, &accounts_key_record, row, NULL);
 }
 
+int organization_key_make (turn_t *t, id16_t org, const char *name, int64_t valid_for_ms,
+                           accounts_key_t *row, const char **text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint8_t random[ORGANIZATION_RANDOM];
+    char tail[ORGANIZATION_RANDOM / 3 * 4 + 1] = {0};
+    uint8_t *proof = arena_alloc (t->arena, SIGN_SHA256_SIZE);
+    sign_random (random, sizeof random);
+    for (size_t i = 0, at = 0; i < sizeof random; i += 3) {
+        uint32_t three = (uint32_t) random[i] << 16 | (uint32_t) random[i + 1] << 8 | random[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            tail[at++] = digits[three >> shift & 63];
+    }
+    *text = arena_printf (t->arena, "%s%s", organization_prefix, tail);
+    keyring_hash (t->keyring, *text, proof);
+    *row = (accounts_key_t){
+        .id = turn_id (t),
+        .org = org,
+        .kind = ACCOUNTS_KEY_KIND_ORGANIZATION,
+        .name = name,
+        .created_at = t->now,
+        .expires_at = valid_for_ms ? t->now + valid_for_ms : 0,
+        .preview = arena_printf (t->arena, "%.*s****", ORGANIZATION_PREVIEW, *text),
+        .last4 = arena_printf (t->arena, "%s", tail + sizeof tail - 1 - LAST),
+        .proof = {proof, SIGN_SHA256_SIZE},
+    };
+    memcpy (row->lookup.b, proof, sizeof row->lookup.b);
+    sign_wipe (random, sizeof random);
+    sign_wipe (tail, sizeof tail);
+    return store_insert (t->txn, &accounts_key_record, row, NULL);
+}
+
 accounts_key_info_t key_told (const accounts_key_t *row)
 {
     return (accounts_key_info_t){.id = row->id,
@@ -42,7 +76,19 @@ accounts_key_info_t key_told (const accounts_key_t *row)
                                  .name = row->name,
                                  .preview = row->preview,
                                  .created_at = row->created_at,
-                                 .last_used_at = row->last_used_at};
+                                 .last_used_at = row->last_used_at,
+                                 .expires_at = row->expires_at,
+                                 .revoked_at = row->revoked_at};
+}
+
+/* Past its time or taken back; who has such a key may know. */
+static int key_valid (turn_t *t, const accounts_key_t *key)
+{
+    if (key->revoked_at)
+        return fail (t, E_KEY_REVOKED, NULL, "The API key was revoked");
+    if (key->expires_at && key->expires_at <= t->now)
+        return fail (t, E_KEY_EXPIRED, NULL, "The API key's time is over");
+    return 0;
 }
 
 int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in,
@@ -58,13 +104,17 @@ int accounts_key_resolve (turn_t *t, const accounts_key_resolve_in_t *in,
     if (code || in->proof.size != key.proof.size ||
         !sign_equal (in->proof.data, key.proof.data, key.proof.size))
         return fail (t, E_UNAUTHORIZED, NULL, "Unknown API key");
+    code = key_valid (t, &key);
+    if (code)
+        return code;
     code = store_get_any (t->txn, &accounts_organization_record, key.org, t->arena, &org);
     *out = (accounts_key_resolve_out_t){.id = key.id,
                                         .kind = key.kind,
                                         .org = key.org,
                                         .app = key.app,
                                         .test = key.test,
-                                        .org_status = org.status};
+                                        .org_status = org.status,
+                                        .expires_at = key.expires_at};
     if (code == 0 && key.kind == ACCOUNTS_KEY_KIND_APP) {
         accounts_app_t app = {0};
         code = store_get_any (t->txn, &accounts_app_record, key.app, t->arena, &app);
@@ -88,12 +138,7 @@ static int key_owner (turn_t *t, const accounts_key_create_in_t *in, id16_t *org
         *org = row->org;
         return code == E_NOT_FOUND ? fail (t, code, "app", "No such app") : code;
     }
-    accounts_organization_t only = {0};
-    int code = id_is_nil (in->org) ? org_only (t, &only)
-                                   : store_get_any (t->txn, &accounts_organization_record, in->org,
-                                                    t->arena, &only);
-    *org = only.id;
-    return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
+    return org_named (t, in->org, org);
 }
 
 int accounts_key_create (turn_t *t, const accounts_key_create_in_t *in,
@@ -103,8 +148,14 @@ int accounts_key_create (turn_t *t, const accounts_key_create_in_t *in,
     const accounts_app_t *app;
     accounts_key_t row = {0};
     int code = key_owner (t, in, &org, &app);
+    if (code == 0 && in->organization && app)
+        return fail (t, E_BAD_REQUEST, "app", "An organization key is of no app");
+    if (code == 0 && in->valid_for_ms && !in->organization)
+        return fail (t, E_BAD_REQUEST, "valid_for_ms", "Only organization keys expire");
     if (code == 0)
-        code = key_make (t, org, app, in->name, &row, &out->key);
+        code = in->organization
+                   ? organization_key_make (t, org, in->name, in->valid_for_ms, &row, &out->key)
+                   : key_make (t, org, app, in->name, &row, &out->key);
     if (code)
         return code;
     accounts_key_info_t *info = arena_new_of (t->arena, accounts_key_info_t);
@@ -143,12 +194,22 @@ int accounts_key_list (turn_t *t, const accounts_key_list_in_t *in, accounts_key
     return code;
 }
 
+/* An organization key stays as a tombstone: its holder is told that it was revoked. */
+static int key_end (turn_t *t, const accounts_key_t *row)
+{
+    accounts_key_t gone = *row;
+    gone.revoked_at = gone.revoked_at ? gone.revoked_at : t->now;
+    return row->kind == ACCOUNTS_KEY_KIND_ORGANIZATION
+               ? store_put (t->txn, &accounts_key_record, &gone, NULL)
+               : store_del (t->txn, &accounts_key_record, row->id);
+}
+
 int key_forget (turn_t *t, const accounts_key_t *row)
 {
     accounts_key_deleted_t body = {.id = row->id, .lookup = row->lookup};
     event_about_t about = {
         .record = row->id, .version = 1, .org = row->org, .app = row->app, .test = row->test};
-    int code = store_del (t->txn, &accounts_key_record, row->id);
+    int code = key_end (t, row);
     return code ? code : event_add (t, &accounts_key_deleted_event, &about, &body);
 }
 

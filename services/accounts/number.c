@@ -4,6 +4,8 @@
 #include "accounts.h"
 #include <string.h>
 
+enum { REF_SIZE = 16, REF_DIGITS = 15 };
+
 static id16_t number_scope (id16_t org, bool test)
 {
     return test ? org : id_nil ();
@@ -33,7 +35,90 @@ int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
         .updated_at = t->now,
         .version = 1,
     };
-    return store_insert (t->txn, &accounts_number_record, out, NULL);
+    int code = team_first (t, org, &out->team);
+    if (code == 0)
+        code = store_insert (t->txn, &accounts_number_record, out, NULL);
+    return code ? code : number_event (t, out, false);
+}
+
+int number_change (turn_t *t, accounts_number_t *number)
+{
+    number->version += 1;
+    number->updated_at = t->now;
+    int code = store_put (t->txn, &accounts_number_record, number, NULL);
+    return code ? code : number_event (t, number, false);
+}
+
+int number_remove (turn_t *t, accounts_number_t *number)
+{
+    number->version += 1;
+    int code = store_del (t->txn, &accounts_number_record, number->id);
+    return code ? code : number_event (t, number, true);
+}
+
+/* ---- telling ---- */
+
+/* The loopback carrier gives a number's digits for its id: made of the number's own, so that they never change. */
+static const char *loopback_ref (turn_t *t, id16_t id)
+{
+    char *out = arena_alloc (t->arena, REF_SIZE);
+    uint64_t value = 0;
+    for (size_t i = 8; i < sizeof id.b; i++)
+        value = value << 8 | id.b[i];
+    out[0] = '9';
+    for (size_t i = REF_DIGITS - 1; i > 0; i--, value /= 10)
+        out[i] = (char) ('0' + value % 10);
+    return out;
+}
+
+const char *number_ref (turn_t *t, const accounts_number_t *number)
+{
+    bool made = number->channel == ACCOUNTS_CHANNEL_WHATSAPP && (!number->ref || !*number->ref);
+    return made ? loopback_ref (t, number->id) : number->ref;
+}
+
+int32_t number_status (const accounts_number_t *number)
+{
+    return number->status ? number->status : ACCOUNTS_NUMBER_STATUS_CONNECTED;
+}
+
+int number_told_event (turn_t *t, const accounts_number_t *number, event_about_t *about,
+                       accounts_number_changed_t *body)
+{
+    accounts_carrier_account_t account = {0};
+    int code = id_is_nil (number->account)
+                   ? 0
+                   : store_get_any (t->txn, &accounts_carrier_account_record, number->account,
+                                    t->arena, &account);
+    if (code && code != E_NOT_FOUND)
+        return code;
+    *about = (event_about_t){.record = number->id,
+                             .version = (uint64_t) number->version,
+                             .org = number->org,
+                             .test = number->test,
+                             .subject = number->number};
+    *body = (accounts_number_changed_t){.id = number->id,
+                                        .org = number->org,
+                                        .number = number->number,
+                                        .channel = number->channel,
+                                        .carrier = number->carrier,
+                                        .test = number->test,
+                                        .account = number->account,
+                                        .ref = number_ref (t, number),
+                                        .waba = account.waba,
+                                        .name = number->display_name,
+                                        .status = number_status (number),
+                                        .team = number->team};
+    return id_is_nil (body->team) ? team_first (t, number->org, &body->team) : 0;
+}
+
+int number_event (turn_t *t, const accounts_number_t *number, bool deleted)
+{
+    event_about_t about;
+    accounts_number_changed_t body;
+    int code = number_told_event (t, number, &about, &body);
+    body.deleted = deleted;
+    return code ? code : event_add (t, &accounts_number_changed_event, &about, &body);
 }
 
 /* What a number is, where nobody said so: North American toll-free codes, else local. */

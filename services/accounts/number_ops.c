@@ -219,12 +219,7 @@ static int number_owner (turn_t *t, const accounts_number_add_in_t *in, id16_t *
         *test = app.test;
         return code == E_NOT_FOUND ? fail (t, code, "app", "No such app") : code;
     }
-    accounts_organization_t row = {0};
-    int code = id_is_nil (in->org)
-                   ? org_only (t, &row)
-                   : store_get_any (t->txn, &accounts_organization_record, in->org, t->arena, &row);
-    *org = row.id;
-    return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
+    return org_named (t, in->org, org);
 }
 
 /* The carrier account of a live number, NULL for a test number. */
@@ -287,5 +282,6 @@ int accounts_number_add (turn_t *t, const accounts_number_add_in_t *in, accounts
     if (code)
         return code;
     *out = number_told (&number, &assignment);
+    out->ref = number_ref (t, &number);
     return 0;
 }

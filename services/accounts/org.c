@@ -9,8 +9,11 @@ int org_make (turn_t *t, const char *name, accounts_organization_t *out)
                                      .created_at = t->now,
                                      .updated_at = t->now,
                                      .version = 1};
+    accounts_team_t team;
     int code = store_insert (t->txn, &accounts_organization_record, out, NULL);
-    return code ? code : org_event (t, out);
+    if (code == 0)
+        code = org_event (t, out);
+    return code ? code : team_make (t, out->id, "Everyone", &team);
 }
 
 int app_told_event (const accounts_app_t *app, event_about_t *about, accounts_app_changed_t *body)
@@ -92,6 +95,16 @@ int org_only (turn_t *t, accounts_organization_t *out)
                : fail (t, E_CONFLICT, "org", "There are several organizations: say which");
 }
 
+int org_named (turn_t *t, id16_t id, id16_t *out)
+{
+    accounts_organization_t org = {0};
+    int code = id_is_nil (id)
+                   ? org_only (t, &org)
+                   : store_get_any (t->txn, &accounts_organization_record, id, t->arena, &org);
+    *out = org.id;
+    return code == E_NOT_FOUND ? fail (t, code, "org", "No such organization") : code;
+}
+
 int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_out_t *out)
 {
     accounts_organization_t org = {0};
@@ -107,6 +120,9 @@ int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_
         code = key_make (t, org.id, &live, "first live key", &key, &out->live_key);
     if (code == 0)
         code = key_make (t, org.id, &test, "first test key", &key, &out->test_key);
+    if (code == 0)
+        code = organization_key_make (t, org.id, "first organization key", 0, &key,
+                                      &out->organization_key);
     if (code)
         return fail (t, code, NULL, "The organization could not be stored");
     out->organization_id = org.id;

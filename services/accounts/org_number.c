@@ -179,7 +179,7 @@ int accounts_number_release (turn_t *t, const accounts_number_release_in_t *in,
     for (size_t i = 0; i < of.count && code == 0; i++)
         code = assignment_remove (t, &of.rows[i], &number);
     if (code == 0)
-        code = store_del (t->txn, &accounts_number_record, number.id);
+        code = number_remove (t, &number);
     out->number_id = number.id;
     out->test = number.test;
     out->success = code == 0;

@@ -24,7 +24,7 @@ static int wanting_add (void *context, const void *row)
     fanout_t *self = context;
     const webhooks_subscription_t *subscription = row;
     self->last = subscription->id;
-    if (subscription->created_at <= self->at && subscription_wants (subscription, self->event))
+    if (id_time_ms (subscription->id) <= self->at && subscription_wants (subscription, self->event))
         self->wanting[self->count++] = *subscription;
     return 0;
 }
@@ -86,7 +86,7 @@ static int payload_make (fanout_t *self, const journal_event_t *event, const voi
     return store_insert (t->txn, &webhooks_payload_record, &payload, NULL);
 }
 
-/* When it happened. Ids go on from where they were when the clock steps back, so the event's id keeps webhooks that were there before the step. */
+/* When it happened, as ids tell it: they go on from where they were when the clock steps back, for events and webhooks alike. */
 static int64_t event_time (const journal_event_t *event)
 {
     int64_t made = id_is_v7 (event->id) ? id_time_ms (event->id) : 0;

@@ -18,7 +18,8 @@ enum { ASK_MS = 8000, MEMORY = 4 << 20 };
 
 typedef struct keys {
     const char *data, *app, *org, *name, *out;
-    bool json;
+    int64_t valid_for_ms;
+    bool organization, json;
     arena_t *arena;
     client_t *client;
 } keys_t;
@@ -27,8 +28,11 @@ typedef struct keys {
 
 static void key_id_write (const accounts_key_info_t *info, char out[SPELLING_SIZE])
 {
-    spelling_write (info->kind == ACCOUNTS_KEY_KIND_ADMIN ? "key_admin" : "key_app", info->test,
-                    info->id, out);
+    if (info->kind == ACCOUNTS_KEY_KIND_ORGANIZATION)
+        spelling_write_plain ("key", info->id, out);
+    else
+        spelling_write (info->kind == ACCOUNTS_KEY_KIND_ADMIN ? "key_admin" : "key_app", info->test,
+                        info->id, out);
 }
 
 static cJSON *key_json (const accounts_key_info_t *info, const char *key)
@@ -47,6 +51,14 @@ static cJSON *key_json (const accounts_key_info_t *info, const char *key)
     cJSON_AddStringToObject (row, "name", info->name ? info->name : "");
     cJSON_AddStringToObject (row, "preview", info->preview ? info->preview : "");
     cJSON_AddStringToObject (row, "created_at", at);
+    if (info->expires_at) {
+        clock_write_iso (info->expires_at, at);
+        cJSON_AddStringToObject (row, "expires_at", at);
+    }
+    if (info->revoked_at) {
+        clock_write_iso (info->revoked_at, at);
+        cJSON_AddStringToObject (row, "revoked_at", at);
+    }
     return row;
 }
 
@@ -65,7 +77,8 @@ static void key_line (const accounts_key_info_t *info)
     spelling_write ("app", info->test, info->app, app);
     clock_write_iso (info->created_at, at);
     printf ("%-42s  %-16s  %s  %-36s  %s\n", id, info->preview ? info->preview : "", at,
-            *app ? app : "admin", info->name ? info->name : "");
+            *app ? app : schema_enum_word (&accounts_key_kind_enum, info->kind),
+            info->name ? info->name : "");
 }
 
 /* ---- the four ---- */
@@ -73,7 +86,8 @@ static void key_line (const accounts_key_info_t *info)
 static int create (keys_t *self, failure_t *failure)
 {
     app_ref_t app = {0};
-    accounts_key_create_in_t in = {.name = self->name};
+    accounts_key_create_in_t in = {
+        .name = self->name, .organization = self->organization, .valid_for_ms = self->valid_for_ms};
     accounts_key_create_out_t out = {0};
     int rc = self->app ? app_ref_read (self->client, self->data, self->app, &app, failure) : 0;
     in.app = app.id;
@@ -191,6 +205,10 @@ int cmd_key (int argc, char **argv)
          CLI_TEXT, &self.app, 0, 0},
         {"--org", "ID", "create: an admin key of this organization (default the only one)",
          CLI_TEXT, &self.org, 0, 0},
+        {"--organization", NULL, "create: a key of the organization as a whole (Kirim's kdv_live_)",
+         CLI_SWITCH, &self.organization, 0, 0},
+        {"--valid-for", "TIME", "create --organization: it expires then (default never)",
+         CLI_MILLIS, &self.valid_for_ms, 1000, INT64_C (315360000000)},
         {"--name", "NAME", "create: what it is for", CLI_TEXT, &self.name, 0, 0},
         {"--out", "DIR", "bus: where the folders of keys are made", CLI_TEXT, &self.out, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},

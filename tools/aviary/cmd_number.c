@@ -1,4 +1,4 @@
-/* cmd_number.c - `aviary number add`: give an app a phone number. */
+/* cmd_number.c - `aviary number add|set`: give an app a phone number; change a number's team, name or status. */
 #include "app_ref.h"
 #include "cli.h"
 #include "commands.h"
@@ -13,7 +13,7 @@
 enum { ASK_MS = 5000, MEMORY = 1 << 18 };
 
 typedef struct adding {
-    const char *data, *app, *number, *channel, *account, *ref;
+    const char *data, *app, *number, *channel, *account, *ref, *team, *name, *status;
     bool json;
 } adding_t;
 
@@ -48,10 +48,42 @@ static int add (const adding_t *self, client_t *client, arena_t *arena, failure_
     spelling_write ("app", app.test, app.id, owner);
     if (self->json)
         printf (
-            "{\"phone_number_id\": \"%s\", \"number\": \"%s\", \"channel\": \"%s\", \"app_id\": \"%s\"}\n",
-            id, self->number, self->channel, owner);
+            "{\"phone_number_id\": \"%s\", \"number\": \"%s\", \"channel\": \"%s\", \"app_id\": \"%s\", \"carrier_ref\": \"%s\"}\n",
+            id, self->number, self->channel, owner, out.ref ? out.ref : "");
     else
         printf ("%s %s (%s) is a number of %s\n", id, self->number, self->channel, owner);
+    return 0;
+}
+
+static int set (const adding_t *self, const char *text, client_t *client, arena_t *arena,
+                failure_t *failure)
+{
+    accounts_number_change_in_t in = {.name = self->name};
+    accounts_number_t out = {0};
+    char team[SPELLING_SIZE];
+    if (!spelling_read (text, &in.id))
+        return failure_set (failure, E_NOT_FOUND, "", "'%s' is no id in any spelling", text);
+    if (self->team && !spelling_read (self->team, &in.team))
+        return failure_set (failure, E_NOT_FOUND, "--team", "'%s' is no id in any spelling",
+                            self->team);
+    if (self->status)
+        in.status =
+            schema_enum_read (&accounts_number_status_enum, self->status, strlen (self->status));
+    if (self->status && !in.status)
+        return failure_set (failure, E_BAD_REQUEST, "--status",
+                            "connected, disconnected, degraded, onboarding or pending, not '%s'",
+                            self->status);
+    int rc = client_ask (client, "accounts.number_change", NULL, &in, &out, arena, ASK_MS, failure);
+    if (rc)
+        return rc;
+    spelling_write_plain ("team", out.team, team);
+    const char *status = schema_enum_word (
+        &accounts_number_status_enum, out.status ? out.status : ACCOUNTS_NUMBER_STATUS_CONNECTED);
+    if (self->json)
+        printf ("{\"number\": \"%s\", \"status\": \"%s\", \"team_id\": \"%s\"}\n", out.number,
+                status, team);
+    else
+        printf ("%s is %s, of %s\n", out.number, status, team);
     return 0;
 }
 
@@ -68,31 +100,38 @@ int cmd_number (int argc, char **argv)
          &self.account, 0, 0},
         {"--ref", "ID", "the carrier's id of it; WhatsApp: phone number id", CLI_TEXT, &self.ref, 0,
          0},
-        {"--json", NULL, "print {phone_number_id, number, channel, app_id}", CLI_SWITCH, &self.json,
-         0, 0},
+        {"--team", "ID", "set: the team that it belongs to", CLI_TEXT, &self.team, 0, 0},
+        {"--name", "NAME", "set: what it is called", CLI_TEXT, &self.name, 0, 0},
+        {"--status", "S", "set: connected, disconnected, degraded, onboarding or pending", CLI_TEXT,
+         &self.status, 0, 0},
+        {"--json", NULL, "add: print {phone_number_id, number, channel, app_id, carrier_ref}",
+         CLI_SWITCH, &self.json, 0, 0},
     };
     cli_form_t form = {
         .command = "number",
         .about =
-            "Gives an app a phone number. Numbers of test apps run on the loopback carrier, those of live apps go through a carrier\naccount (aviary carrier add).",
+            "Gives an app a phone number. Numbers of test apps run on the loopback carrier, those of live apps go through a carrier\naccount (aviary carrier add). set changes a number: only connected ones may send for an organization key.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
-        .operands = "add",
+        .operands = "add | set ID",
         .operand_min = 1,
-        .operand_max = 1,
+        .operand_max = 2,
     };
     int rc = cli_read (&form, argc, argv);
     if (rc >= 0)
         return rc;
-    if (strcmp (form.given.items[0], "add") != 0 || !self.number)
-        return cli_fail (EX_USAGE, "number: add --number NUMBER");
+    bool sets = strcmp (form.given.items[0], "set") == 0 && form.given.count == 2;
+    if (!sets &&
+        (strcmp (form.given.items[0], "add") != 0 || form.given.count != 1 || !self.number))
+        return cli_fail (EX_USAGE, "number: add --number NUMBER, or set ID");
     failure_t failure = {0};
     client_t *client = NULL;
     arena_t *arena = arena_new (MEMORY);
     rc = arena ? client_open (self.data, ASK_MS, &client, &failure)
                : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
     if (!rc)
-        rc = add (&self, client, arena, &failure);
+        rc = sets ? set (&self, form.given.items[1], client, arena, &failure)
+                  : add (&self, client, arena, &failure);
     client_close (&client);
     arena_destroy (&arena);
     return rc ? client_fail ("number", &failure) : EX_OK;

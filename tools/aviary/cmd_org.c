@@ -45,9 +45,13 @@ static int create (orgs_t *self, const char *operand, failure_t *failure)
     spelling_write ("org", false, out.organization_id, org);
     spelling_write ("app", false, out.app_id, app);
     spelling_write ("app", true, out.test_app_id, test);
-    const char *rows[][2] = {{"organization_id", org}, {"admin_key", out.admin_key},
-                             {"app_id", app},          {"live_key", out.live_key},
-                             {"test_app_id", test},    {"test_key", out.test_key}};
+    const char *rows[][2] = {{"organization_id", org},
+                             {"admin_key", out.admin_key},
+                             {"app_id", app},
+                             {"live_key", out.live_key},
+                             {"test_app_id", test},
+                             {"test_key", out.test_key},
+                             {"organization_key", out.organization_key}};
     cJSON *told = cJSON_CreateObject ();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         cJSON_AddStringToObject (told, rows[i][0], rows[i][1]);

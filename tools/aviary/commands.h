@@ -17,6 +17,8 @@ int cmd_webhook (int argc, char **argv);
 int cmd_key (int argc, char **argv);
 int cmd_app (int argc, char **argv);
 int cmd_org (int argc, char **argv);
+int cmd_team (int argc, char **argv);
+int cmd_user (int argc, char **argv);
 int cmd_carrier (int argc, char **argv);
 int cmd_number (int argc, char **argv);
 int cmd_messages (int argc, char **argv);

@@ -14,6 +14,8 @@
 
 enum { BOOTSTRAP_MS = 5000, BOOTSTRAP_MEMORY = 1 << 18 };
 
+#define FIRST_NUMBER "+15555550100"
+
 static void path_write (const char *data, char out[PATH_MAX])
 {
     snprintf (out, PATH_MAX, "%s/credentials.json", data);
@@ -33,8 +35,22 @@ static void id_add (cJSON *object, const char *name, const char *prefix, bool te
     cJSON_AddStringToObject (object, name, text);
 }
 
+/* A WhatsApp number of the test app to try the organization key with: the loopback carrier's, so that it works at once. */
+static int number_make (client_t *client, id16_t app, arena_t *arena, const char **ref,
+                        failure_t *failure)
+{
+    accounts_number_add_in_t in = {
+        .app = app, .number = FIRST_NUMBER, .channel = ACCOUNTS_CHANNEL_WHATSAPP};
+    accounts_app_number_t out = {0};
+    int rc =
+        client_ask (client, "accounts.number_add", NULL, &in, &out, arena, BOOTSTRAP_MS, failure);
+    *ref = out.ref ? out.ref : "";
+    return rc;
+}
+
 static int credentials_write (const char *data, const char *base_url,
-                              const accounts_bootstrap_out_t *made, failure_t *failure)
+                              const accounts_bootstrap_out_t *made, const char *number_ref,
+                              failure_t *failure)
 {
     char path[PATH_MAX];
     cJSON *root = cJSON_CreateObject ();
@@ -46,6 +62,9 @@ static int credentials_write (const char *data, const char *base_url,
     cJSON_AddStringToObject (app, "live_key", made->live_key);
     id_add (app, "test_app_id", "app", true, made->test_app_id);
     cJSON_AddStringToObject (app, "test_key", made->test_key);
+    cJSON *kirim = cJSON_AddObjectToObject (root, "kirim");
+    cJSON_AddStringToObject (kirim, "key", made->organization_key);
+    cJSON_AddStringToObject (kirim, "phone_number_id", number_ref);
     char *text = cJSON_Print (root);
     cJSON_Delete (root);
     path_write (data, path);
@@ -81,9 +100,15 @@ int first_start (client_t *client, const char *data, const char *base_url, id16_
     accounts_bootstrap_out_t out = {0};
     int rc =
         client_ask (client, "accounts.bootstrap", &header, &in, &out, arena, BOOTSTRAP_MS, failure);
-    if (!rc && (!out.admin_key || !out.live_key || !out.test_key))
+    if (!rc && (!out.admin_key || !out.live_key || !out.test_key || !out.organization_key))
         rc = failure_set (failure, E_INTERNAL, "", "accounts told no keys");
-    rc = rc ? explained (rc, data, failure) : credentials_write (data, base_url, &out, failure);
+    const char *ref = "";
+    failure_t ignored = {
+        0}; /* the keys exist nowhere else: they are written whatever comes of the number */
+    if (!rc)
+        number_make (client, out.test_app_id, arena, &ref, &ignored);
+    rc =
+        rc ? explained (rc, data, failure) : credentials_write (data, base_url, &out, ref, failure);
     arena_destroy (&arena);
     return rc;
 }

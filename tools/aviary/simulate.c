@@ -271,6 +271,9 @@ static void credentials_add (const wiring_t *self, cJSON *root)
     text_put (app, "whatsapp_number", SIMULATE_WHATSAPP_NUMBER);
     text_put (app, "sms_number", SIMULATE_SMS_NUMBER);
     text_put (app, "meta_phone_number_id", SIMULATE_PHONE_NUMBER_ID);
+    cJSON *kirim = cJSON_GetObjectItem (root, "kirim");
+    if (cJSON_IsObject (kirim))
+        text_put (kirim, "phone_number_id", SIMULATE_PHONE_NUMBER_ID);
 }
 
 static int credentials_extend (const wiring_t *self)

@@ -27,6 +27,16 @@ void spelling_write (const char *prefix, bool test, id16_t id, char out[SPELLING
     snprintf (out, SPELLING_SIZE, "%s_%s%s", prefix, test ? "test_" : "", ksuid);
 }
 
+void spelling_write_plain (const char *prefix, id16_t id, char out[SPELLING_SIZE])
+{
+    char crockford[ID_CROCKFORD_LENGTH + 1];
+    out[0] = '\0';
+    if (id_is_nil (id))
+        return;
+    id_write_crockford (id, crockford);
+    snprintf (out, SPELLING_SIZE, "%s_%s", prefix, crockford);
+}
+
 enum { DIGITS_MIN = 7, DIGITS_MAX = 15, SHOWN = 2 };
 
 void spelling_mask (const char *text, buf_t *out)
