@@ -1,4 +1,4 @@
-/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, log_level, and the
+/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, log_level, storage, and the
  * journal's two. They run on a reader. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +146,7 @@ const builtin_t builtins[] = {
     {"explain", OP_READ, &common_explain_in_type, &common_explain_out_type, run_explain},
     {"backup", OP_READ | OP_OWNER, &common_backup_in_type, &common_backup_out_type, run_backup},
     {"log_level", OP_READ, &common_log_level_in_type, &common_log_level_out_type, run_log_level},
+    {"storage", OP_READ, &common_storage_in_type, &common_storage_out_type, storage_run},
 };
 const size_t builtin_count = sizeof builtins / sizeof *builtins;
 

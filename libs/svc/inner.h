@@ -94,7 +94,13 @@ typedef struct metrics {
     atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
     atomic_ullong lanes_quarantined, parked_waiting;
+    struct swept_metrics *swept; /* of each kind */
 } metrics_t;
+
+typedef struct swept_metrics {
+    atomic_ullong rows, held;
+    atomic_llong oldest; /* Unix ms; 0 = nothing is kept */
+} swept_metrics_t;
 
 extern const int64_t metrics_bounds_us[BUCKETS - 1];
 
@@ -138,7 +144,7 @@ void journal_publish (svc_t *svc, uint64_t head);
 void journal_read (svc_t *svc, ask_t *ask, txn_t *txn);
 int64_t journal_tick (svc_t *svc, int64_t now); /* bus thread; monotonic ms of the next */
 void journal_close (svc_t *svc);                /* draining: answer what waits */
-int journal_trim (turn_t *t);
+int journal_trim (turn_t *t, svc_swept_t *out);
 /* First or last row; E_NOT_FOUND when there is none. */
 int journal_edge (txn_t *txn, table_t *table, bool last, uint64_t *sequence, bytes_t *value);
 int journal_event_read (bytes_t packed, arena_t *arena, common_event_t *out);
@@ -163,7 +169,8 @@ extern const char *const svc_tables[];
 int turned_load (svc_t *svc, txn_t *txn, turned_t *self, const char *name, int64_t period);
 int turned_get (const turned_t *self, txn_t *txn, bytes_t key, bytes_t *value);
 int turned_put (const turned_t *self, txn_t *txn, bytes_t key, bytes_t value);
-int turned_turn (turned_t *self, turn_t *t);
+/* *out (may be NULL): the rows that it forgot, the oldest that there can be. */
+int turned_turn (turned_t *self, turn_t *t, svc_swept_t *out);
 
 /* ---- what a repeat gets (repeat.c, idem.c) ---- */
 
@@ -208,7 +215,7 @@ typedef struct resumed {
 
 int parked_has (turn_t *t, id16_t id);
 void resumed_free (resumed_t *self);
-int parked_sweep (turn_t *t); /* rows that nobody resumed in three days */
+int parked_sweep (turn_t *t, svc_swept_t *out); /* rows that nobody resumed in three days */
 
 /* ---- the turn (turn.c) ---- */
 
@@ -260,6 +267,7 @@ lanes_t *turn_lanes (const turn_t *t);
 
 typedef struct follow follow_t;
 typedef struct timer_state timer_state_t;
+typedef struct sweep sweep_t;
 
 typedef struct writer {
     svc_t *svc;
@@ -281,8 +289,10 @@ typedef struct writer {
     size_t follow_count;
     timer_state_t *timers;
     size_t timer_count;
-    ask_t *waiting;  /* for parked asks */
-    ask_t *answered; /* of this turn, in order of arrival */
+    sweep_t *sweep;
+    int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
+    ask_t *waiting;    /* for parked asks */
+    ask_t *answered;   /* of this turn, in order of arrival */
     ask_t **answered_end;
 } writer_t;
 
@@ -316,6 +326,17 @@ void timers_close (svc_t *svc);
 bool timers_due (svc_t *svc, int64_t now);
 void timers_run (writer_t *w);
 int64_t timers_next (const svc_t *svc, int64_t now); /* ms */
+
+/* ---- the sweeper (sweep.c), what the disk has left (growth.c) ---- */
+
+int sweep_open (svc_t *svc); /* in the first turn */
+void sweep_close (svc_t *svc);
+int sweep_run (turn_t *t); /* a timer */
+size_t sweep_kinds (const svc_t *svc);
+const svc_retention_t *sweep_kind (const svc_t *svc, size_t n);
+
+int growth_note (turn_t *t); /* once an hour: what the store takes and the disk has left */
+void storage_run (svc_t *svc, ask_t *ask, txn_t *txn); /* the op `storage` */
 
 /* ---- readers (reader.c), builtin ops (builtin.c) ---- */
 

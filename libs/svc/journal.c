@@ -357,7 +357,7 @@ void journal_close (svc_t *svc)
 
 /* ---- trimming ---- */
 
-int journal_trim (turn_t *t)
+int journal_trim (turn_t *t, svc_swept_t *out)
 {
     svc_t *svc = t->svc;
     int64_t before = t->now - svc_common (svc)->journal_retention;
@@ -368,15 +368,17 @@ int journal_trim (turn_t *t)
         bytes_t row;
         common_event_t e;
         rc = journal_edge (t->txn, svc->journal.table, false, &sequence, &row);
-        if (rc || sequence >= last)
+        if (rc)
             break;
         arena_reset (arena);
         rc = journal_event_read (row, arena, &e);
-        if (!rc && e.at >= before)
+        out->oldest = e.at;
+        if (rc || e.at >= before || sequence >= last)
             break;
         uint8_t key[8];
         put_u64 (sequence, key);
         rc = kv_del (t->txn, svc->journal.table, bytes_of (key, sizeof key));
+        out->rows += !rc;
         if (!rc && n == TURN_ROWS - 1)
             rc = E_CONFLICT_RETRY;
     }

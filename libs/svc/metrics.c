@@ -17,13 +17,16 @@ int metrics_new (svc_t *svc)
     m->op_count = svc->schema->op_count + builtin_count + 1; /* the last: unknown ops */
     m->ops = calloc (m->op_count, sizeof *m->ops);
     m->counters = calloc (svc->schema->counter_count + 1, sizeof *m->counters);
-    return m->ops && m->counters ? 0 : E_NO_MEMORY;
+    m->swept = calloc (sweep_kinds (svc), sizeof *m->swept);
+    return m->ops && m->counters && m->swept ? 0 : E_NO_MEMORY;
 }
 
 void metrics_free (svc_t *svc)
 {
     free (svc->metrics.ops);
     free (svc->metrics.counters);
+    free (svc->metrics.swept);
+    svc->metrics.swept = NULL;
     svc->metrics.ops = NULL;
     svc->metrics.counters = NULL;
 }
@@ -112,6 +115,38 @@ static void write_one (svc_t *svc, buf_t *out, const char *name, const char *doc
         svc->schema->name, name, svc->replica, value);
 }
 
+typedef enum swept_what { SWEPT_ROWS, SWEPT_OLDEST, SWEPT_HELD } swept_what_t;
+
+static unsigned long long swept_value (const swept_metrics_t *m, swept_what_t what)
+{
+    long long oldest = atomic_load (&m->oldest), now = clock_now_ms ();
+    if (what == SWEPT_ROWS)
+        return atomic_load (&m->rows);
+    if (what == SWEPT_HELD)
+        return atomic_load (&m->held);
+    return oldest && oldest < now ? (unsigned long long) (now - oldest) / 1000 : 0;
+}
+
+/* What the sweeper did and left, by kind. */
+static void write_swept (svc_t *svc, buf_t *out)
+{
+    static const char *const names[][3] = {
+        [SWEPT_ROWS] = {"swept_rows_total", "Rows removed at the end of their time.", "counter"},
+        [SWEPT_OLDEST] = {"oldest_row_seconds", "Age of the oldest row that is kept.", "gauge"},
+        [SWEPT_HELD] = {"held_rows", "Rows past their time that may not go yet.", "gauge"},
+    };
+    const char *service = svc->schema->name;
+    for (size_t w = 0; w < sizeof names / sizeof *names; w++) {
+        const char *name = names[w][0];
+        buf_printf (out, "# HELP aviary_%s_%s %s\n# TYPE aviary_%s_%s %s\n", service, name,
+                    names[w][1], service, name, names[w][2]);
+        for (size_t i = 0; i < sweep_kinds (svc); i++)
+            buf_printf (out, "aviary_%s_%s{kind=\"%s\",replica=\"%u\"} %llu\n", service, name,
+                        sweep_kind (svc, i)->kind, svc->replica,
+                        swept_value (&svc->metrics.swept[i], (swept_what_t) w));
+    }
+}
+
 static void write_owner (svc_t *svc, buf_t *out)
 {
     metrics_t *m = &svc->metrics;
@@ -141,6 +176,7 @@ static void write_owner (svc_t *svc, buf_t *out)
     write_one (svc, out, "store_bytes", "Bytes the store uses.", atomic_load (&svc->store_used));
     write_one (svc, out, "disk_free_bytes", "Bytes free on the store's disk.",
                atomic_load (&svc->disk_free));
+    write_swept (svc, out);
     follow_metrics (svc, out);
     pthread_mutex_lock (&svc->journal.lock);
     for (size_t i = 0; i < svc->journal.follower_count; i++) {

@@ -390,7 +390,7 @@ static const char *copy_text (arena_t *arena, const char *text)
     return text ? arena_strdup (arena, text) : NULL;
 }
 
-void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome)
+static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
     arena_t *arena = outward->arena;
     outward_done_t *done = outward->done;
@@ -406,15 +406,30 @@ void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcom
     writer_outward_done (&self->svc, done);
 }
 
-int optest_jobs_turn (optest_t *self)
+static int outcomes_turn (optest_t *self)
 {
     return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
 }
 
 int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
-    optest_job_put (self, outward, outcome);
-    return optest_jobs_turn (self);
+    job_outcome (self, outward, outcome);
+    return outcomes_turn (self);
+}
+
+int optest_jobs_all (optest_t *self, int status, size_t *count)
+{
+    size_t n = 0;
+    for (outward_t *job; (job = optest_job (self)); n++) {
+        bool waits = job->out.how == OUT_WAIT;
+        outcome_t outcome = {.stage = FETCH_ANSWERED,
+                             .status = waits ? 0 : status,
+                             .body = waits ? job->out.body : (bytes_t){0}};
+        job_outcome (self, job, &outcome);
+    }
+    if (count)
+        *count = n;
+    return outcomes_turn (self);
 }
 
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)

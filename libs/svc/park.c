@@ -183,7 +183,7 @@ int resume (turn_t *t, id16_t ask_id, const void *result)
 /* ---- sweeping ---- */
 
 /* A job that was dropped never resumes its ask. Ids tell their time, so the oldest rows are the first. */
-int parked_sweep (turn_t *t)
+int parked_sweep (turn_t *t, svc_swept_t *out)
 {
     table_t *table = t->svc->writer.parked;
     kv_cursor_t walk = {.table = table};
@@ -194,12 +194,16 @@ int parked_sweep (turn_t *t)
         if (key.size != sizeof id.b)
             continue;
         memcpy (id.b, key.data, sizeof id.b);
+        out->oldest = id_is_v7 (id) ? id_time_ms (id) : t->now;
         if (id_is_v7 (id) && id_time_ms (id) + PARKED_MS > t->now)
             break;
         rc = kv_del (t->txn, table, bytes_of (id.b, sizeof id.b));
         if (rc)
             break;
+        out->rows++;
     }
     kv_stop (&walk);
+    if (rc == E_NOT_FOUND)
+        out->oldest = 0;
     return rc == E_NOT_FOUND ? 0 : rc;
 }

@@ -9,6 +9,7 @@
 #define AVIARY_SVC_SVC_H
 
 #include "svc/job.h"
+#include "svc/sweep.h"
 #include "svc/turn.h"
 #include "bus/bus.h"
 #include "base/queue.h"
@@ -51,6 +52,8 @@ typedef struct svc_service {
     size_t snapshot_count;
     const svc_timer_t *timers;
     size_t timer_count;
+    const svc_retention_t *retentions; /* what it does not keep for ever */
+    size_t retention_count;
     const job_kind_t *const *jobs;
     size_t job_count;
     const migration_t *migrations;

@@ -1,4 +1,4 @@
-/* timers.c - what runs by the clock: the service's timers and the runtime's own (turning tables, trimming the journal).
+/* timers.c - what runs by the clock: the service's timers and the runtime's own (turning tables, the sweeper).
  *
  * Each run is a step in a turn of the owner. E_CONFLICT_RETRY keeps what was done and runs again in the next turn. They follow wall time,
  * so that tests that advance the clock see them; a clock that stepped back does not stop them. */
@@ -15,19 +15,12 @@ struct timer_state {
 
 static int run_repeat (turn_t *t)
 {
-    return turned_turn (&t->svc->writer.repeat, t);
-}
-
-static int run_idem (turn_t *t)
-{
-    return turned_turn (&t->svc->writer.idem, t);
+    return turned_turn (&t->svc->writer.repeat, t, NULL);
 }
 
 static const svc_timer_t own[] = {
     {"svc.repeat", REPEAT_MS / 4, run_repeat},
-    {"svc.idem", 60000, run_idem},
-    {"svc.trim", 10000, journal_trim},
-    {"svc.parked", 600000, parked_sweep},
+    {"svc.sweep", 1000, sweep_run},
 };
 enum { OWN = sizeof own / sizeof *own };
 

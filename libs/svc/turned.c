@@ -6,9 +6,9 @@
 
 #include "svc/inner.h"
 
-const char *const svc_tables[] = {"svc.state",      "svc.journal", "svc.repeat_a", "svc.repeat_b",
-                                  "svc.idem_a",     "svc.idem_b",  "svc.parked",   "svc.cursors",
-                                  "svc.quarantine", NULL};
+const char *const svc_tables[] = {
+    "svc.state",  "svc.journal", "svc.repeat_a",   "svc.repeat_b", "svc.idem_a", "svc.idem_b",
+    "svc.parked", "svc.cursors", "svc.quarantine", "svc.growth",   NULL};
 
 static int state_write (const turned_t *self, txn_t *txn, table_t *state)
 {
@@ -66,18 +66,26 @@ int turned_put (const turned_t *self, txn_t *txn, bytes_t key, bytes_t value)
     return kv_put (txn, self->table[self->active], key, value);
 }
 
-int turned_turn (turned_t *self, turn_t *t)
+/* What there is; the oldest can be as old as the tables that hold something. */
+static int turned_look (const turned_t *self, turn_t *t, uint64_t *active, uint64_t *other,
+                        svc_swept_t *out)
+{
+    int rc = kv_count (t->txn, self->table[self->active], active);
+    if (!rc)
+        rc = kv_count (t->txn, self->table[!self->active], other);
+    if (!rc && out)
+        out->oldest = *other ? self->since - self->period : *active ? self->since : 0;
+    return rc;
+}
+
+int turned_turn (turned_t *self, turn_t *t, svc_swept_t *out)
 {
     uint64_t active, other;
     int64_t now = t->now + t->svc->writer.steps.lag; /* a step back forgets nothing early */
     if (now < self->since)
         self->since = now;
-    if (now < self->since + self->period)
-        return 0;
-    int rc = kv_count (t->txn, self->table[self->active], &active);
-    if (!rc)
-        rc = kv_count (t->txn, self->table[!self->active], &other);
-    if (rc)
+    int rc = turned_look (self, t, &active, &other, out);
+    if (rc || now < self->since + self->period)
         return rc;
     if (!active && !other) { /* nothing to forget: no write, no flush */
         self->since = now;
@@ -88,8 +96,12 @@ int turned_turn (turned_t *self, turn_t *t)
     next.since = now;
     if (other)
         rc = kv_clear (t->txn, self->table[next.active]);
-    if (!rc && now >= self->since + 2 * self->period)
+    bool both = now >= self->since + 2 * self->period;
+    if (!rc && both)
         rc = kv_clear (t->txn, self->table[self->active]);
+    if (out)
+        *out = (svc_swept_t){.rows = other + (both ? active : 0),
+                             .oldest = active && !both ? self->since : 0};
     if (!rc)
         rc = state_write (&next, t->txn, store_table (t->svc->store, "svc.state"));
     if (!rc)

@@ -423,6 +423,8 @@ static int own_load (svc_t *svc)
         rc = turned_load (svc, w->txn, &w->repeat, "svc.repeat", REPEAT_MS);
     if (!rc)
         rc = turned_load (svc, w->txn, &w->idem, "svc.idem", IDEM_MS);
+    if (!rc)
+        rc = sweep_open (svc);
     w->parked = store_table (svc->store, "svc.parked");
     w->cursors = store_table (svc->store, "svc.cursors");
     w->quarantine = store_table (svc->store, "svc.quarantine");
@@ -517,6 +519,7 @@ void writer_close (svc_t *svc)
     writer_t *w = &svc->writer;
     follow_close (svc);
     timers_close (svc);
+    sweep_close (svc);
     lanes_destroy (&w->lanes);
     arena_destroy (&w->arena);
     free (w->counted);

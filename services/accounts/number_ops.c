@@ -2,10 +2,20 @@
 #include "accounts.h"
 #include <string.h>
 
-static int own_number (turn_t *t, const app_asked_t *app, id16_t id, accounts_number_t *out)
+/* How a caller names a number. */
+typedef struct named {
+    id16_t id;
+    bool test;
+    int32_t channel; /* 0 = any */
+} named_t;
+
+static int own_number (turn_t *t, const app_asked_t *app, const named_t *named,
+                       accounts_number_t *out)
 {
-    int code = store_get (t->txn, &accounts_number_record, t->ask->org, id, t->arena, out);
-    if (code == E_NOT_FOUND || (code == 0 && out->test != app->test))
+    int code = store_get (t->txn, &accounts_number_record, t->ask->org, named->id, t->arena, out);
+    if (code == 0 && (out->test != app->test || (named->channel && out->channel != named->channel)))
+        code = E_NOT_FOUND;
+    if (code == E_NOT_FOUND)
         return fail (t, E_NOT_FOUND, "number_id", "No such phone number");
     return code;
 }
@@ -132,23 +142,24 @@ int accounts_number_list (turn_t *t, const accounts_number_list_in_t *in,
 }
 
 /* The spelling of a number's mode only counts where the caller has apps of both. */
-static int named_number (turn_t *t, const app_asked_t *app, id16_t id, bool test,
+static int named_number (turn_t *t, const app_asked_t *app, const named_t *named,
                          accounts_number_t *out)
 {
-    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY && test != app->test;
+    bool other = t->ask->principal == PRINCIPAL_ADMIN_KEY && named->test != app->test;
     return other ? fail (t, E_NOT_FOUND, "number_id", "No such phone number")
-                 : own_number (t, app, id, out);
+                 : own_number (t, app, named, out);
 }
 
 int accounts_number_assign (turn_t *t, const accounts_number_assign_in_t *in,
                             accounts_app_number_t *out)
 {
+    named_t named = {in->number_id, in->number_id_test, in->channel};
     app_asked_t app;
     accounts_number_t number = {0};
     accounts_assignment_t assignment = {0};
     int code = app_asked (t, in->app, in->app_test, &app);
     if (code == 0)
-        code = named_number (t, &app, in->number_id, in->number_id_test, &number);
+        code = named_number (t, &app, &named, &number);
     if (code)
         return code;
     code = assignment_make (t, app.id, &number, &assignment);
@@ -165,10 +176,10 @@ int accounts_number_assign (turn_t *t, const accounts_number_assign_in_t *in,
 }
 
 /* A number and its assignment to the app. */
-static int assigned_number (turn_t *t, const app_asked_t *app, id16_t id, bool test,
+static int assigned_number (turn_t *t, const app_asked_t *app, const named_t *named,
                             accounts_number_t *number, accounts_assignment_t *assignment)
 {
-    int code = named_number (t, app, id, test, number);
+    int code = named_number (t, app, named, number);
     if (code == 0)
         code = assignment_find (t, app->id, number->id, assignment);
     return code == E_NOT_FOUND ? fail (t, code, "number_id", "No such phone number in this app")
@@ -179,23 +190,25 @@ int accounts_number_unassign (turn_t *t, const accounts_number_unassign_in_t *in
                               accounts_number_unassign_out_t *out)
 {
     (void) out;
+    named_t named = {in->number_id, in->number_id_test, in->channel};
     app_asked_t app;
     accounts_number_t number = {0};
     accounts_assignment_t assignment = {0};
     int code = app_asked (t, in->app, in->app_test, &app);
     if (code == 0)
-        code = assigned_number (t, &app, in->number_id, in->number_id_test, &number, &assignment);
+        code = assigned_number (t, &app, &named, &number, &assignment);
     return code ? code : assignment_remove (t, &assignment, &number);
 }
 
 int accounts_number_set (turn_t *t, const accounts_number_set_in_t *in, accounts_app_number_t *out)
 {
+    named_t named = {in->number_id, in->number_id_test, in->channel};
     app_asked_t app;
     accounts_number_t number = {0};
     accounts_assignment_t assignment = {0};
     int code = app_asked (t, in->app, in->app_test, &app);
     if (code == 0)
-        code = assigned_number (t, &app, in->number_id, in->number_id_test, &number, &assignment);
+        code = assigned_number (t, &app, &named, &number, &assignment);
     if (code == 0 && in->messaging_profile) {
         assignment.messaging_profile = in->messaging_profile;
         assignment.updated_at =

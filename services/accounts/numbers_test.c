@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -236,6 +237,21 @@ static void test_list_pages_with_a_total (void **state)
     assert_int_equal (out.total, 0);
 }
 
+/* The longest page fits into a request's memory. */
+static void test_list_of_a_hundred (void **state)
+{
+    const fixture_t *f = *state;
+    char number[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf (number, sizeof number, "+155501600%02d", i);
+        number_added (f, number);
+    }
+    accounts_number_page_in_t in = {.channel = ACCOUNTS_CHANNEL_SMS, .limit = 100};
+    accounts_number_page_out_t out = {0};
+    assert_int_equal (ask (f, "number_page", &in, &out, NULL), 0);
+    assert_int_equal (out.numbers.count, 100);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +265,7 @@ int main (void)
                                          teardown),
         cmocka_unit_test_setup_teardown (test_settings_of_an_unknown_number, setup, teardown),
         cmocka_unit_test_setup_teardown (test_list_pages_with_a_total, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_list_of_a_hundred, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -25,7 +25,13 @@ static int assignments_of (turn_t *t, id16_t number, apps_of_t *out)
 {
     store_key_t key = {.id = number};
     store_page_t page = {.index = "by_number", .keys = &key, .key_count = 1, .limit = APPS_MOST};
-    *out = (apps_of_t){t, arena_array_of (t->arena, accounts_assignment_t, APPS_MOST), 0};
+    uint64_t held = 0;
+    int code = store_count (t->txn, &accounts_assignment_record, "by_number", &key, 1, &held);
+    if (held < APPS_MOST) /* a page tells many numbers: no more room than there are apps */
+        page.limit = (size_t) held;
+    *out = (apps_of_t){t, arena_array_of (t->arena, accounts_assignment_t, page.limit + 1), 0};
+    if (code || held == 0)
+        return code;
     return store_list (t->txn, &accounts_assignment_record, &page, t->arena, apps_of_add, out,
                        NULL);
 }

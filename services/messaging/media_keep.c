@@ -1,7 +1,7 @@
 /* media_keep.c - files go: deleted ones and those past their time, in small steps; and what uploads left behind.
  *
- * The blob is removed before its row: a turn that fails in between finds the blob gone the next time, which is fine. These timers are the only turns that touch files;
- * each run removes a few. */
+ * The blob is removed before its row: a turn that fails in between finds the blob gone the next time, which is fine. The sweeper and this timer are the only turns that touch
+ * files; each run removes a few. */
 #include "media.h"
 
 enum { EXPIRE_STEP = 16, SWEEP_AGE_MS = 60 * 1000 };
@@ -24,7 +24,7 @@ static int expired_note (void *context, const void *row)
     return 0;
 }
 
-int media_expire (turn_t *t)
+int media_expire (turn_t *t, svc_swept_t *out)
 {
     expired_t list = {.now = t->now};
     store_page_t page = {.index = "by_expiry", .limit = EXPIRE_STEP};
@@ -41,6 +41,7 @@ int media_expire (turn_t *t)
         if (code)
             return code;
     }
+    out->rows = list.count;
     if (list.count > 0)
         turn_count (t, MESSAGING_COUNTER_MEDIA_EXPIRED_TOTAL, list.count);
     return list.count == EXPIRE_STEP ? E_CONFLICT_RETRY : 0;

@@ -11,8 +11,10 @@ const provider_t *carrier_adapter (int32_t carrier);
 
 /* ---- routes (route.c): who may send from which number; followed from accounts ---- */
 
-/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. Also refuses a paused app. */
+/* The calling app's route for `from` on a channel; fails with E_PHONE_NUMBER_NOT_ASSIGNED. */
 int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
+/* The same for a send: a paused app gets E_FORBIDDEN. */
+int sender_find (turn_t *t, int32_t channel, const char *from, messaging_route_t *out);
 /* All live apps that hold a number, at most 100, as told in events. */
 int apps_of_number (turn_t *t, id16_t number, schema_list_t *out);
 /* Our number as a carrier account names it: by the carrier's id of it (Meta) or the number itself (Telnyx). E_NOT_FOUND if no app holds it. */
@@ -172,8 +174,8 @@ typedef struct messaging_context {
 
 int messaging_start (svc_t *svc, void **context, failure_t *failure);
 void messaging_stop (void **context);
-/* Files that were deleted or whose time is over go, in small steps; pending blobs are adopted or removed. */
-int media_expire (turn_t *t);
+/* Files that were deleted or whose time is over go, in small steps of the sweeper; a timer: pending blobs are adopted or removed. */
+int media_expire (turn_t *t, svc_swept_t *out);
 int media_sweep (turn_t *t);
 extern const job_kind_t messaging_media_fetch_kind;
 extern const job_kind_t messaging_media_check_kind;
@@ -193,8 +195,8 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
 int receipts_unpark (turn_t *t, messaging_recipient_t *recipient);
-/* A timer: drop parked receipts whose time is over. */
-int receipts_expire (turn_t *t);
+/* A step of the sweeper: drop parked receipts whose time is over. */
+int receipts_expire (turn_t *t, svc_swept_t *out);
 
 /* ---- inbound (inbound.c, window.c) ---- */
 
@@ -213,6 +215,10 @@ int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
+
+/* What is not kept for ever (retention.c). */
+enum { MESSAGING_RETENTIONS = 6 };
+extern const svc_retention_t messaging_retentions[MESSAGING_RETENTIONS];
 
 int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 

@@ -79,7 +79,14 @@ static int account_add (optest_t *test, id16_t id, int32_t carrier)
 
 int world_setup (void **state)
 {
-    static const char *const flags[] = {"--loopback-delay=0", "--send-jitter=0", NULL};
+    return world_setup_with (state, NULL);
+}
+
+int world_setup_with (void **state, const char *const *more)
+{
+    const char *flags[11] = {"--loopback-delay=0", "--send-jitter=0"};
+    for (size_t i = 0; more && more[i] && i < 8; i++)
+        flags[i + 2] = more[i];
     optest_t *test = optest_new_with (&messaging_tables, flags);
     assert_non_null (test);
     assert_int_equal (app_add (test, world_app), 0);

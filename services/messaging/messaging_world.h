@@ -17,6 +17,8 @@ extern const id16_t world_org, world_app, world_live_app, world_number, world_wh
 
 /* For cmocka: *state is the optest_t, of the service with loopback's delay 0. */
 int world_setup (void **state);
+/* The same with more flags, NULL-terminated, at most 8. */
+int world_setup_with (void **state, const char *const *more);
 int world_teardown (void **state);
 
 /* The test app's and the live app's calls. */

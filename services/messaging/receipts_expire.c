@@ -20,7 +20,7 @@ static int expired_add (void *context, const void *row)
     return 0;
 }
 
-int receipts_expire (turn_t *t)
+int receipts_expire (turn_t *t, svc_swept_t *out)
 {
     expired_t *expired = arena_new_of (t->arena, expired_t);
     expired->now = t->now;
@@ -32,6 +32,7 @@ int receipts_expire (turn_t *t)
         code = 0;
     for (size_t i = 0; i < expired->count && code == 0; i++)
         code = store_del (t->txn, &messaging_parked_receipt_record, expired->ids[i]);
+    out->rows = expired->count;
     turn_count (t, MESSAGING_COUNTER_RECEIPTS_EXPIRED_TOTAL, expired->count);
     return code == 0 && expired->count == STEP ? E_CONFLICT_RETRY : code;
 }

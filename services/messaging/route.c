@@ -38,7 +38,15 @@ int number_of_app (turn_t *t, int32_t channel, const char *from, messaging_route
     if (!search.found)
         return fail (t, E_PHONE_NUMBER_NOT_ASSIGNED, "from", "%s is not a number of this app",
                      from);
+    return 0;
+}
+
+int sender_find (turn_t *t, int32_t channel, const char *from, messaging_route_t *out)
+{
     messaging_app_t app = {0};
+    int code = number_of_app (t, channel, from, out);
+    if (code)
+        return code;
     if (store_get_any (t->txn, &messaging_app_record, t->ask->app, t->arena, &app) == 0 &&
         app.paused)
         return fail (t, E_FORBIDDEN, NULL, "This app is paused and may not send");

@@ -52,7 +52,7 @@ int messaging_sms_send (turn_t *t, const messaging_sms_send_in_t *in, messaging_
 {
     messaging_route_t from = {0};
     int32_t kind = 0;
-    int code = number_of_app (t, ACCOUNTS_CHANNEL_SMS, in->from, &from);
+    int code = sender_find (t, ACCOUNTS_CHANNEL_SMS, in->from, &from);
     if (code == 0)
         code = transport_choose (t, in, &kind);
     if (code)

@@ -22,9 +22,7 @@ static const job_kind_t *const jobs[] = {
 };
 
 static const svc_timer_t timers[] = {
-    {"messaging.media_expire", 1000, media_expire},
     {"messaging.media_sweep", 60000, media_sweep},
-    {"messaging.receipts_expire", 60000, receipts_expire},
 };
 
 /* Without templates their sends go out unchecked, and Meta says whether they fit. */
@@ -39,6 +37,8 @@ const svc_service_t messaging_tables = {
     .job_count = sizeof jobs / sizeof *jobs,
     .timers = timers,
     .timer_count = sizeof timers / sizeof *timers,
+    .retentions = messaging_retentions,
+    .retention_count = MESSAGING_RETENTIONS,
     .start = messaging_start,
     .stop = messaging_stop,
     .outbound = outbound,

@@ -12,7 +12,7 @@ static int any_row (void *context, const void *row)
 /* Why the number is not this app's: it may have no WhatsApp at all. */
 static int route_find (turn_t *t, const char *from, messaging_route_t *out)
 {
-    int code = number_of_app (t, ACCOUNTS_CHANNEL_WHATSAPP, from, out);
+    int code = sender_find (t, ACCOUNTS_CHANNEL_WHATSAPP, from, out);
     if (code != E_PHONE_NUMBER_NOT_ASSIGNED)
         return code;
     store_key_t keys[] = {{.id = t->ask->app}, {.num = ACCOUNTS_CHANNEL_WHATSAPP}};

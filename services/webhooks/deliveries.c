@@ -54,6 +54,8 @@ int webhooks_deliveries_list (turn_t *t, const webhooks_deliveries_list_in_t *in
     }
     int code = store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_page_add,
                            &list, &out->more);
+    if (code == E_NOT_FOUND) /* the delivery named by `after` is no longer kept */
+        return fail (t, code, "after", "No such place in this list");
     out->deliveries = (schema_list_t){list.items, list.count};
     return code;
 }

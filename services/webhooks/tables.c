@@ -15,6 +15,8 @@ const svc_service_t webhooks_tables = {
     .follow_count = 3,
     .jobs = jobs,
     .job_count = sizeof jobs / sizeof *jobs,
+    .retentions = webhooks_retentions,
+    .retention_count = WEBHOOKS_RETENTIONS,
     .outbound = outbound,
     .explain = webhooks_explain,
 };

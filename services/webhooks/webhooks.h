@@ -51,6 +51,10 @@ int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload,
                    id16_t subject, id16_t replay_of, id16_t *id);
 int webhooks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 
+/* What is not kept for ever (retention.c). */
+enum { WEBHOOKS_RETENTIONS = 2 };
+extern const svc_retention_t webhooks_retentions[WEBHOOKS_RETENTIONS];
+
 extern const svc_service_t webhooks_tables;
 
 #endif

@@ -210,6 +210,12 @@ test("phone numbers of an app", async () => {
     await call(404, "POST", path, { body: { phoneNumberId: `ph_test_${ghost}` } });
     await call(404, "POST", path, { body: { phoneNumberId: drawn.id.replace("_test", "") } });
     await call(404, "POST", `${appOf(app.id)}/phone-numbers`, { body: { phoneNumberId: drawn.id } });
+    const whatsapp = (await ask("POST", "/v1/playground/whatsapp/phone-numbers/system", { key })).json.id.replace("wapn_", "ph_"); // no id that we would write
+    await call(404, "POST", path, { body: { phoneNumberId: whatsapp } });
+    await call(404, "PUT", `${path}/${whatsapp}`, { body: {} });
+    await call(404, "DELETE", `${path}/${whatsapp}`);
+    for (const [method, at] of [["POST", ""], ["DELETE", `/${whatsapp}`]])
+        assert.equal((await ask(method, `/v1/phone-numbers${at}`, { key, body: method === "POST" ? { phoneNumberId: whatsapp } : undefined })).status, 404);
     await call(400, "POST", path, { body: {} });
     await call(400, "GET", `${path}?limit=0`);
     await call(404, "GET", `${appOf(`app_${ghost}`)}/phone-numbers`);
@@ -315,6 +321,7 @@ test("a paused app reads but does not send", async () => {
     await cli("app", "pause", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 403);
     assert.equal((await ask("GET", lapse, { key })).status, 200);
+    assert.equal((await ask("POST", "/v1/playground/sms/inbound", { key, body: { from: "+15551234567", to: number, text: "Hi" } })).status, 202); // people go on writing
     await cli("app", "resume", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 201);
     await cli("app", "pause", app.id);

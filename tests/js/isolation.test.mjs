@@ -1,11 +1,12 @@
-// No operation shows or touches what another organization has: generated from the served document, so that a new operation cannot escape. Every id that an operation takes is
-// tried with one of another organization; the answer must be that of an id which nobody has, and nothing of the other organization may have changed.
+// No operation shows or touches what another organization or another app has: generated from the served document, so that a new operation cannot escape. Every id that an operation
+// takes is tried with one of somebody else; the answer must be that of an id which nobody has, and no row of any store may have changed.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { ghost, methods } from "./contract.mjs";
 import { bin, House, Receiver } from "./house.mjs";
+import { bytesOf, differences, keptRows } from "./stores.mjs";
 
 const run = promisify(execFile);
 const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
@@ -14,6 +15,7 @@ let receiver;
 let document;
 let theirs; // ids of the organization that is to be left alone, by prefix; `test` for what test keys may name
 let ours; // the same of the one that asks
+let third; // another app of the one that asks
 let untouched;
 
 /* ---- two organizations with one of everything ---- */
@@ -34,18 +36,18 @@ async function upload(key) {
 }
 
 /** One of everything in an organization: {admin, key, app, ids: {prefix: [id, ...]}}. */
-async function furnish(admin, appId, testId, key) {
+async function furnish(admin, appId, testId, key, number) {
     const send = { key, body: { from: "", to: "+15551234567", type: "text", text: { body: "Hi" } } };
     const draw = async (kind) => { // both organizations draw from one range: the second of one is no number of the other
         if (!theirs) await must(201, "POST", `/v1/playground/${kind}phone-numbers/system`, { key });
-        return must(201, "POST", `/v1/playground/${kind}phone-numbers/system`, { key });
+        return must(201, "POST", `/v1/playground/${kind}phone-numbers/system`, { key, body: number ? { number } : undefined });
     };
     const sms = await draw("");
     const whatsapp = await draw("whatsapp/");
     const hook = { url: receiver.url, events: ["messages.sms.sent"] };
     send.body.from = whatsapp.number;
     const ids = {
-        app: [appId, testId],
+        app: [testId, appId], // test ids first, in all
         key_admin: [(await must(201, "POST", "/v1/organization/admin-keys", { key: admin, body: { name: "n" } })).id],
         key_app: [(await must(201, "POST", "/v1/organization/app-keys", { key: admin, body: { name: "n", appId: testId } })).id,
                   (await must(201, "POST", "/v1/organization/app-keys", { key: admin, body: { name: "n", appId } })).id],
@@ -72,13 +74,19 @@ async function state(of) {
 }
 
 before(async () => {
+    process.env.AVIARY_EDGE_KEY_USES = "1h"; // the last use of a key is told later than this test ends
     house = await House.start("--rate-limits", "off", "--loopback-delay", "10");
+    delete process.env.AVIARY_EDGE_KEY_USES;
     receiver = await Receiver.start();
     document = (await house.request("GET", "/openapi.json")).json;
-    const { admin_key: admin, app } = house.credentials;
-    theirs = await furnish(admin, app.id, app.test_app_id, app.test_key);
+    const { admin_key: admin, app: first } = house.credentials;
+    theirs = await furnish(admin, first.id, first.test_app_id, first.test_key);
     const org = JSON.parse((await run(`${bin}/aviary`, ["org", "create", "--name", "Other", "--json", "--data", house.data])).stdout);
+    theirs.org = house.credentials.organization_id;
     ours = await furnish(org.admin_key, org.app_id, org.test_app_id, org.test_key);
+    const app = await must(201, "POST", "/v1/organization/apps", { key: ours.admin, body: { name: "Third", slug: "third" } });
+    const { key } = await must(201, "POST", "/v1/organization/app-keys", { key: ours.admin, body: { name: "n", appId: app.testApp.id } });
+    third = await furnish(ours.admin, app.id, app.testApp.id, key, "+12005550177");
     for (let i = 0; i < 100 && !JSON.stringify(untouched)?.includes('"messagesDelivered":2'); i++) untouched = await state(theirs);
 });
 after(async () => {
@@ -145,10 +153,10 @@ function places(op) {
     return found;
 }
 
-/** Ask an operation with `id` in one place and our own ids in the others. */
-function asked(method, template, op, place, id, mode) {
-    const own = (prefix) => ours.ids[prefix]?.[mode] ?? ours.ids[prefix]?.[0];
-    const is = (where, name) => place.where === where && place.path[0] === name;
+/** Ask an operation as `who` with `id` in one place and `who`'s own ids in the others; without a place, with its own in all. */
+function asked(who, method, template, op, place, id, mode) {
+    const own = (prefix) => who.ids[prefix]?.[mode] ?? who.ids[prefix]?.[0];
+    const is = (where, name) => place?.where === where && place.path[0] === name;
     const headers = {};
     const query = [];
     let path = template;
@@ -160,9 +168,9 @@ function asked(method, template, op, place, id, mode) {
     }
     const schema = op.requestBody?.content?.["application/json"]?.schema;
     const body = schema ? sample(schema, own) : undefined;
-    if (body && template.startsWith("/v1/whatsapp/messages") && "from" in body) Object.assign(body, { from: ours.whatsapp }, structuredClone(contents[place.path.join(".")] ?? {}));
-    if (body && place.where === "body") put(body, place.path, id);
-    const key = op.security[0]?.adminKey ? ours.admin : ours.key;
+    if (body && template.startsWith("/v1/whatsapp/messages") && "from" in body) Object.assign(body, { from: who.whatsapp }, structuredClone(contents[place?.path.join(".")] ?? {}));
+    if (body && place?.where === "body") put(body, place.path, id);
+    const key = op.security[0]?.adminKey ? who.admin : who.key;
     return house.request(method, path + (query.length ? `?${query.join("&")}` : ""), { key, headers, body });
 }
 
@@ -175,31 +183,42 @@ function* operations() {
         for (const method of methods.filter((m) => item[m])) yield [method.toUpperCase(), path, item[method]];
 }
 
+/** The answer to somebody else's id must be the one to an id that nobody has. */
+async function tried(who, method, path, op, place, id, mode, ask = asked) {
+    const nobody = spelled(place.prefix, id);
+    const [got, want] = [await ask(who, method, path, op, place, id, mode), await ask(who, method, path, op, place, nobody, mode)];
+    const name = `${method} ${path} ${place.where} ${place.path.join(".")}=${id}`;
+    const empty = method === "GET" && got.status === 200 && got.json.totalCount === 0; // a filter that nothing fits
+    const misplaced = place.path[0] === "cursor" && got.status === 400; // a place in a list that is nowhere
+    assert.ok([404, 401].includes(got.status) || empty || misplaced, `${name}: ${got.status} ${got.raw}`);
+    assert.equal(got.status, want.status, name);
+    assert.equal(plain(got.raw, id), plain(want.raw, nobody), name);
+}
+
+/** Run it, and see that not one row of any store came, went or changed. */
+async function changesNothing(work) {
+    const before = await keptRows(house);
+    await work();
+    assert.deepEqual(differences(before, await keptRows(house)), []);
+}
+
 /* ---- tests ---- */
 
-test("ids of another organization are ids that nobody has", async () => {
+test("ids of another organization are ids that nobody has", () => changesNothing(async () => {
     let count = 0;
     for (const [method, path, op] of operations())
         for (const place of places(op)) {
             const foreign = theirs.ids[place.prefix];
             assert.ok(foreign, `${method} ${path} takes ids ${place.prefix}_: make one of them in furnish ()`);
             for (const [mode, id] of foreign.entries()) {
-                if (op.security[0]?.appKey && !id.includes("_test_")) continue; // of the other mode: unknown to any test key
-                const nobody = spelled(place.prefix, id);
-                const [got, want] = [await asked(method, path, op, place, id, mode), await asked(method, path, op, place, nobody, mode)];
-                const name = `${method} ${path} ${place.where} ${place.path.join(".")}=${id}`;
-                const empty = method === "GET" && got.status === 200 && got.json.totalCount === 0; // a filter that nothing fits
-                const misplaced = place.path[0] === "cursor" && got.status === 400; // a place in a list that is nowhere
-                assert.ok([404, 401].includes(got.status) || empty || misplaced, `${name}: ${got.status} ${got.raw}`);
-                assert.equal(got.status, want.status, name);
-                assert.equal(plain(got.raw, id), plain(want.raw, nobody), name);
+                await tried(ours, method, path, op, place, id, mode);
                 count++;
             }
         }
-    assert.ok(count > 40, `${count} places`);
-});
+    assert.ok(count > 60, `${count} places`);
+}));
 
-test("numbers of another organization cannot be sent from", async () => {
+test("numbers of another organization cannot be sent from", () => changesNothing(async () => {
     for (const [path, body, from, code] of [["/v1/sms", { to: ["+15551234567"], text: "x" }, theirs.sms, "phone_number_not_assigned"],
                                             ["/v1/whatsapp/messages", { to: "+15551234567", type: "text", text: { body: "x" } }, theirs.whatsapp, "phone_number_not_assigned"]]) {
         const nobody = "+12005550199";
@@ -208,27 +227,83 @@ test("numbers of another organization cannot be sent from", async () => {
         assert.equal(got.json.error.code, code);
         assert.equal(plain(got.raw, from), plain(want.raw, nobody));
     }
-});
+}));
 
-test("ids of another app of the organization are ids that nobody has", async () => {
-    const app = await must(201, "POST", "/v1/organization/apps", { key: ours.admin, body: { name: "Third", slug: "third" } });
-    const { key } = await must(201, "POST", "/v1/organization/app-keys", { key: ours.admin, body: { name: "n", appId: app.testApp.id } });
-    for (const [method, path, op] of operations()) {
-        if (!op.security[0]?.appKey) continue;
+test("ids of another app of the organization are ids that nobody has", () => changesNothing(async () => {
+    let count = 0;
+    for (const [method, path, op] of operations())
         for (const place of places(op)) {
-            if (place.where !== "path") continue; // numbers are the organization's: any of its apps may take one
-            const id = ours.ids[place.prefix][0];
-            const schema = op.requestBody?.content?.["application/json"]?.schema;
-            const body = schema ? sample(schema, (prefix) => ours.ids[prefix][0]) : undefined;
-            const ask = (as) => house.request(method, path.replace(`{${place.path[0]}}`, as), { key, body });
-            const nobody = spelled(place.prefix, id);
-            const [got, want] = [await ask(id), await ask(nobody)];
-            assert.equal(got.status, 404, `${method} ${path}: ${got.raw}`);
-            if (place.prefix !== "ph") assert.equal(plain(got.raw, id), plain(want.raw, nobody), `${method} ${path}`);
+            const ofNumber = ["ph", "wapn"].includes(place.prefix);
+            if (!op.security[0]?.appKey || (ofNumber && place.where === "body")) continue; // numbers are the organization's: any of its apps may take one
+            await tried(third, method, path, op, place, ours.ids[place.prefix][0], 0);
+            count++;
         }
+    assert.ok(count > 10, `${count} places`);
+}));
+
+test("what is under one app is nothing under another", () => changesNothing(async () => {
+    let count = 0;
+    for (const [method, path, op] of operations()) {
+        const [app, ...inner] = places(op).filter((place) => place.where === "path");
+        if (app?.prefix !== "app") continue;
+        for (const place of inner)
+            for (const [mode, id] of ours.ids[place.prefix].entries()) {
+                await tried(third, method, path, op, place, id, mode);
+                count++;
+            }
     }
+    assert.ok(count >= 7, `${count} places`);
+}));
+
+/** Reads first, what takes things away last, apps at the very end. */
+function* gently() {
+    const order = (method, path) => ["GET", "POST", "PUT", "PATCH", "DELETE"].indexOf(method) * 10 + (path.endsWith("/apps/{appId}") ? 5 : 0);
+    yield* [...operations()].sort(([m1, p1], [m2, p2]) => order(m1, p1) - order(m2, p2));
+}
+
+test("what an organization does for itself tells and touches nothing of another", async () => {
+    const before = await keptRows(house);
+    const secrets = [...Object.values(theirs.ids).flat(), theirs.org].map((id) => id.slice(-27));
+    let done = 0;
+    for (const [who, mode] of [[third, 0], [third, 1], [ours, 0], [ours, 1]])
+        for (const [method, path, op] of gently()) {
+            const answer = await asked(who, method, path, op, undefined, undefined, mode);
+            assert.ok(answer.status < 500 || path.includes("/purchase"), `${method} ${path}: ${answer.raw}`);
+            for (const secret of secrets) assert.ok(!answer.raw.includes(secret), `${method} ${path} tells ${secret}: ${answer.raw}`);
+            done += answer.status < 300 ? 1 : 0;
+        }
+    assert.ok(done > 120, `${done} succeeded`);
+    const after = await keptRows(house);
+    assert.ok(differences(before, after).length > 50, "it did something");
+    const org = bytesOf(theirs.org);
+    assert.ok([...before.rows.values()].some((row) => row.includes(org)), "rows hold their organization's id");
+    assert.deepEqual(differences(before, after, (row, value, old) => row.includes(org) || value.includes(org) || old.includes(org)), []);
 });
 
 test("nothing of the other organization has changed", async () => {
     assert.deepEqual(await state(theirs), untouched);
+});
+
+test("planted violations are found", async () => {
+    const [method, path, op] = [...operations()].find(([m, p]) => m === "GET" && p.endsWith("/apps/{appId}/webhooks/{webhookId}"));
+    const place = places(op).find((p) => p.prefix === "whk");
+    const leak = (who, ...rest) => asked(theirs, ...rest); // as if nobody looked whose it is
+    await assert.rejects(tried(ours, method, path, op, place, theirs.ids.whk[0], 0, leak), /webhookId=.*: 200/);
+
+    const plants = { // one row of each service
+        accounts: () => must(200, "PUT", `/v1/organization/apps/${theirs.appId}`, { key: theirs.admin, body: { name: "Planted" } }),
+        messaging: () => must(201, "POST", "/v1/organization/playground/phone-numbers/user", { key: theirs.admin }),
+        webhooks: () => must(200, "PUT", `/v1/webhooks/${theirs.ids.whk[0]}`, { key: theirs.key, body: { headers: { "X-Planted": "1" } } }),
+        templates: () => run(`${bin}/aviary`, ["carrier", "add", "meta", "--org", theirs.org, "--base-url", "https://127.0.0.1:9", "--waba", "1", "--token", "x", "--app-secret", "x", "--data", house.data]),
+    };
+    let before = await keptRows(house);
+    assert.deepEqual(Object.keys(plants).sort(), before.services, "a plant for each store");
+    for (const [service, plant] of Object.entries(plants)) {
+        await plant();
+        const after = await keptRows(house);
+        const org = bytesOf(theirs.org);
+        const found = differences(before, after, (row, value, old) => row.startsWith(`${service} ${service}.`) && (value + old).includes(org));
+        assert.ok(found.length > 0, `${service}: ${differences(before, after)}`);
+        before = after;
+    }
 });

@@ -401,6 +401,53 @@ static void test_journal_ops (void **state)
     optest_destroy (&test);
 }
 
+static common_storage_out_t storage (optest_t *test)
+{
+    common_storage_out_t out = {0};
+    assert_int_equal (optest_ask (test, "storage", NULL, &(common_storage_in_t){0}, &out, NULL), 0);
+    return out;
+}
+
+static int64_t table_rows (const common_storage_out_t *told, const char *name)
+{
+    const common_table_bytes_t *tables = told->tables.items;
+    for (size_t i = 0; i < told->tables.count; i++)
+        if (strcmp (tables[i].name, name) == 0) {
+            assert_int_equal (tables[i].rows > 0, tables[i].bytes > 0);
+            return tables[i].rows;
+        }
+    return -1;
+}
+
+/* Samples come once an hour and are kept for a day; growth is told against the oldest of them. */
+static void test_storage_is_told_and_measured (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    const int64_t hour = 3600 * INT64_C (1000);
+    common_storage_out_t told = storage (test);
+    assert_true (told.file_bytes > 0 && told.disk_free_bytes > 0);
+    assert_int_equal (told.measured_ms, 0); /* no pass of the sweeper yet */
+    assert_int_equal (optest_advance (test, 1000), 0);
+    assert_int_equal (table_rows (&told, "svc.journal"), 0);
+    assert_int_equal (optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL),
+                      0);
+    assert_int_equal (optest_advance (test, hour / 2), 0);
+    told = storage (test);
+    assert_int_equal (table_rows (&told, "svc.journal"), 1);
+    assert_int_equal (table_rows (&told, "svc.growth"), 1);
+    assert_in_range (told.measured_ms, hour / 2, hour / 2 + 10000);
+    assert_true (told.file_grown_bytes >= 0);
+    assert_int_equal (optest_restart (test), 0); /* no new sample for a new process */
+    for (int i = 0; i < 40; i++)
+        assert_int_equal (optest_advance (test, hour), 0);
+    told = storage (test);
+    assert_in_range (table_rows (&told, "svc.growth"), 24, 26);
+    assert_in_range (told.measured_ms, 24 * hour, 25 * hour + 10000);
+    assert_int_equal (told.file_grown_bytes, 0); /* it wrote the same over and over */
+    optest_destroy (&test);
+}
+
 static void test_builtin_reads (void **state)
 {
     (void) state;
@@ -450,6 +497,7 @@ int main (void)
         cmocka_unit_test (test_forgotten_parked),
         cmocka_unit_test (test_follow),
         cmocka_unit_test (test_journal_ops),
+        cmocka_unit_test (test_storage_is_told_and_measured),
         cmocka_unit_test (test_builtin_reads),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -71,12 +71,13 @@ def wait_story(house, ident, what):
 
 def test_the_first_start_writes_credentials(house):
     found = house.credentials
-    assert list(found) == ["base_url", "organization_id", "admin_key", "app"], found
+    assert list(found) == ["base_url", "organization_id", "admin_key", "app", "kirim"], found
     assert list(found["app"]) == ["id", "live_key", "test_app_id", "test_key"], found
     assert stat.S_IMODE((house.data / "credentials.json").stat().st_mode) == 0o600
     assert found["base_url"] == f"http://127.0.0.1:{house.port}"
     for pattern, value in (("org_[0-9A-Za-z]{27}", found["organization_id"]), ("app_[0-9A-Za-z]{27}", found["app"]["id"]),
                            ("app_test_[0-9A-Za-z]{27}", found["app"]["test_app_id"]), ("sk_admin_.+", found["admin_key"]),
+                           ("kdv_live_[0-9A-Za-z_-]{24}", found["kirim"]["key"]), ("[0-9]{15}", found["kirim"]["phone_number_id"]),
                            ("sk_live_app_.+", found["app"]["live_key"]), ("sk_test_app_.+", found["app"]["test_key"])):
         assert re.fullmatch(pattern, value), (pattern, value)
     assert house.http("GET", "/v1/phone-numbers", key=house.test_key).status == 200

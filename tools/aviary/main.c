@@ -9,7 +9,8 @@
 
 const command_t commands[] = {
     {"up", "[flags]", "start everything under one supervisor and stay", cmd_up, false},
-    {"status", "[--data DIR] [--json]", "what runs, and whether it is ready", cmd_status, false},
+    {"status", "[--data DIR] [--json]",
+     "what runs, whether it is ready, and what it takes on the disk", cmd_status, false},
     {"doctor", "[--data DIR] [--listen HOST:PORT]", "check this machine and say the mend",
      cmd_doctor, false},
     {"clock", "[--data DIR] +DURATION",

@@ -1,0 +1,105 @@
+"""What is not kept for ever: old messages, callbacks and deliveries go, young ones stay, and logs, metrics, explain and status follow. The clock is moved."""
+import json
+import re
+import unittest
+
+from harness import House, Receiver, wait_for
+
+PERSON = "+15551234567"
+KEPT = {"AVIARY_MESSAGING_MESSAGE_RETENTION": "48h", "AVIARY_MESSAGING_CALLBACK_RETENTION": "48h", "AVIARY_MESSAGING_RECEIPT_PARKING": "1h",
+        "AVIARY_WEBHOOKS_DELIVERY_RETENTION": "48h"}
+
+
+def metric(house, name, **labels):
+    """The one value of a metric with these labels among its own."""
+    text = house.http("GET", "/metrics").body.decode()
+    for line in text.splitlines():
+        found = re.match(r"(\w+)\{(.*)\} (\S+)$", line)
+        if found and found[1] == name and all(f'{key}="{value}"' in found[2].split(",") for key, value in labels.items()):
+            return float(found[3])
+    raise AssertionError(f"no {name} {labels}")
+
+
+class Retention(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.house = House("--loopback-delay", "10", "--test-clock", "--rate-limits", "off", env=KEPT)
+        cls.receiver = Receiver()
+        answer = cls.house.http("POST", "/v1/webhooks", {"url": cls.receiver.url(), "events": ["messages.sms.delivered"]}, key=cls.house.test_key)
+        assert answer.status == 201, answer
+        cls.number = cls.house.http("POST", "/v1/playground/phone-numbers/system", key=cls.house.test_key).json["number"]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.receiver.close()
+        cls.house.__exit__(None, None, None)
+
+    def send(self, count):
+        ids = []
+        for i in range(count):
+            answer = self.house.http("POST", "/v1/sms", {"from": self.number, "to": [PERSON], "text": f"Hello {i}"}, key=self.house.test_key)
+            self.assertEqual(answer.status, 201, answer)
+            ids.append(answer.json["id"])
+        for message in ids:
+            wait_for(lambda m=message: self.receiver.got(lambda r: r.json["data"]["message"]["id"] == m), 20, what=f"the delivery of {message}")
+        wait_for(lambda: not [d for d in self.deliveries() if d["status"] == "pending"], 10, what="the end of all deliveries")
+        return ids
+
+    def logs(self):
+        answer = self.house.http("GET", "/v1/organization/sms/messages", key=self.house.admin_key)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json
+
+    def deliveries(self):
+        return json.loads(self.house.cli("deliveries", "list", "--json"))
+
+    def store(self, service):
+        return next(row["store"] for row in self.house.status() if row["service"] == service and "store" in row)
+
+    def rows(self, service, table):
+        return next(t["rows"] for t in self.store(service)["tables"] if t["name"] == f"{service}.{table}")
+
+    def explained(self, message):
+        """Lines of the story; none if nobody knows the id (any more)."""
+        told = self.house.cli("explain", message, "--json", check=False)
+        return json.loads(told)["lines"] if told else []
+
+    def test_old_rows_go_and_young_stay(self):
+        old = self.send(5)
+        self.house.cli("clock", "+30h")
+        young = self.send(3)
+        self.assertGreater(len(self.explained(old[0])), 3)
+        self.assertGreaterEqual(metric(self.house, "aviary_messaging_oldest_row_seconds", kind="messages"), 30 * 3600)
+        self.house.cli("clock", "+20h")
+        wait_for(lambda: metric(self.house, "aviary_messaging_swept_rows_total", kind="messages") == 5, 20, what="five messages to go")
+        wait_for(lambda: metric(self.house, "aviary_webhooks_swept_rows_total", kind="deliveries") == 5, 20, what="five deliveries to go")
+        wait_for(lambda: self.rows("messaging", "callback") == 3, 20, what="old callbacks to go")
+        self.assertEqual(metric(self.house, "aviary_messaging_swept_rows_total", kind="callbacks"), 5)
+        self.assertLess(metric(self.house, "aviary_messaging_oldest_row_seconds", kind="messages"), 21 * 3600)
+        self.assertEqual(metric(self.house, "aviary_messaging_held_rows", kind="messages"), 0)
+        logs = self.logs()
+        self.assertEqual({row["id"] for row in logs["messages"]}, set(young))
+        self.assertEqual(logs["totalCount"], 3)
+        self.assertEqual((self.rows("messaging", "message"), self.rows("messaging", "recipient")), (3, 3))
+        self.assertEqual((self.rows("webhooks", "delivery"), self.rows("webhooks", "payload")), (3, 3))
+        self.assertEqual(len(self.deliveries()), 3)
+        self.assertEqual(self.explained(old[0]), [])
+        self.assertGreater(len(self.explained(young[0])), 3)
+
+    def test_status_tells_what_the_stores_take(self):
+        before = self.store("messaging")
+        self.assertGreater(before["file_bytes"], 0)
+        self.assertGreater(before["disk_free_bytes"], 0)
+        self.assertEqual({row["service"] for row in self.house.status() if "store" in row}, {"accounts", "messaging", "templates", "webhooks"})
+        self.house.cli("clock", "+2h")
+        wait_for(lambda: self.store("messaging")["measured_ms"] >= 7200000, 10, what="a sample two hours old")
+        after = self.store("messaging")
+        self.assertIsInstance(after["bytes_a_day"], int)
+        text = self.house.cli("status")
+        self.assertRegex(text, r"\ndisk: [\d.]+ [KMGT]iB free, (full on \d{4}-\d\d-\d\d at this rate: [\d.]+ \w+ a day|not growing|lasts for over a century)")
+        self.assertRegex(text, r"\nmessaging: [\d.]+ [KM]iB, (grows [\d.]+ \w+ a day|not growing)\n")
+        self.assertRegex(text, r"\n    route +[\d.]+ KiB  \d+ rows, [\d.]+ KiB of it indexes\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
