@@ -151,6 +151,13 @@ typedef enum provider_order {
     ORDER_UNSAID /* the answer does not say */
 } provider_order_t;
 
+/* Does the account (still) have a number? */
+typedef enum provider_held {
+    HELD_UNSAID, /* the answer does not say */
+    HELD_NOT,
+    HELD_YES
+} provider_held_t;
+
 typedef struct provider {
     const char *name;
     bool repeatable; /* a send that may have gone out can be repeated without harm */
@@ -193,7 +200,16 @@ typedef struct provider {
                          const char *reference, outbound_t *out);
     int (*number_order_look) (turn_t *t, const provider_account_t *account, const char *reference,
                               outbound_t *out);
-    provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome);
+    /* *id: the carrier's id of the order, NULL if it does not say. */
+    provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome, const char **id);
+    /* Look for a number of the account; the answer gives its id there (HELD_YES). And give it up by that id: HELD_NOT = it is given up, or was already. */
+    int (*number_look) (turn_t *t, const provider_account_t *account, const char *number,
+                        outbound_t *out);
+    provider_held_t (*number_looked) (turn_t *t, const outcome_t *outcome, const char *number,
+                                      const char **id);
+    int (*number_release) (turn_t *t, const provider_account_t *account, const char *id,
+                           outbound_t *out);
+    provider_held_t (*number_released) (turn_t *t, const outcome_t *outcome);
 } provider_t;
 
 extern const provider_t provider_meta;

@@ -36,6 +36,15 @@ bool app_is_gone (turn_t *t, id16_t id);
 /* Follows accounts.org_changed. */
 int org_changed (turn_t *t, const journal_event_t *event, const void *body);
 
+/* ---- the end of an app (app_end.c) ---- */
+
+/* An app was deleted: what it has queued fails, in steps. */
+int app_end_add (turn_t *t, id16_t app);
+/* A recipient that waits fails, because the app that sent the message is gone. */
+int recipient_orphaned (turn_t *t, messaging_recipient_t *recipient,
+                        const messaging_message_t *message);
+extern const job_kind_t messaging_app_end_kind;
+
 /* ---- messages (message.c) ---- */
 
 /* Store an outbound message with its recipients, its event, and a send job for each. Fills ids and times of *message. */

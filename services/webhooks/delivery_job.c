@@ -211,6 +211,8 @@ static int delivery_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     try_note (t, delivery, outcome);
     if (is_taken (outcome))
         return delivery_end (t, delivery, WEBHOOKS_DELIVERY_STATUS_DELIVERED);
+    if (delivery->status != WEBHOOKS_DELIVERY_STATUS_PENDING) /* dropped while it was out */
+        return store_put (t->txn, &webhooks_delivery_record, delivery, NULL);
     if (!retry_wait (t, job->tries, &wait))
         return delivery_end (t, delivery, WEBHOOKS_DELIVERY_STATUS_DEAD);
     delivery->next_at = t->now + wait;

@@ -272,12 +272,10 @@ int webhooks_update (turn_t *t, const webhooks_update_in_t *in, webhooks_webhook
     return code ? code : subscription_told (t, &row, out);
 }
 
-static int subscription_remove (turn_t *t, id16_t id)
+static int subscription_remove (turn_t *t, const webhooks_subscription_t *row)
 {
-    bool more = false;
-    int code = store_del (t->txn, &webhooks_subscription_record, id);
-    return code ? code
-                : job_group_drop (t, id, 500, &more); /* the rest finds it gone when claimed */
+    int code = store_del (t->txn, &webhooks_subscription_record, row->id);
+    return code ? code : subscription_end (t, row);
 }
 
 int webhooks_delete (turn_t *t, const webhooks_delete_in_t *in, webhooks_delete_out_t *out)
@@ -285,13 +283,16 @@ int webhooks_delete (turn_t *t, const webhooks_delete_in_t *in, webhooks_delete_
     (void) out;
     webhooks_subscription_t row = {0};
     int code = subscription_find (t, REF_OF (in), &row);
-    return code ? code : subscription_remove (t, row.id);
+    return code ? code : subscription_remove (t, &row);
 }
 
 int webhooks_temporary_delete (turn_t *t, const webhooks_temporary_delete_in_t *in,
                                webhooks_temporary_delete_out_t *out)
 {
     (void) out;
-    int code = subscription_remove (t, in->id);
-    return code == E_NOT_FOUND ? fail (t, code, "id", "No such webhook") : code;
+    webhooks_subscription_t row = {0};
+    int code = store_get_any (t->txn, &webhooks_subscription_record, in->id, t->arena, &row);
+    return code == E_NOT_FOUND ? fail (t, code, "id", "No such webhook")
+           : code              ? code
+                               : subscription_remove (t, &row);
 }

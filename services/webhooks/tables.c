@@ -2,7 +2,7 @@
 #include "webhooks.h"
 
 static const job_kind_t *const jobs[] = {&webhooks_delivery_kind, &webhooks_fanout_kind,
-                                         &webhooks_app_end_kind};
+                                         &webhooks_app_end_kind, &webhooks_subscription_end_kind};
 
 static void outbound (svc_t *svc, fetch_config_t *out)
 {

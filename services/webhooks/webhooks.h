@@ -26,6 +26,11 @@ extern const job_kind_t webhooks_app_end_kind;
 int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_webhook_t *out);
 /* Custom headers of a subscription, opened from their seal. */
 int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *out);
+/* The webhook of this id is deleted, or soon will be: a step of dropping what waits for it; *more: not all of it. */
+int subscription_clear (turn_t *t, id16_t id, bool *more);
+/* Its row is gone: drop what waits for it, now and by a job (subscription_end.c). */
+int subscription_end (turn_t *t, const webhooks_subscription_t *row);
+extern const job_kind_t webhooks_subscription_end_kind;
 bool subscription_wants (const webhooks_subscription_t *row, const char *event);
 /* The networks and schemes that targets may have, from the settings. */
 fetch_config_t targets_allowed (const webhooks_settings_t *settings);
