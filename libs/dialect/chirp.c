@@ -9,6 +9,7 @@ const dialect_t dialect_chirp = {
     .idempotency_header = "Idempotency-Key",
     .scope = SCOPE_KEY,
     .auth_scheme = "Bearer",
+    .root = "/v1",
     .events = chirp_event_names,
     .id_read = chirp_id_read,
     .id_write = chirp_id_write,

@@ -71,7 +71,8 @@ def op_row(model, dialect, symbols, p):
         parts.append(".test_only = true")
     if row.get("bucket"):
         parts.append(f".bucket = {c_string(row['bucket'])}")
-    parts.append(f".op = &{symbols}_all_ops[{op_index(model, row['core'])}]")
+    if not row.get("local"):
+        parts.append(f".op = &{symbols}_all_ops[{op_index(model, row['core'])}]")
     for part in ("path_view", "query_view", "header_view", "body_view", "answer_view"):
         view = getattr(p, part)
         if view:
@@ -81,6 +82,8 @@ def op_row(model, dialect, symbols, p):
     if row.get("upload"):
         parts.append(f".upload = {c_string(row['upload'])}")
     parts.append(f".status = {row.get('status', 200)}")
+    if p.location:
+        parts.append(f".location = &{p.op.output.real.stem}_fields[{p.location.index}]")
     if p.fixed:
         parts.append(f".fixed = {dialect.name}_{c_name(p.name)}_fixed, .fixed_count = {len(p.fixed)}")
     if p.ensure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field as member
 from typing import Any
 
 from ctext import c_name, snake
-from fields import VIEW_KEYS, json_default, read_field
+from fields import SHOWN_ONLY, VIEW_KEYS, json_default, read_field
 from model import Enum, need, text_list
 from problem import Problem, check_keys
 
@@ -14,7 +14,7 @@ REFERENCES = {"words": "SK_ENUM", "enum": "SK_ENUM", "view": "SK_OBJ", "flat": "
 VIEW_TABLE_KEYS = {"of", "doc", "fields", "any_of", "when"}
 OP_KEYS = {"method", "path", "auth", "test_only", "bucket", "core", "path_fields", "query", "body", "body_optional", "upload", "status",
            "answer", "errors", "tags", "doc", "fixed", "ensure", "ensure_map",
-           "headers", "also"}
+           "headers", "also", "local", "location"}
 TOP_KEYS = {"dialect", "class", "errors", "buckets", "words", "view", "op", "event"}
 
 
@@ -63,6 +63,15 @@ class PublicOp:
     ensure_map: list = member(default_factory=list)  # (Field of the ensured op's in, core Field)
     header_view: View | None = None
     also: list = member(default_factory=list)        # names of ops
+    location: Any = None                             # Field of the core op's out
+
+
+class LocalOp:
+    """Stands in for the core op where the edge answers by itself."""
+
+    def __init__(self, empty):
+        self.input = self.output = empty
+        self.row = {}
 
 
 @dataclass
@@ -213,7 +222,7 @@ class Dialect:
         """Find the core field, check that the types fit, and take over what the view leaves to the core."""
         path, core_name = view.path, f.core
         f.core = None
-        if f.kind == "SK_CONST":
+        if f.kind in ("SK_CONST", "SK_TOLD"):
             return
         if f.kind == "SK_FLAT":
             f.target = self.instance(path, f"{f.key}.type", f.ref, view.struct)
@@ -224,6 +233,10 @@ class Dialect:
             raise Problem(path, f.key, f"{view.struct.label} has no field {core_name or snake(f.name)!r}{at}")
         f.core = core
         times = {"SK_INT", "SK_TIME"}
+        if f.kind == "SK_GIVEN":
+            return
+        if (f.kind, core.kind) == ("SK_CURSOR", "SK_BYTES"):
+            return
         if (f.kind, f.item) != (core.kind, core.item) and not ({f.kind, core.kind} <= times):
             raise Problem(path, f"{f.key}.type", f"{f.type!r} cannot show {view.struct.label}.{core.name} of type {core.type!r}")
         leaf = f.item or f.kind
@@ -289,7 +302,7 @@ class Dialect:
         self.fill(view, rows)
         for f in view.fields:
             leaf = f.item or f.kind
-            if leaf in ("SK_OBJ", "SK_FLAT", "SK_CONST", "SK_MAP", "SK_ANY", "SK_BYTES"):
+            if leaf in SHOWN_ONLY or leaf in ("SK_OBJ", "SK_FLAT", "SK_MAP", "SK_ANY", "SK_BYTES"):
                 raise Problem(path, f"{f.key}.type", f"{f.type!r} cannot stand in a URL")
             if kind == "path":
                 f.flags.add("required")
@@ -299,15 +312,18 @@ class Dialect:
     def load_op(self, path, name, row):
         key = f"op.{name}"
         check_keys(path, key, row, OP_KEYS)
-        for part in ("method", "path", "auth", "core"):
+        local = row.get("local", False)
+        for part in ("method", "path", "auth") + (() if local else ("core",)):
             need(path, key, row, part, str)
-        op = self.model.op(row["core"])
+        if local and ("core" in row or "body" in row or "path_fields" in row or "query" in row):
+            raise Problem(path, f"{key}.local", "the edge answers by itself: no core, no fields")
+        op = LocalOp(self.struct(path, f"{key}.local", "common.empty")) if local else self.model.op(row["core"])
         if op is None:
             raise Problem(path, f"{key}.core", f"no op {row['core']!r}")
         if row["method"] not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             raise Problem(path, f"{key}.method", f"{row['method']!r} is no method")
-        if row["auth"] not in ("none", "app", "admin"):
-            raise Problem(path, f"{key}.auth", "must be app, admin or none")
+        if row["auth"] not in ("none", "app", "admin", "organization"):
+            raise Problem(path, f"{key}.auth", "must be app, admin, organization or none")
         if not row["path"].startswith("/"):
             raise Problem(path, f"{key}.path", "must begin with /")
         names = re.findall(r"{([^}]*)}", row["path"])
@@ -315,8 +331,8 @@ class Dialect:
         if sorted(names) != sorted(given):
             raise Problem(path, f"{key}.path_fields", f"the path has {names}, path_fields {given}")
         status = row.get("status", 200)
-        if not isinstance(status, int) or not 200 <= status < 300:
-            raise Problem(path, f"{key}.status", "must be a status of success")
+        if not isinstance(status, int) or not (200 <= status < 300 or (status in (302, 303, 307) and "location" in row)):
+            raise Problem(path, f"{key}.status", "must be a status of success, or of a redirection with a location")
         for code in row.get("errors", []):
             if not isinstance(code, int) or not 400 <= code < 600:
                 raise Problem(path, f"{key}.errors", f"{code!r} is no error status")
@@ -327,6 +343,10 @@ class Dialect:
         for other in out.also:
             if self.model.op(other) is None or not self.model.op(other).row.get("read"):
                 raise Problem(path, f"{key}.also", f"no reading op {other!r}")
+        if "location" in row:
+            out.location = op.output.find(row["location"])
+            if out.location is None or out.location.kind != "SK_STR" or "answer" in row:
+                raise Problem(path, f"{key}.location", "must be a str field of the core op's out, and there is no answer beside it")
         if "body" in row:
             out.body_view = self.instance(path, f"{key}.body", row["body"], op.input)
         if "answer" in row:
