@@ -63,7 +63,9 @@ static int lister_start (lister_t *self, arena_t *arena)
 static int lister_next (lister_t *self, id16_t *id, bytes_t *row)
 {
     bytes_t key, value;
-    int rc = kv_next (self->txn, &self->cursor, &key, &value);
+    int rc = self->txn->mode == TXN_WRITE ? entries_settle (self->txn, self->cursor.table) : 0;
+    if (!rc)
+        rc = kv_next (self->txn, &self->cursor, &key, &value);
     if (rc)
         return rc;
     bytes_t from = self->index && self->index->unique ? value : key;

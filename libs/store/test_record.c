@@ -187,6 +187,8 @@ static uint64_t hash_bytes (uint64_t h, bytes_t b)
 uint64_t fingerprint (txn_t *txn, store_t *store)
 {
     uint64_t h = 14695981039346656037ULL;
+    if (txn->mode == TXN_WRITE)
+        assert_int_equal (pending_settle (txn), 0);
     for (size_t i = 0; i < store->table_count; i++) {
         kv_cursor_t c = {.table = &store->tables[i]};
         bytes_t key, value;

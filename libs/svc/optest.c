@@ -206,8 +206,14 @@ optest_t *optest_new (const svc_service_t *service)
 
 int optest_restart (optest_t *self)
 {
+    return optest_restart_as (self, self->service);
+}
+
+int optest_restart_as (optest_t *self, const svc_service_t *service)
+{
     failure_t failure = {0};
     service_stop (self);
+    self->service = service;
     self->puts = self->last = NULL;
     self->chain = NULL;
     self->chain_end = &self->chain;

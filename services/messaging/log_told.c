@@ -230,6 +230,8 @@ int log_told (turn_t *t, const messaging_message_t *message, messaging_log_messa
     *out = (messaging_log_message_t){
         .id = message->id,
         .test = message->test,
+        .app = message->log_app,
+        .channel = message->channel,
         .number_id = message->number,
         .number = inbound ? to : message->from,
         .from = message->from,
