@@ -2,6 +2,7 @@
  * fingerprint. The first field that does not fit is told by the name that the client used. */
 #include "edge.h"
 
+#include "base/msgpack.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -142,16 +143,33 @@ static int read_body (exchange_t *x, failure_t *failure)
 
 /* ---- idempotency ---- */
 
+/* Header bytes that are no UTF-8 are Latin-1, as HTTP had it and some clients have it still. */
+static const char *header_text (arena_t *arena, const char *bytes)
+{
+    size_t length = strlen (bytes), used = 0;
+    if (text_is_utf8 (bytes, length))
+        return bytes;
+    char *out = arena_alloc (arena, 2 * length + 1);
+    for (size_t i = 0; out && i < length; i++) {
+        uint8_t c = (uint8_t) bytes[i];
+        if (c >= 0x80)
+            out[used++] = (char) (0xC0 | c >> 6);
+        out[used++] = (char) (c >= 0x80 ? 0x80 | (c & 0x3F) : c);
+    }
+    return out;
+}
+
 /* Free text; none is as if there were no header. */
 static int read_text_key (exchange_t *x, const char *header, const char *key, failure_t *failure)
 {
-    size_t length = strlen (key);
-    if (length == 0)
+    if (!*key)
         return 0;
-    if (!text_is_utf8 (key, length) || text_code_points (key, length) > IDEMPOTENCY_KEY_MAX)
-        return failure_set (failure, E_BAD_REQUEST, header,
-                            "%s must be UTF-8 text of at most %d characters", header,
-                            IDEMPOTENCY_KEY_MAX);
+    key = header_text (x->arena, key);
+    if (!key)
+        return E_NO_MEMORY;
+    if (text_code_points (key, strlen (key)) > IDEMPOTENCY_KEY_MAX)
+        return failure_set (failure, E_BAD_REQUEST, header, "%s must be at most %d characters",
+                            header, IDEMPOTENCY_KEY_MAX);
     x->idempotency_key = key;
     return 0;
 }
@@ -215,8 +233,29 @@ int request_pack (exchange_t *x, failure_t *failure)
     return 0;
 }
 
+/* Two operations on one route: a member of the body says which. What cannot be read is told by the one that the route names. */
+static void pick_op (exchange_t *x)
+{
+    bytes_t body = {0};
+    buf_t packed = buf_in (x->arena);
+    if (!x->op->pick || web_body (x->web, x->edge->body_max, &body) || !body.size ||
+        schema_any_read (body, &packed, NULL))
+        return;
+    mp_reader_t in = mp_read (buf_bytes (&packed));
+    uint32_t members = mp_peek (&in) == MP_MAP ? mp_read_map (&in) : 0;
+    for (uint32_t i = 0; i < members && !in.failed; i++) {
+        bytes_t name = mp_read_str (&in);
+        if (bytes_equal (name, bytes_of_str (x->op->pick))) {
+            x->op = x->op->picked;
+            return;
+        }
+        mp_skip (&in);
+    }
+}
+
 int request_read (exchange_t *x, failure_t *failure)
 {
+    pick_op (x);
     int code = request_begin (x);
     if (!code) /* first: a bad one is told as what it is, and all of it is taken off the connection */
         code = read_body (x, failure);
