@@ -188,6 +188,8 @@ int accounts_number_buy (turn_t *t, const accounts_number_buy_in_t *in,
     int code = app_named (t, in->app, in->app_test, &app);
     if (code == 0 && app.test)
         return fail (t, E_BAD_REQUEST, "app", "A test app has the playground's numbers");
+    if (code == 0 && app.status == ACCOUNTS_APP_STATUS_PAUSED)
+        return fail (t, E_FORBIDDEN, NULL, "This app is paused and may not buy");
     if (code)
         return code;
     code = market_of (t, &account);

@@ -69,6 +69,16 @@ static void test_search_tells_what_is_on_offer (void **state)
     assert_int_equal (world_ask (f, "number_search", &in, &out, NULL), E_BAD_REQUEST);
 }
 
+static void test_paused_app_buys_nothing (void **state)
+{
+    const world_t *f = *state;
+    accounts_app_pause_in_t pause = {.app = f->ours.app_id, .paused = true};
+    accounts_app_info_t told = {0};
+    assert_int_equal (optest_ask (f->test, "app_pause", NULL, &pause, &told, NULL), 0);
+    assert_int_equal (buy_again (f), E_FORBIDDEN);
+    assert_null (optest_job (f->test));
+}
+
 static void test_bought_number_is_assigned (void **state)
 {
     const world_t *f = *state;
@@ -155,6 +165,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_without_a_carrier, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_search_tells_what_is_on_offer, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_paused_app_buys_nothing, world_setup_market,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_bought_number_is_assigned, world_setup_market,
                                          world_teardown),

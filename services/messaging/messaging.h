@@ -29,7 +29,9 @@ extern const size_t messaging_follow_count;
 
 /* A WhatsApp number of the asking organization by its carrier's id of it. Fails with E_NOT_FOUND ("number_ref"). */
 int number_of_ref (turn_t *t, const char *ref, messaging_number_t *out);
-/* The same of any organization; says nothing. */
+/* The same, and E_NUMBER_NOT_CONNECTED (thread_send.c). */
+int number_connected (turn_t *t, const char *ref, messaging_number_t *out);
+/* The same as number_of_ref of any organization; says nothing. */
 int number_find (turn_t *t, id16_t org, const char *ref, messaging_number_t *out);
 /* What a send needs of it, as a route that is no app's. */
 void number_route (const messaging_number_t *number, messaging_route_t *out);
@@ -37,6 +39,8 @@ void number_route (const messaging_number_t *number, messaging_route_t *out);
 int number_changed (turn_t *t, const journal_event_t *event, const void *body);
 /* Whom a message is to or from; NULL if it does not say. */
 const char *message_peer (const messaging_message_t *message);
+/* Its text, caption or body; NULL if it has none. */
+const char *message_text (const messaging_message_t *message);
 /* Put a message that is about to be stored into its thread, which is made if there is none; an SMS stays without. */
 int thread_enter (turn_t *t, messaging_message_t *message, bool *created);
 /* The same of a stored message that is older than threads; stores it. */
@@ -122,6 +126,17 @@ int provider_ids_note (turn_t *t, messaging_recipient_t *recipient, const char *
 int message_of_pair (turn_t *t, id16_t id, id16_t number, const char *peer, const char *field,
                      messaging_message_t *out);
 
+/* Is the person within 24 hours, or does the message not need it, or may it fail? Notes the window in the message (whatsapp_send.c). */
+int window_check (turn_t *t, const messaging_whatsapp_send_in_t *in, messaging_message_t *message);
+
+/* ---- messages as an organization's callers see them (message_info.c) ---- */
+
+int message_info (turn_t *t, const messaging_message_t *message, messaging_message_info_t *out);
+/* MESSAGING_SHOWN_STATUS_ of a recipient's status. */
+int32_t status_shown_of (int32_t status);
+/* A message of a number of the asking organization. Fails with E_NOT_FOUND ("id"). */
+int message_of_number (turn_t *t, id16_t id, id16_t number, messaging_message_t *out);
+
 /* Parts of an SMS and their encoding; GSM 03.38 with its extension, else UCS-2. */
 size_t text_segments (const char *text, int32_t *encoding);
 
@@ -196,9 +211,12 @@ const char *media_link (turn_t *t, id16_t media);
 int media_inbound (turn_t *t, messaging_message_t *message, bool *later);
 /* Name, language, approval and variables of a template that is to be sent from a route's number. Fails with E_TEMPLATE_NOT_FOUND ("template.name") or
  * E_TEMPLATE_PARAMETER_MISMATCH ("template.variables", "template.components"); fills `components` of *content where it has to be. Test numbers have two sample
- * templates; of an account whose templates are not known yet nothing is checked: Meta does. */
-int template_check (turn_t *t, const messaging_route_t *from,
-                    messaging_template_content_t *content);
+ * templates; of an account whose templates are not known yet nothing is checked: Meta does.
+ * `let_fail`: what is wrong with one that is there is the carrier's to say. */
+int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content,
+                    bool let_fail);
+/* What a real carrier would say of a template send from a test number: E_TEMPLATE_PARAMETER_MISMATCH. */
+int template_sample_check (turn_t *t, const messaging_template_content_t *content);
 /* Do the variables, by position or name, fill what the template takes? Puts them into `components` in Meta's shape where they are not the body's by position
  * (template_fill.c). */
 int template_fill (turn_t *t, const messaging_template_t *template,

@@ -163,7 +163,7 @@ envelope_t world_live_caller (void)
 
 envelope_t world_org_caller (void)
 {
-    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ADMIN_KEY, .request_id = "req_3"};
+    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ORG_KEY, .request_id = "req_3"};
 }
 
 int world_sms (optest_t *test, const char *to, const char *text, messaging_sms_send_out_t *out,

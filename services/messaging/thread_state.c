@@ -49,7 +49,7 @@ int thread_unread (turn_t *t, id16_t conversation, thread_unread_t *out)
     return code == E_ALREADY_EXISTS ? 0 : code;
 }
 
-static const char *text_of (const messaging_message_t *message)
+const char *message_text (const messaging_message_t *message)
 {
     const messaging_body_t *body = message->body;
     if (message->text || !body)
@@ -76,7 +76,7 @@ static int messages_tell (turn_t *t, const messaging_thread_t *thread,
     out->last_message = last->id;
     out->last_message_at = last->created_at;
     out->last_direction = last->direction;
-    out->last_text = text_of (last);
+    out->last_text = message_text (last);
     out->last_inbound_at = in.row.created_at;
     out->unread = unread.unread;
     return 0;
