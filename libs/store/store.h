@@ -91,7 +91,9 @@ enum { TXN_READ = 0, TXN_WRITE = 1 };
  * one in the same thread is E_INTERNAL. Not the owner: E_NOT_OWNER. After a failed commit: E_IO.
  * Any thread may use a read transaction, one at a time. */
 int txn_begin (store_t *store, int mode, txn_t **out);
-int txn_commit (txn_t **self); /* durable when 0; *self is NULL afterwards either way */
+/* Durable when 0; *self is NULL afterwards either way. Writes what was put off (entries of plain
+ * indexes, counters) first, so it can fail as writes do; then nothing is written. */
+int txn_commit (txn_t **self);
 void txn_abort (txn_t **self); /* NULL is fine */
 /* Savepoints nest; release keeps its writes, rollback undoes them. Release of a doomed savepoint
  * rolls it back and returns what doomed it. A savepoint without writes costs nothing. Commit with a

@@ -44,7 +44,9 @@ const limits = new Map([
     ["post /v1/whatsapp/messages request.template.name", "512 characters, WhatsApp's own limit"],
     ["post /v1/whatsapp/messages request.template.language", "16 characters: no language is longer"],
     ["post /v1/whatsapp/messages request.template.variables", "100 variables"],
-    ["patch /{phone_number_id}/contacts/{id} request.email", "255 characters; the contract's second form of it is the empty text"],
+    ["post /webhook_subscriptions request.url", "2048 characters"],
+    ["patch /webhook_subscriptions/{id} request.url", "2048 characters"],
+    ["patch /{phone_number_id}/contacts/{id} request.email", "255 characters: no address is longer"],
 ]);
 
 let house;
