@@ -369,6 +369,9 @@ typedef struct schema_public {
     const schema_type_t *header_view; /* fields of request headers over op->in, or NULL */
     const schema_type_t *body_view;   /* or NULL: no body is read */
     bool body_optional;
+    const char *pick; /* a body that has this member is for `picked` instead; NULL = none */
+    const struct schema_public *picked; /* same method, path, auth and bucket; it has no route */
+    bool is_picked;
     const char *
         upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
     int status; /* of success */

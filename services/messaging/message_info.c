@@ -89,7 +89,7 @@ int message_of_number (turn_t *t, id16_t id, id16_t number, messaging_message_t 
 
 /* ---- the ops that show one ---- */
 
-int messaging_thread_message (turn_t *t, const messaging_thread_message_ref_t *in,
+int messaging_thread_message_get (turn_t *t, const messaging_thread_message_ref_t *in,
                               messaging_message_info_t *out)
 {
     messaging_number_t number = {0};
@@ -104,7 +104,7 @@ int messaging_thread_media (turn_t *t, const messaging_thread_message_ref_t *in,
                             messaging_thread_media_out_t *out)
 {
     messaging_message_info_t info = {0};
-    int code = messaging_thread_message (t, in, &info);
+    int code = messaging_thread_message_get (t, in, &info);
     if (code == 0 && !info.media_url)
         return fail (t, E_NOT_FOUND, "id", "The message has no file, or it is not here yet");
     out->url = info.media_url;

@@ -195,7 +195,7 @@ static messaging_message_info_t get (optest_t *test, const char *ref, id16_t id)
     messaging_thread_message_ref_t in = {.number_ref = ref, .id = id};
     messaging_message_info_t out = {0};
     envelope_t header = world_org_caller ();
-    assert_int_equal (optest_ask (test, "thread_message", &header, &in, &out, NULL), 0);
+    assert_int_equal (optest_ask (test, "thread_message_get", &header, &in, &out, NULL), 0);
     return out;
 }
 

@@ -107,7 +107,8 @@ typedef struct listing {
 
 static bool fits (const templates_number_page_in_t *in, int32_t status, const char *language)
 {
-    return status && (!in->status || in->status == status) &&
+    bool all = !in->status || in->status == TEMPLATES_STATUS_FILTER_ALL;
+    return status && (all || in->status == status) &&
            (!in->language || !*in->language || strcmp (in->language, language) == 0);
 }
 

@@ -108,12 +108,12 @@ static void test_pages (void **state)
     } asks[] = {
         {{.number_ref = META, .limit = 25},
          "offer/fr:rejected offer/de:pending offer/en:rejected news/de:pending news/en:approved "},
-        {{.number_ref = META, .limit = 25, .status = TEMPLATES_SHOWN_STATUS_APPROVED},
+        {{.number_ref = META, .limit = 25, .status = TEMPLATES_STATUS_FILTER_APPROVED},
          "news/en:approved "},
         {{.number_ref = META, .limit = 25, .language = "de"}, "offer/de:pending news/de:pending "},
         {{.number_ref = TEST, .limit = 25},
          "order_update/en_US:approved hello_world/en_US:approved "},
-        {{.number_ref = TEST, .limit = 25, .status = TEMPLATES_SHOWN_STATUS_PENDING}, ""},
+        {{.number_ref = TEST, .limit = 25, .status = TEMPLATES_STATUS_FILTER_PENDING}, ""},
         {{.number_ref = TEST, .limit = 25, .language = "de"}, ""},
     };
     templates_number_page_out_t out;

@@ -193,6 +193,8 @@ def operation(dialect, p):
         out["parameters"] = rows
     if p.body_view:
         body = upload_content(dialect, p) if row.get("upload") else content(p.body_view.name)
+        if p.picked:
+            body = {"application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{o.body_view.name}"} for o in (p, p.picked)]}}}
         out["requestBody"] = {"required": not row.get("body_optional", False), "content": body}
     status = row.get("status", 200)
     success = {"description": phrase(status)}
@@ -247,6 +249,8 @@ def make_openapi(dialect):
         info["description"] = dialect.head["doc"]
     paths, root = {}, dialect.head.get("root", "")
     for p in dialect.ops:
+        if p.is_picked:
+            continue
         paths.setdefault(p.row["path"].removeprefix(root), {})[p.row["method"].lower()] = operation(dialect, p)
     webhooks = {}
     for e in dialect.events:
