@@ -124,8 +124,8 @@ static void places (void **state)
         bool reverse;
         const char *want;
     } rows[] = {
-        {9, 91, false, "8 7 5 1"}, {9, 95, false, "1"},       {9, 91, true, "3"},
-        {1, 96, true, "5 7 8 9 3"},  {77, 93, true, "7 8 9 3"}, {77, 95, false, "1"},
+        {9, 91, false, "8 7 5 1"},  {9, 95, false, "1"},       {9, 91, true, "3"},
+        {1, 96, true, "5 7 8 9 3"}, {77, 93, true, "7 8 9 3"}, {77, 95, false, "1"},
     };
     txn_t *txn = begin_read (f->store);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -1,4 +1,4 @@
-/* inbox.c - what lists and searches of the inbox cost with few and with many contacts, at the start and at the end.
+/* inbox_bench.c - what lists and searches of the inbox cost with few and with many contacts, at the start and at the end.
  *
  *   bench_inbox [--contacts N] [--rounds N]
  *
