@@ -8,9 +8,13 @@ static const job_kind_t *const jobs[] = {&webhooks_delivery_kind, &webhooks_fano
 /* An installation may have no inbox. */
 static const char *const if_there[] = {"inbox", NULL};
 
+/* A few receivers that hang, each as wide as it may be, leave room for the others. */
+enum { CONNECTIONS = 512 };
+
 static void outbound (svc_t *svc, fetch_config_t *out)
 {
     *out = targets_allowed (svc_settings (svc));
+    out->connections = CONNECTIONS;
 }
 
 const svc_service_t webhooks_tables = {
