@@ -179,6 +179,9 @@ typedef struct store_page {
     /* Cursor: the record with this id was the last seen; nil = from the edge. If it is gone and
      * `keys` do not cover the index (its place is in its fields), store_list gives E_NOT_FOUND. */
     id16_t after;
+    /* With `after`: what the fields of the index behind `keys` held when it was seen, one value for
+     * each; NULL = what its row holds now. With them the row may have moved or be gone. */
+    const store_key_t *place;
     size_t offset; /* skip so many (only if `after` is nil) */
     size_t limit;
 } store_page_t;

@@ -63,6 +63,8 @@ typedef struct job_policy {
     double burst;
     unsigned breaker_failures; /* consecutive failures that open the breaker; 0 = no breaker */
     uint32_t breaker_open_ms;  /* then one probe, doubling up to 16 times as long */
+    unsigned
+        failing_width; /* in place of the breaker: after so many failures at most so many jobs are outward at once, until one succeeds; 0 = the breaker */
 } job_policy_t;
 
 struct job_kind {

@@ -143,16 +143,33 @@ static int read_body (exchange_t *x, failure_t *failure)
 
 /* ---- idempotency ---- */
 
+/* Header bytes that are no UTF-8 are Latin-1, as HTTP had it and some clients have it still. */
+static const char *header_text (arena_t *arena, const char *bytes)
+{
+    size_t length = strlen (bytes), used = 0;
+    if (text_is_utf8 (bytes, length))
+        return bytes;
+    char *out = arena_alloc (arena, 2 * length + 1);
+    for (size_t i = 0; out && i < length; i++) {
+        uint8_t c = (uint8_t) bytes[i];
+        if (c >= 0x80)
+            out[used++] = (char) (0xC0 | c >> 6);
+        out[used++] = (char) (c >= 0x80 ? 0x80 | (c & 0x3F) : c);
+    }
+    return out;
+}
+
 /* Free text; none is as if there were no header. */
 static int read_text_key (exchange_t *x, const char *header, const char *key, failure_t *failure)
 {
-    size_t length = strlen (key);
-    if (length == 0)
+    if (!*key)
         return 0;
-    if (!text_is_utf8 (key, length) || text_code_points (key, length) > IDEMPOTENCY_KEY_MAX)
-        return failure_set (failure, E_BAD_REQUEST, header,
-                            "%s must be UTF-8 text of at most %d characters", header,
-                            IDEMPOTENCY_KEY_MAX);
+    key = header_text (x->arena, key);
+    if (!key)
+        return E_NO_MEMORY;
+    if (text_code_points (key, strlen (key)) > IDEMPOTENCY_KEY_MAX)
+        return failure_set (failure, E_BAD_REQUEST, header, "%s must be at most %d characters",
+                            header, IDEMPOTENCY_KEY_MAX);
     x->idempotency_key = key;
     return 0;
 }

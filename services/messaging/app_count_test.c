@@ -204,6 +204,39 @@ static void test_files_are_kept_as_the_organization_says (void **state)
     }
 }
 
+typedef struct file_state {
+    id16_t id;
+    bool deleted;
+} file_state_t;
+
+static int file_look (turn_t *t, void *context)
+{
+    file_state_t *state = context;
+    messaging_media_t media = {0};
+    int code = store_get_any (t->txn, &messaging_media_record, state->id, t->arena, &media);
+    state->deleted = media.deleted;
+    return code;
+}
+
+static void test_files_of_a_deleted_app_go (void **state)
+{
+    enum { FILES = 250 /* more than one step */ };
+    optest_t *test = *state;
+    file_state_t other = {.id = world_file (test, world_live_app, MESSAGING_KIND_IMAGE)};
+    file_state_t files[FILES];
+    for (size_t i = 0; i < FILES; i++)
+        files[i] = (file_state_t){.id = world_file (test, world_app, MESSAGING_KIND_IMAGE)};
+    app_delete (test);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal (optest_advance (test, 1), 0);
+    for (size_t i = 0; i < FILES; i++) {
+        int code = optest_run (test, file_look, &files[i]);
+        assert_true (code == E_NOT_FOUND || (code == 0 && files[i].deleted));
+    }
+    assert_int_equal (optest_run (test, file_look, &other), 0);
+    assert_false (other.deleted);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +247,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_what_a_deleted_app_had_queued_fails, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_the_end_of_an_app_is_not_waited_for, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_files_of_a_deleted_app_go, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_files_are_kept_as_the_organization_says, world_setup,
                                          world_teardown),

@@ -1,4 +1,4 @@
-/* app_end.c - the end of an app: what it had queued fails, in steps.
+/* app_end.c - the end of an app: what it had queued fails, then its files go, in steps.
  *
  * From the turn that takes the deletion on nothing of the app starts any more: its sends are refused (sender_find), and a send job that comes up finds the app gone.
  * A job looks through what waits on the app's numbers and fails it, number by number, without waiting for the carrier's turn: its first step runs in that same turn.
@@ -91,6 +91,43 @@ static int route_clear (turn_t *t, messaging_app_end_job_t *body, const messagin
     return code;
 }
 
+/* ---- files ---- */
+
+typedef struct files {
+    messaging_media_t *rows;
+    size_t count;
+} files_t;
+
+static int file_take (void *context, const void *row)
+{
+    files_t *files = context;
+    files->rows[files->count++] = *(const messaging_media_t *) row;
+    return 0;
+}
+
+/* Deleted as by its app: no link shows a file from here on, and the sweeper takes the bytes. */
+static int files_end (turn_t *t, messaging_app_end_job_t *body, unsigned most, bool *more)
+{
+    store_key_t key = {.id = body->app};
+    store_page_t page = {
+        .index = "by_app", .keys = &key, .key_count = 1, .after = body->media, .limit = most};
+    files_t files = {arena_array_of (t->arena, messaging_media_t, most), 0};
+    int code =
+        store_list (t->txn, &messaging_media_record, &page, t->arena, file_take, &files, more);
+    for (size_t i = 0; i < files.count && code == 0; i++) {
+        messaging_media_t *media = &files.rows[i];
+        body->media = media->id;
+        if (media->deleted)
+            continue;
+        media->deleted = true;
+        media->expires_at = t->now;
+        code = store_put (t->txn, &messaging_media_record, media, NULL);
+    }
+    return code;
+}
+
+/* ---- the job ---- */
+
 static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     messaging_app_end_job_t *body = job->body;
@@ -100,8 +137,10 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         route_found_t next;
         bool more = false;
         int code = route_next (t, body, &next);
+        if (code == 0 && !next.found)
+            code = files_end (t, body, left, &more);
         if (code || !next.found)
-            return code;
+            return code || !more ? code : job_retry (t, job, t->now + 1);
         left--;
         code = route_clear (t, body, &next.row, &left, &more);
         if (code || more)

@@ -387,7 +387,7 @@ def test_recordings_are_replayed_to_test_apps(house):
 def test_backup_has_every_store_with_sums(house):
     folder = Path(tempfile.mkdtemp(prefix="aviary-")) / "copy"
     manifest = json.loads(run(house, "backup", str(folder), "--json").stdout)
-    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb"], manifest
+    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "inbox/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb"], manifest
     for file in manifest["files"]:
         data = (folder / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"] > 4096
@@ -398,7 +398,7 @@ def test_backup_has_every_store_with_sums(house):
 
 
 def test_health_and_bootstrap(house):
-    for service in ("broker", "accounts", "messaging", "templates", "webhooks", "edge"):
+    for service in ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge"):
         assert run(house, "health", service, "--json").stdout == '{"ready": true}\n', service
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/readyz").returncode == 0
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/nothing").returncode == 69

@@ -87,6 +87,7 @@ class PublicEvent:
     view: View
     when: list         # what load_condition gives
     told: list         # further names that data always has, beside the part
+    schema: Any        # JSON text of its payload where the view does not say it; None
 
 
 class Dialect:
@@ -426,11 +427,11 @@ class Dialect:
             if part is None or part.kind != "SK_OBJ":
                 raise Problem(path, f"{key}.{part_name}", f"{of} has no object {part_name!r}")
         view = self.instance(path, key, view_name, part.target if part else struct)
-        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []))
+        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []), row.get("schema"))
         when = row.get("when", [])
         rules = [when] if isinstance(when, dict) else list(when)
         for selector, word in row.items():
-            if selector not in ("core", "view", "message", "when", "told", "doc"):
+            if selector not in ("core", "view", "message", "when", "told", "doc", "schema"):
                 rules.append({"field": selector, "is": word})
         for rule in rules:
             out.when.append(self.load_condition(path, key, of, struct, part, rule))
