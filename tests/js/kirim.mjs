@@ -2,6 +2,7 @@
 // operation of it takes, so that tests can go through the document's operations rather than through a list of their own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -144,14 +145,15 @@ export class Kirim {
     }
 
     /** One of everything that Kirim has, in one organization, on a number of a test app: ids by kind, the file and the text of a person, the bodies of all operations that take one. */
-    async furnish({ key = this.key, testKey = this.house.testKey, marker = "marker", number } = {}) {
+    async furnish({ key = this.key, testKey = this.house.testKey, marker = "marker", draws = 1 } = {}) {
         this.receiver ??= await Receiver.start();
         const must = async (method, path, body) => {
             const answer = await this.send(method, path, { key, body });
             assert.equal(answer.status, 200, `${method} ${path}: ${answer.raw}`);
             return answer.json.data;
         };
-        const drawn = await this.house.request("POST", "/v1/playground/whatsapp/phone-numbers/system", { key: testKey, body: number && { number } });
+        let drawn;
+        for (let i = 0; i < draws; i++) drawn = await this.house.request("POST", "/v1/playground/whatsapp/phone-numbers/system", { key: testKey }); // organizations draw from one range
         assert.equal(drawn.status, 201, drawn.raw);
         const accounts = await must("GET", "/accounts?status=all");
         const account = accounts.find((one) => one.phone_number === drawn.json.number).phone_number_id;
@@ -215,3 +217,14 @@ export function valueOf(id) {
     return [...digits].reduce((sum, c) => sum * BigInt(letters.length) + BigInt(letters.indexOf(c)), 0n) & ((1n << 128n) - 1n);
 }
 export const spelledAs = (a, b) => valueOf(a) === valueOf(b);
+
+/** What a receiver does by the contract's text alone: the payload, if one of the secrets made one of the signatures. */
+export function verified(request, ...secrets) {
+    const parts = request.headers["x-kirim-signature"].split(",").map((part) => part.split("="));
+    const t = parts.find(([name]) => name === "t")[1];
+    assert.ok(Math.abs(Date.now() / 1000 - Number(t)) <= 300, `skew: ${t}`);
+    const wanted = secrets.map((secret) => createHmac("sha256", secret).update(`${t}.${request.raw}`).digest());
+    const given = parts.filter(([name]) => name === "v1").map(([, hex]) => Buffer.from(hex, "hex"));
+    assert.ok(given.some((one) => wanted.some((want) => one.length === want.length && timingSafeEqual(one, want))), "no signature fits");
+    return JSON.parse(request.raw);
+}

@@ -232,7 +232,7 @@ test("what a send is refused for", async () => {
     const sent = await kirim.until("WhatsApp's id", async () => (await call(200, "GET", `/${us.account}/messages/${us.ids.msg}`)).json.data.message_id);
     await send(400, "invalid_field_value", "message_id", receipt(sent));
     await send(200, undefined, undefined, receipt(us.wamid));
-    const own = await kirim.furnish({ marker: "Closing", number: "+12005550188" });
+    const own = await kirim.furnish({ marker: "Closing" });
     await kirim.cli("number", "set", own.chirpId, "--status", "disconnected");
     assert.ok((await call(200, "GET", "/accounts?status=disconnected")).json.data.some((a) => a.phone_number_id === own.account));
     await kirim.until("the refusal", async () => (await kirim.send("POST", `/${own.account}/messages`, { key: us.key, body: { messaging_product: "whatsapp", ...text } })).status === 422);
