@@ -299,7 +299,8 @@ int meta_open_owner (store_t *self, failure_t *failure)
     return rc ? rc : migrate (self, failure);
 }
 
-int meta_open_other (store_t *self, failure_t *failure)
+/* Open what is there. */
+static int tables_look (store_t *self)
 {
     void *handle;
     bool *fresh = calloc (self->table_count, sizeof *fresh);
@@ -314,6 +315,12 @@ int meta_open_other (store_t *self, failure_t *failure)
             tables_forget (self, fresh);
     }
     free (fresh);
+    return rc;
+}
+
+int meta_open_other (store_t *self, failure_t *failure)
+{
+    int rc = tables_look (self);
     txn_t *txn;
     if (!rc)
         rc = txn_begin (self, TXN_READ, &txn);
@@ -323,4 +330,51 @@ int meta_open_other (store_t *self, failure_t *failure)
     rc = version_check (txn, failure);
     txn_abort (&txn);
     return rc;
+}
+
+/* ---- beside an owner of another version ---- */
+
+static bool index_is_current (txn_t *txn, const schema_record_t *record, size_t n)
+{
+    buf_t key = {0}, signature = {0};
+    bytes_t have = {0};
+    signature_key (record, &record->indexes[n], &key);
+    index_signature (&record->indexes[n], &signature);
+    bool current = !buf_failed (&key) && !buf_failed (&signature) &&
+                   !kv_get (txn, txn->store->meta, buf_bytes (&key), &have) &&
+                   bytes_equal (have, buf_bytes (&signature));
+    buf_free (&key);
+    buf_free (&signature);
+    return current;
+}
+
+static bool tables_are_open (const store_t *self)
+{
+    for (size_t i = 0; i < self->table_count; i++)
+        if (!atomic_load (&self->tables[i].open))
+            return false;
+    return true;
+}
+
+static bool indexes_are_current (store_t *self)
+{
+    txn_t *txn;
+    bool current = !txn_begin (self, TXN_READ, &txn);
+    for (size_t r = 0; current && r < self->record_count; r++)
+        for (size_t i = 0; current && i < self->records[r].record->index_count; i++)
+            current = index_is_current (txn, self->records[r].record, i);
+    txn_abort (&txn);
+    return current;
+}
+
+bool store_is_current (store_t *self)
+{
+    if (atomic_load (&self->owner))
+        return true;
+    if (pthread_mutex_trylock (&self->own_lock))
+        return false; /* it is just being taken over */
+    bool current = tables_are_open (self) || (!tables_look (self) && tables_are_open (self));
+    current = atomic_load (&self->owner) || (current && indexes_are_current (self));
+    pthread_mutex_unlock (&self->own_lock);
+    return current;
 }

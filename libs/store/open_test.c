@@ -446,6 +446,40 @@ static void indexes_are_built (void **state)
     txn_abort (&txn);
 }
 
+static void run_quiet_owner (fixture_t *f, pipes_t p)
+{
+    store_t *store = open_in_child (f);
+    say (p, store_is_owner (store) ? 'o' : 's');
+    hear (p);
+}
+
+/* One version owns in a process of its own; what another one that opens beside it thinks of the store, and once that owner is gone. */
+static void beside (fixture_t *f, const schema_service_t *owner, const schema_service_t *other,
+                    bool current)
+{
+    f->config.service = owner;
+    child_t c = child_start (f, run_quiet_owner);
+    assert_int_equal (child_hear (&c), 'o');
+    f->config.service = other;
+    f->store = open_or_fail (&f->config);
+    assert_false (store_is_owner (f->store));
+    assert_int_equal (store_is_current (f->store), current);
+    child_tell (&c);
+    child_end (&c, false);
+    assert_int_equal (store_own (f->store), 0);
+    assert_true (store_is_current (f->store));
+    store_close (&f->store);
+}
+
+static void other_versions_are_noticed (void **state)
+{
+    fixture_t *f = *state;
+    beside (f, &service_v1, &service_v1, true);
+    beside (f, &service_v1, &service_v2, false); /* by_note is not there */
+    beside (f, &service_v2, &service_v2, true);
+    beside (f, &service_v1, &service_v2, false); /* version 1 forgot what it does not know */
+}
+
 static void epoch_changes_on_demand (void **state)
 {
     fixture_t *f = *state;
@@ -631,11 +665,21 @@ int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, fixture_setup_closed, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T (killed_owner_frees),      T (awaiting_takes_over),      T (signal_ends_waiting),
-        T (two_start_at_once),       T (dead_readers_are_dropped), T (opening_is_refused),
-        T (migrations_run_once),     T (newer_programs),           T (indexes_are_built),
-        T (epoch_changes_on_demand), T (backup_while_writing),     T (backup_equals),
-        T (stats_and_space),         T (full_disk_dooms),
+        T (killed_owner_frees),
+        T (awaiting_takes_over),
+        T (signal_ends_waiting),
+        T (two_start_at_once),
+        T (dead_readers_are_dropped),
+        T (opening_is_refused),
+        T (migrations_run_once),
+        T (newer_programs),
+        T (indexes_are_built),
+        T (other_versions_are_noticed),
+        T (epoch_changes_on_demand),
+        T (backup_while_writing),
+        T (backup_equals),
+        T (stats_and_space),
+        T (full_disk_dooms),
     };
     return cmocka_run_group_tests_name ("store_open", tests, NULL, NULL);
 }

@@ -63,6 +63,11 @@ int store_await_owner (store_t *self);
 /* Waits for other threads' write transaction; does nothing inside one of the calling thread. */
 void store_disown (store_t *self);
 bool store_is_owner (const store_t *self);
+/* Whether everything in the store is as this program wants it: each table is there, each index is of
+ * the fields that it knows. The owner has made it so; another opener beside an owner of another
+ * version may find less, and should leave reading to others until this is true. Opens tables that
+ * were made since. */
+bool store_is_current (store_t *self);
 
 /* What failed, for people: the commit that doomed the store, else the first failed write or open of
  * the store's life; "" if nothing did. Lives as long as the store. */

@@ -18,6 +18,10 @@ static bool is_ready (svc_t *svc, char *reason, size_t size)
         snprintf (reason, size, "no broker");
         return false;
     }
+    if (svc->store && !atomic_load (&svc->current) && !store_is_owner (svc->store)) {
+        snprintf (reason, size, "the owner is of another version; waiting to take over");
+        return false;
+    }
     if (!follow_ready (svc, reason, size))
         return false;
     if (service->healthy && !service->healthy (svc, svc->context, reason, size)) {

@@ -423,7 +423,8 @@ struct svc {
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
 
-    atomic_bool owner, opened, draining, quit, disk_low;
+    atomic_bool current; /* the store is as this version has it, though not owned */
+    atomic_bool owner, opened, resting, draining, quit, disk_low;
     atomic_uint under_way; /* asks here */
     atomic_uint credit;    /* of asks that wait here: to be given back */
     atomic_int fatal;      /* exit code that a thread asks for; 0 = none */

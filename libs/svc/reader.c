@@ -3,8 +3,11 @@
  * A read never writes, makes no events and parks nothing. A service without a store runs its ops here too, with a NULL transaction. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "svc/inner.h"
+
+enum { OWNER_POLL_US = 5000 };
 
 /* ---- the readers' queue ---- */
 
@@ -35,7 +38,7 @@ void pool_put (pool_t *self, ask_t *ask)
     }
     pthread_mutex_unlock (&self->lock);
     if (closed)
-        ask_fail (ask, E_UNAVAILABLE, "The service is stopping");
+        ask_fail (ask, E_REPLICA_LOST, "%s", error_doc (E_REPLICA_LOST)); /* another may answer */
 }
 
 ask_t *pool_take (pool_t *self)
@@ -77,8 +80,17 @@ static void read_op (svc_t *svc, ask_t *ask, txn_t *txn)
     ask_release (ask);
 }
 
+/* Beside an owner of another version reads wait for the takeover: the broker sends them here only if nobody else is there. */
+static void owner_wait (svc_t *svc, const ask_t *ask)
+{
+    while (svc->store && ask->op && !atomic_load (&svc->current) && !store_is_owner (svc->store) &&
+           !atomic_load (&svc->quit) && clock_mono_ms () < ask->deadline)
+        usleep (OWNER_POLL_US);
+}
+
 void reader_run (svc_t *svc, ask_t *ask)
 {
+    owner_wait (svc, ask);
     if (!ask->until && clock_mono_ms () >= ask->deadline) {
         atomic_fetch_add (&svc->metrics.expired, 1);
         ask_fail (ask, E_EXPIRED, "%s", error_doc (E_EXPIRED));

@@ -367,6 +367,13 @@ static void run_ready (svc_t *svc)
     }
 }
 
+/* Beside an owner of another version, which may also come later. */
+static void store_look (svc_t *svc)
+{
+    if (svc->store && !atomic_load (&svc->owner))
+        atomic_store (&svc->current, store_is_current (svc->store));
+}
+
 static void main_loop (svc_t *svc, int fd)
 {
     int64_t second = 0, readers = clock_mono_ms () + READERS_MS;
@@ -375,6 +382,7 @@ static void main_loop (svc_t *svc, int fd)
         int64_t now = clock_mono_ms ();
         if (now >= second) {
             health_disk (svc);
+            store_look (svc);
             notify_systemd ("WATCHDOG=1");
             second = now + SECOND_MS;
         }
@@ -395,11 +403,22 @@ static bool is_idle (svc_t *svc)
            (!svc->writer.inbox || !queue_size (svc->writer.inbox));
 }
 
+/* An owner begins no more requests to the outside, and answers until those under way are over: only then it makes room for the next one, which can take over at once. */
+static void rest (svc_t *svc, int fd)
+{
+    int64_t end = clock_mono_ms () + svc_common (svc)->drain / 2;
+    atomic_store (&svc->resting, true);
+    while (svc->outward && atomic_load (&svc->owner) && !atomic_load (&svc->fatal) &&
+           atomic_load (&svc->metrics.lanes_outward) && clock_mono_ms () < end)
+        wait_events (svc, fd, DRAIN_TICK_MS);
+}
+
 static void drain (svc_t *svc, int fd)
 {
     int64_t end = clock_mono_ms () + svc_common (svc)->drain;
     svc_log (svc, LOG_INFO, "draining", NULL);
     notify_systemd ("STOPPING=1");
+    rest (svc, fd);
     atomic_store (&svc->draining, true);
     health_update (svc);
     atomic_store (&svc->bus_bye, true);

@@ -193,7 +193,7 @@ static void outward_turn (writer_t *w, outward_work_t *work)
     free (work);
 }
 
-/* The last thing in every turn: what handlers staged gets its rows here, and what is ready is claimed (nothing while draining). */
+/* The last thing in every turn: what handlers staged gets its rows here, and what is ready is claimed (nothing while the process is going). */
 static int lanes_turn (writer_t *w)
 {
     turn_t t;
@@ -201,7 +201,7 @@ static int lanes_turn (writer_t *w)
     if (!w->lanes)
         return 0;
     turn_init (w->svc, &t, &inner, w->txn, w->arena, NULL, false);
-    return lanes_claim (w->lanes, &t, atomic_load (&w->svc->draining) ? 0 : LANES_MOST);
+    return lanes_claim (w->lanes, &t, atomic_load (&w->svc->resting) ? 0 : LANES_MOST);
 }
 
 static void job_quarantined (void *context, const char *kind, id16_t job, const char *reason)
@@ -539,7 +539,7 @@ int64_t writer_next (svc_t *svc)
     int64_t wait = svc_common (svc)->test_clock ? IDLE_TEST_MS : IDLE_MS;
     int64_t due = timers_next (svc, wall);
     wait = due < wait ? due : wait;
-    if (w->lanes && !atomic_load (&svc->draining)) {
+    if (w->lanes && !atomic_load (&svc->resting)) {
         int64_t next = lanes_next (w->lanes);
         wait = next <= wall ? 0 : next - wall < wait ? next - wall : wait;
     }
@@ -573,7 +573,7 @@ static bool has_work (svc_t *svc)
 {
     writer_t *w = &svc->writer;
     return timers_due (svc, clock_now_ms ()) || follow_unstored (svc) ||
-           (w->lanes && !atomic_load (&svc->draining) && lanes_next (w->lanes) <= clock_now_ms ());
+           (w->lanes && !atomic_load (&svc->resting) && lanes_next (w->lanes) <= clock_now_ms ());
 }
 
 void *writer_main (void *context)

@@ -238,9 +238,9 @@ void request_run (web_request_t *self)
     int status = request_check (self);
     self->body_done = status != 0 || web_body_length (self) == 0;
     self->close = status != 0 || request_wants_close (self);
-    if (status == 0 && atomic_load (&self->server->stopping)) {
-        self->close = true;
-        request_refuse (self, 503, "The server is stopping.");
+    if (mg_get_user_connection_data (self->connection) == &self->server->late) {
+        self->close =
+            true; /* without a word, as if nobody listened any more: the client goes to another server */
     } else if (status == 0) {
         request_serve (self);
     } else {

@@ -34,14 +34,15 @@ static int on_connection (const struct mg_connection *connection, void **data)
 {
     web_server_t *self = mg_get_user_data (mg_get_context (connection));
     atomic_fetch_add (&self->connections, 1);
-    *data = self; /* says to on_close that it was counted */
+    /* Says to on_close that it was counted. */
+    *data = atomic_load (&self->stopping) ? (void *) &self->late : (void *) self;
     return 0;
 }
 
 static void on_close (const struct mg_connection *connection)
 {
-    web_server_t *self = mg_get_user_connection_data (connection);
-    if (self == NULL)
+    web_server_t *self = mg_get_user_data (mg_get_context (connection));
+    if (mg_get_user_connection_data (connection) == NULL)
         return;
     pthread_mutex_lock (&self->watch.lock); /* a scan that may know this socket ends first */
     pthread_mutex_unlock (&self->watch.lock);

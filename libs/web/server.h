@@ -49,6 +49,7 @@ struct web_server {
     watch_t watch;
     atomic_uint connections;
     atomic_bool stopping;
+    char late; /* its address marks connections that came after that */
     atomic_bool aborting;
     atomic_bool stopped;
     _Atomic uint64_t shed;

@@ -34,7 +34,7 @@ typedef web_next_t (web_submit_fn) (void *context, web_request_t *request);
  * of this side's share of it after the return. */
 typedef web_next_t (web_complete_fn) (void *context, web_request_t *request, web_call_t *call,
                                       bool in_time);
-/* A request that never reaches submit (malformed, headers too long or too slow, stopping) or was left without an answer: give one with web_answer. Method and
+/* A request that never reaches submit (malformed, headers too long or too slow) or was left without an answer: give one with web_answer. Method and
  * path may be NULL. `text` is a sentence for people. */
 typedef void (web_refuse_fn) (void *context, web_request_t *request, int status, const char *text);
 typedef void (web_log_fn) (void *context, const char *text);
@@ -68,8 +68,8 @@ typedef struct web_counts {
 
 /* Listen and serve. 0, or E_BAD_REQUEST (the configuration), E_UNAVAILABLE (address in use or not allowed), E_NO_MEMORY; *out untouched then. */
 int web_server_new (const web_config_t *config, web_server_t **out, failure_t *failure);
-/* Stop: kept connections are closed and new requests refused with 503; requests under way have until `deadline_ms` from now; those still parked
- * then are completed with in_time false. Returns when all threads have ended. True if every request ended by itself. */
+/* Stop: kept connections are closed when they are silent; what comes on them before that is served, and connections that come now are closed unheard. Requests under way
+ * have until `deadline_ms` from now; those still parked then are completed with in_time false. Returns when all threads have ended. True if every request ended by itself. */
 bool web_server_stop (web_server_t *self, uint32_t deadline_ms);
 /* Free; stops with no grace if web_server_stop was not called. */
 void web_server_destroy (web_server_t **self);

@@ -560,12 +560,16 @@ static void stop_ends_idle_and_finishes_running (void **state)
     stopper_t stopper = {app, 20000, false};
     pthread_t thread;
     pthread_create (&thread, NULL, stop_server, &stopper);
+    assert_true (web_client_at_end (&idle)); /* long before its 15 s are over */
+    assert_true (web_client_at_end (&silent));
+    web_client_t late = web_client_open (app->port); /* as if nobody listened any more */
+    web_client_send (&late, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    assert_true (web_client_at_end (&late));
+    web_client_close (&late);
     web_reply_t reply = web_client_reply (&running, false);
     assert_int_equal (reply.status, 200);
     assert_string_equal (reply.body, "42");
     assert_non_null (strstr (reply.head, "Connection: close"));
-    assert_true (web_client_at_end (&idle)); /* long before its 15 s are over */
-    assert_true (web_client_at_end (&silent));
     pthread_join (thread, NULL);
     assert_true (stopper.clean);
     web_client_close (&idle);

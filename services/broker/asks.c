@@ -27,6 +27,8 @@ static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_
     envelope_route_t route = {.kind = ENV_FAILURE, .id = id, .target = target};
     frame_t body;
     broker_count (self, BROKER_COUNTER_FAILURES_TOTAL);
+    if (failure->code == E_UNAVAILABLE)
+        broker_count (self, BROKER_COUNTER_UNAVAILABLE_TOTAL);
     self->failures[failure->code < CODES_MAX ? failure->code : 0]++;
     buf_clear (&self->header);
     envelope_route_write (&route, bytes_of_str ("broker"), 0, &self->header);
@@ -90,9 +92,8 @@ static void ask_fail (broker_t *self, ask_t *ask, const failure_t *failure)
     ask_free (self, ask);
 }
 
-static int absent (broker_t *self, failure_t *failure, const char *service, const char *why)
+static int absent (failure_t *failure, const char *service, const char *why)
 {
-    broker_count (self, BROKER_COUNTER_UNAVAILABLE_TOTAL);
     failure_set (failure, E_UNAVAILABLE, "", "%s: %s", service, why);
     failure->retry_after_ms = 1000;
     return E_UNAVAILABLE;
@@ -101,7 +102,7 @@ static int absent (broker_t *self, failure_t *failure, const char *service, cons
 static void ask_fail_absent (broker_t *self, ask_t *ask, const char *why)
 {
     failure_t failure = {0};
-    absent (self, &failure, ask->service->name, why);
+    absent (&failure, ask->service->name, why);
     ask_fail (self, ask, &failure);
 }
 
@@ -151,14 +152,13 @@ static bool all_have_op (const service_t *service, uint32_t op)
 }
 
 /* Where an ask is to wait. While versions are mixed, an op that not every replica has waits for one that has it. */
-static int lane_choose (broker_t *self, const ask_t *ask, peer_t *peer, lane_t **out,
-                        failure_t *failure)
+static int lane_choose (const ask_t *ask, peer_t *peer, lane_t **out, failure_t *failure)
 {
     service_t *service = ask->service;
     if (!service->live_count)
-        return absent (self, failure, service->name, "no replica is there");
+        return absent (failure, service->name, "no replica is there");
     if (ask->addressed && (!peer || !peer_is_live (peer)))
-        return absent (self, failure, service->name, "this replica is not there");
+        return absent (failure, service->name, "this replica is not there");
     if (ask->addressed)
         *out = &peer->lane;
     else if (ask->owner_only)
@@ -185,7 +185,7 @@ static void ask_place (broker_t *self, ask_t *ask, peer_t *addressed)
 {
     lane_t *lane = NULL;
     failure_t failure = {0};
-    int code = lane_choose (self, ask, addressed, &lane, &failure);
+    int code = lane_choose (ask, addressed, &lane, &failure);
     if (!code && ask_enqueue (ask, lane))
         code = failure_set (&failure, E_NO_MEMORY, "", "the broker has no memory for this ask");
     if (code)
@@ -283,9 +283,10 @@ void services_check_owners (broker_t *self)
     ask_t *ask;
     for (uint32_t i = 0; i < self->service_count; i++) {
         service_t *service = self->services[i];
-        if (service->owner || self->now_ms - service->ownerless_ms < OWNER_WAIT_MS)
+        int64_t wait = service->handover && service->live_count ? OWNER_HANDOVER_MS : OWNER_WAIT_MS;
+        if (service->owner || self->now_ms - service->ownerless_ms < wait)
             continue;
-        while ((ask = lane_find_old (&service->owned, self->now_ms - OWNER_WAIT_MS)))
+        while ((ask = lane_find_old (&service->owned, self->now_ms - wait)))
             ask_fail_absent (self, ask, "no replica is the owner");
     }
 }
@@ -360,7 +361,7 @@ static int target_find (broker_t *self, const peer_t *asker, const envelope_targ
     char name[ENVELOPE_NAME_MAX + 1] = {0};
     memcpy (name, target->service.data, target->service.size);
     if (!*service || !(*service)->live_count)
-        return absent (self, failure, name, "no replica is there");
+        return absent (failure, name, "no replica is there");
     *op = service_op_find (*service, target->op);
     if (!grant_is_given (*op < 0 ? NULL : &(*service)->ops[*op], target->op, name, asker)) {
         broker_count (self, BROKER_COUNTER_REFUSED_TOTAL);
@@ -427,8 +428,25 @@ void ask_came (broker_t *self, peer_t *asker, router_message_t *message,
         own_ask (self, asker, route, target.op);
     else
         code = ask_accept (self, asker, message, route, &target, &failure);
+    if (code == E_UNAVAILABLE && ask_hold (self, asker, message))
+        return;
     if (code && !id_is_nil (route->id))
         failure_send (self, asker->connection, route->id, route->target, self->now_ms, &failure);
+}
+
+bool ask_come_again (broker_t *self, peer_t *asker, router_message_t *message,
+                     const envelope_route_t *route, bool last)
+{
+    failure_t failure = {0};
+    envelope_target_t target;
+    if (!envelope_target_read (route->target, &target))
+        return true; /* it was looked at when it came */
+    int code = ask_accept (self, asker, message, route, &target, &failure);
+    if (code == E_UNAVAILABLE && !last)
+        return false;
+    if (code)
+        failure_send (self, asker->connection, route->id, route->target, self->now_ms, &failure);
+    return true;
 }
 
 static void failure_note (broker_t *self, bytes_t body)

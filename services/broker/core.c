@@ -59,7 +59,8 @@ int broker_new (const broker_config_t *config, broker_t **out, failure_t *failur
         return failure_set (failure, E_NO_MEMORY, "", "no memory for the broker");
     self->config = *config;
     self->incarnation = waiting_random ();
-    self->now_ms = clock_mono_ms ();
+    self->born_ms = self->now_ms = clock_mono_ms ();
+    TAILQ_INIT (&self->held);
     self->arena = arena_new (1 << 22);
     int code = self->arena && !waiting_init (&self->asks)
                    ? router_new (&config->router, &self->router, failure)
@@ -78,6 +79,7 @@ void broker_destroy (broker_t **self)
     broker_t *b = *self;
     if (b->asks.heap)
         asks_free (b);
+    helds_free (b);
     waiting_free (&b->asks);
     peers_free (b);
     services_free (b);
@@ -177,8 +179,10 @@ bool broker_work (broker_t *self, int fd)
     asks_expire (self);
     if (beat && !more)
         peers_freeze (self);
-    if (beat)
+    if (beat) {
         services_check_owners (self);
+        held_tick (self);
+    }
     peers_sweep (self);
     return readable;
 }

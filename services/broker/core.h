@@ -3,6 +3,7 @@
  *   core.c    life, the loop's steps, messages by kind          peers.c   hello, beats, lost and frozen peers
  *   services.c  services, their ops and owners
  *   asks.c    an ask's way from asker to replica and back       lane.c    waiting asks, round-robin by tenant
+ *   held.c    asks that came before a service's first hello
  *   grants.c  who may ask what                                  own.c     the broker's own operations */
 #ifndef AVIARY_BROKER_CORE_H
 #define AVIARY_BROKER_CORE_H
@@ -16,7 +17,8 @@
 #include <sys/queue.h>
 
 enum {
-    OWNER_WAIT_MS = 1000, /* a writing ask waits so long for an owner */
+    OWNER_WAIT_MS = 1000,     /* a writing ask waits so long for an owner */
+    OWNER_HANDOVER_MS = 4000, /* and so long where one is going and another replica is there */
     TTL_MAX_MS = 3600 * 1000,
     PEER_BUCKETS = 256,
     TENANT_BUCKETS = 256,
@@ -29,6 +31,7 @@ enum {
 };
 
 typedef struct ask ask_t;
+typedef struct held held_t;
 typedef struct peer peer_t;
 typedef struct service service_t;
 typedef struct broker broker_t;
@@ -98,6 +101,7 @@ struct service {
     uint32_t live_count;
     peer_t *owner;        /* live and says so; the one that said so last */
     int64_t ownerless_ms; /* since when there is none */
+    bool handover;        /* the last one said that it goes */
     lane_t any;
     lane_t owned;
     size_t queued; /* in all lanes, those of replicas included */
@@ -151,6 +155,9 @@ struct broker {
     peer_t *peers[PEER_BUCKETS];
     size_t peer_count;
     waiting_t asks;
+    TAILQ_HEAD (helds, held) held;
+    size_t held_count;
+    int64_t born_ms;
     bool sweep;   /* some peer is gone */
     buf_t header; /* scratch */
     buf_t body;
@@ -206,6 +213,9 @@ void ask_came (broker_t *self, peer_t *asker, router_message_t *message,
                const envelope_route_t *route);
 void answer_came (broker_t *self, peer_t *replica, router_message_t *message,
                   const envelope_route_t *route);
+/* One that was held, `route` with what is left of its time. False: there is still nobody, and it is not the last time. */
+bool ask_come_again (broker_t *self, peer_t *asker, router_message_t *message,
+                     const envelope_route_t *route, bool last);
 void asks_expire (broker_t *self);
 /* Gives waiting asks to replicas with credit, or fails them if there is nobody to wait for. */
 void service_dispatch (broker_t *self, service_t *service);
@@ -216,6 +226,13 @@ void services_check_owners (broker_t *self);
 void asks_free (broker_t *self);
 /* Failure for an ask that never got as far as being one. */
 void refuse (broker_t *self, uint32_t connection, id16_t id, const failure_t *failure);
+
+/* ---- held.c ---- */
+/* True: the message is kept until somebody says hello, its frames are empty now. */
+bool ask_hold (broker_t *self, const peer_t *asker, router_message_t *message);
+void held_retry (broker_t *self); /* somebody said hello */
+void held_tick (broker_t *self);  /* time goes by */
+void helds_free (broker_t *self);
 
 /* ---- grants.c ---- */
 /* `service` is who is asked: what every service has, it may also ask of itself (health checks). */

@@ -101,6 +101,34 @@ static void a_restarted_broker_is_met_again (void **state)
     bed_destroy (&bed);
 }
 
+/* In its first second a broker waits for who has not said hello yet; what does not come by then is not there. */
+static void a_young_broker_waits_for_hellos (void **state)
+{
+    (void) state;
+    bed_t *bed = bed_new (NULL);
+    client_t *cli = client_new (bed->bus, "cli", NULL);
+    answer_t early[3], never;
+    for (int i = 0; i < 3; i++)
+        client_start (cli, &early[i], "alpha.who", "", 5000, 0);
+    client_start (cli, &never, "beta.who", "", 5000, 0);
+    client_work (cli, 200);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal (early[i].calls, 0);
+    bed_replica (bed, "alpha", 0, 16, "owner");
+    for (int i = 0; i < 3; i++) {
+        client_wait (cli, &early[i]);
+        assert_int_equal (early[i].code, 0);
+    }
+    client_wait (cli, &never);
+    assert_int_equal (never.code, E_UNAVAILABLE);
+    assert_int_equal (client_metric (cli, "unavailable_total"), 1);
+    int64_t begun = clock_mono_ms ();
+    assert_int_equal (client_ask (cli, "beta.who", "", 5000).code, E_UNAVAILABLE);
+    assert_true (clock_mono_ms () - begun < 900); /* at once, once it is older */
+    client_destroy (&cli);
+    bed_destroy (&bed);
+}
+
 /* Without a new one: 2 s of silence end what was under way, new asks wait a second. */
 static void a_broker_that_stays_away (void **state)
 {
@@ -197,6 +225,7 @@ int main (void)
         cmocka_unit_test (a_killed_replica_is_lost),
         cmocka_unit_test (a_frozen_replica_is_lost_and_comes_back),
         cmocka_unit_test (a_restarted_broker_is_met_again),
+        cmocka_unit_test (a_young_broker_waits_for_hellos),
         cmocka_unit_test (a_broker_that_stays_away),
         cmocka_unit_test (a_broker_that_was_stopped_goes_on),
         cmocka_unit_test (a_second_replica_with_a_number_waits),

@@ -181,8 +181,10 @@ static int peer_register (broker_t *self, const router_message_t *message, const
     }
     broker_tell (self, "peer registered", peer, hello->serves ? "serves" : "asks");
     beat_send (self, peer, ENV_WELCOME);
-    if (peer->service)
+    if (peer->service) {
         service_dispatch (self, peer->service);
+        held_retry (self);
+    }
     return 0;
 }
 
@@ -247,6 +249,7 @@ void peer_beat (broker_t *self, peer_t *peer, bytes_t body)
         return;
     if (takes_over) {
         peer->service->owner = peer; /* who said so last: the store's own lock keeps it to one */
+        peer->service->handover = false;
         broker_tell (self, "owner", peer, "");
     }
     service_changed (self, peer);
@@ -265,6 +268,7 @@ void peer_bye (broker_t *self, peer_t *peer)
     if (peer->draining || !peer->service)
         return;
     peer->draining = true;
+    peer->service->handover = peer->service->owner == peer;
     broker_tell (self, "peer drains", peer, "");
     service_review (self, peer->service);
     asks_move (self, peer); /* what waits for it alone; what it has it answers yet */
