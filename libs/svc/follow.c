@@ -227,7 +227,8 @@ static int apply_run (turn_t *t, void *context)
                              .snapshot = a->snapshot,
                              .trace = a->e->trace,
                              .body = a->e->body};
-    return a->row->apply (t, &event, body);
+    rc = a->row->apply (t, &event, body);
+    return rc || a->snapshot ? rc : erase_heard (t, a->row->event, body);
 }
 
 static int quarantine_run (turn_t *t, void *context)
