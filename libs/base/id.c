@@ -160,7 +160,7 @@ static int hex_value (char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool id_read_uuid (const char *text, size_t length, id16_t *out)
+bool id_read_any_uuid (const char *text, size_t length, id16_t *out)
 {
     if (!text || length != ID_UUID_LENGTH)
         return false;
@@ -174,7 +174,14 @@ bool id_read_uuid (const char *text, size_t length, id16_t *out)
             return false;
         id.b[i] = (uint8_t) (high << 4 | low);
     }
-    if (!id_is_v7 (id))
+    *out = id;
+    return true;
+}
+
+bool id_read_uuid (const char *text, size_t length, id16_t *out)
+{
+    id16_t id;
+    if (!id_read_any_uuid (text, length, &id) || !id_is_v7 (id))
         return false;
     *out = id;
     return true;

@@ -59,6 +59,8 @@ void id_write_ksuid (id16_t id, char out[ID_KSUID_LENGTH + 1]);
 void id_write_crockford (id16_t id, char out[ID_CROCKFORD_LENGTH + 1]);
 /* Readers take exactly `length` characters; true and *out set, or false and *out untouched. */
 bool id_read_uuid (const char *text, size_t length, id16_t *out);
+/* The same for what others made: a UUID of any version, in lower case. */
+bool id_read_any_uuid (const char *text, size_t length, id16_t *out);
 bool id_read_ksuid (const char *text, size_t length, id16_t *out);
 bool id_read_crockford (const char *text, size_t length, id16_t *out);
 

@@ -202,6 +202,39 @@ long text_read_base64 (const char *text, size_t length, uint8_t *out, size_t cap
     return (long) size;
 }
 
+size_t text_write_base64url (const uint8_t *data, size_t size, char *out)
+{
+    size_t length = (size * 4 + 2) / 3;
+    text_write_base64 (data, size, out);
+    for (size_t i = 0; i < length; i++)
+        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    out[length] = 0;
+    return length;
+}
+
+/* As text_read_base64, a group at a time. */
+long text_read_base64url (const char *text, size_t length, uint8_t *out, size_t capacity)
+{
+    long used = 0;
+    if (length % 4 == 1)
+        return -1;
+    for (size_t i = 0; i < length; i += 4) {
+        size_t left = length - i < 4 ? length - i : 4;
+        char group[4] = {'=', '=', '=', '='};
+        for (size_t k = 0; k < left; k++) {
+            char c = text[i + k];
+            if (c == '+' || c == '/' || c == '=')
+                return -1;
+            group[k] = c == '-' ? '+' : c == '_' ? '/' : c;
+        }
+        long size = text_read_base64 (group, 4, out + used, capacity - (size_t) used);
+        if (size < 0)
+            return -1;
+        used += size;
+    }
+    return used;
+}
+
 bool text_read_duration (const char *text, int64_t *out_ms)
 {
     static const struct {

@@ -21,6 +21,9 @@ void text_write_hex (const uint8_t *data, size_t size, char *out /* 2 * size + 1
 long text_read_hex (const char *text, size_t length, uint8_t *out, size_t capacity);
 void text_write_base64 (const uint8_t *data, size_t size, char *out /* (size + 2) / 3 * 4 + 1 */);
 long text_read_base64 (const char *text, size_t length, uint8_t *out, size_t capacity);
+/* The URL alphabet without padding; returns the length. Readers take nothing that the writer would not have written. */
+size_t text_write_base64url (const uint8_t *data, size_t size, char *out /* as of base64 */);
+long text_read_base64url (const char *text, size_t length, uint8_t *out, size_t capacity);
 /* "10m", "2h", "250ms", "7d", "30s", plain number = seconds; to milliseconds. false if not a
  * duration. */
 bool text_read_duration (const char *text, int64_t *out_ms);

@@ -55,7 +55,8 @@ enum {
     ROUTE_COUNT = 7, /* kind to count */
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
-    KEY_MAX = 255 /* characters */
+    IDEM_MORE = 8, /* with how long to wait and what is forgotten */
+    KEY_MAX = 255  /* characters */
 };
 
 static const void *field_at (const envelope_t *in, const header_field_t *field)
@@ -92,13 +93,21 @@ static bool field_is_given (const header_field_t *field, const void *at)
 
 static void idem_write (const idempotency_t *in, buf_t *out)
 {
-    mp_array (out, IDEM_COUNT);
+    bool more = in->wait_ms || in->forgets;
+    mp_array (out, more ? IDEM_MORE : IDEM_COUNT);
     mp_str (out, in->dialect);
     mp_id (out, in->scope);
     mp_str (out, in->route);
     mp_str (out, in->key);
     mp_bin (out, in->fingerprint, sizeof in->fingerprint);
     mp_str (out, in->request_id);
+    if (!more)
+        return;
+    mp_int (out, in->wait_ms);
+    if (in->forgets)
+        mp_bin (out, in->forgets, IDEM_FORGETS / 8);
+    else
+        mp_nil (out);
 }
 
 static void field_write (const header_field_t *field, const void *at, buf_t *out)
@@ -171,11 +180,27 @@ static bool number_read (mp_reader_t *in, int64_t max, int64_t *out)
     return !in->failed && *out >= 0 && *out <= max;
 }
 
+static bool idem_read_more (mp_reader_t *in, arena_t *arena, idempotency_t *out)
+{
+    int64_t wait;
+    if (!number_read (in, UINT32_MAX, &wait))
+        return false;
+    out->wait_ms = (uint32_t) wait;
+    if (mp_read_nil (in))
+        return true;
+    bytes_t bits = mp_read_bin (in);
+    if (in->failed || bits.size != IDEM_FORGETS / 8)
+        return false;
+    out->forgets = arena_memdup (arena, bits.data, bits.size);
+    return out->forgets != NULL;
+}
+
 static bool idem_read (mp_reader_t *in, arena_t *arena, idempotency_t *out)
 {
     if (mp_read_nil (in))
         return true;
-    if (mp_read_array (in) != IDEM_COUNT ||
+    uint32_t count = mp_read_array (in);
+    if ((count != IDEM_COUNT && count != IDEM_MORE) ||
         !text_read (in, ENVELOPE_NAME_MAX, arena, &out->dialect))
         return false;
     out->scope = mp_read_id (in);
@@ -187,6 +212,8 @@ static bool idem_read (mp_reader_t *in, arena_t *arena, idempotency_t *out)
         !text_read (in, 128, arena, &out->request_id))
         return false;
     memcpy (out->fingerprint, print.data, sizeof out->fingerprint);
+    if (count == IDEM_MORE && !idem_read_more (in, arena, out))
+        return false;
     if (!out->dialect || !out->route || !out->key)
         return false;
     size_t points = text_code_points (out->key, strlen (out->key));
@@ -219,7 +246,7 @@ static bool field_read (const header_field_t *field, mp_reader_t *in, arena_t *a
         *(uint32_t *) at = (uint32_t) number;
         return true;
     case HEADER_PRINCIPAL:
-        if (!number_read (in, PRINCIPAL_CLI, &number))
+        if (!number_read (in, PRINCIPAL_ORG_KEY, &number))
             return false;
         *(principal_kind_t *) at = (principal_kind_t) number;
         return true;

@@ -30,7 +30,8 @@ typedef enum principal_kind {
     PRINCIPAL_APP_KEY = 1,
     PRINCIPAL_ADMIN_KEY = 2,
     PRINCIPAL_SERVICE = 3,
-    PRINCIPAL_CLI = 4
+    PRINCIPAL_CLI = 4,
+    PRINCIPAL_ORG_KEY = 5 /* of a dialect that knows no apps */
 } principal_kind_t;
 
 /* The idempotency fields of a keyed ask; key NULL = none. */
@@ -41,7 +42,12 @@ typedef struct idempotency {
     const char *key;         /* as the client sent it, 1 to 255 characters */
     uint8_t fingerprint[32]; /* SHA-256 of the canonical request body */
     const char *request_id;  /* of the first request, told in replays */
+    uint32_t wait_ms;        /* for the first to end; 0 = as the house does, IDEM_WAIT_NOT = not */
+    const uint8_t *
+        forgets; /* IDEM_FORGETS bits by error code: these are no outcomes; NULL = by their class */
 } idempotency_t;
+
+enum { IDEM_WAIT_NOT = 1, IDEM_FORGETS = 256 };
 
 typedef struct envelope {
     envelope_kind_t kind;

@@ -46,6 +46,35 @@ static envelope_t whole (void)
     return e;
 }
 
+/* What is forgotten and how long to wait, in a header that without them has its old form. */
+static void idempotency_of_dialects (void **state)
+{
+    (void) state;
+    uint8_t forgets[IDEM_FORGETS / 8] = {1, 2, 3};
+    arena_t *arena = arena_new (1 << 16);
+    envelope_t in = whole (), out;
+    buf_t buf = {0};
+    envelope_write (&in, &buf);
+    assert_int_equal (envelope_read (buf_bytes (&buf), arena, &out, NULL), 0);
+    assert_int_equal (out.idem.wait_ms, 0);
+    assert_null (out.idem.forgets);
+    buf_free (&buf);
+    in.principal = PRINCIPAL_ORG_KEY;
+    in.idem.wait_ms = IDEM_WAIT_NOT;
+    envelope_write (&in, &buf);
+    assert_int_equal (envelope_read (buf_bytes (&buf), arena, &out, NULL), 0);
+    assert_int_equal (out.principal, PRINCIPAL_ORG_KEY);
+    assert_int_equal (out.idem.wait_ms, IDEM_WAIT_NOT);
+    assert_null (out.idem.forgets);
+    buf_free (&buf);
+    in.idem.forgets = forgets;
+    envelope_write (&in, &buf);
+    assert_int_equal (envelope_read (buf_bytes (&buf), arena, &out, NULL), 0);
+    assert_memory_equal (out.idem.forgets, forgets, sizeof forgets);
+    buf_free (&buf);
+    arena_destroy (&arena);
+}
+
 static void whole_envelope_comes_back (void **state)
 {
     (void) state;
@@ -149,7 +178,7 @@ static void bytes_that_are_no_header (void **state)
         {"ttl_ms", "\x95\x01\x01\xc0\xc0\xff", 6, true},
         {"ttl_ms", "\x95\x01\x01\xc0\xc0\xcf\x00\x00\x00\x01\x00\x00\x00\x00", 14, true},
         {"end", "\x92\x01\x01\x01", 4, true},
-        {"principal", "\x99\x01\x01\xc0\xc0\xc0\xc0\xc0\xc0\x05", 10, false},
+        {"principal", "\x99\x01\x01\xc0\xc0\xc0\xc0\xc0\xc0\x06", 10, false},
         {"test", "\x9c\x01\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x01", 13, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -323,6 +352,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (whole_envelope_comes_back),
+        cmocka_unit_test (idempotency_of_dialects),
         cmocka_unit_test (short_envelope_is_short),
         cmocka_unit_test (bytes_that_are_no_header),
         cmocka_unit_test (fields_beyond_their_limits),

@@ -9,10 +9,12 @@ const dialect_t dialect_chirp = {
     .idempotency_header = "Idempotency-Key",
     .scope = SCOPE_KEY,
     .auth_scheme = "Bearer",
+    .root = "/v1",
     .events = chirp_event_names,
     .id_read = chirp_id_read,
     .id_write = chirp_id_write,
     .request_id = chirp_request_id,
     .error_render = chirp_error_render,
     .event_render = chirp_event_render,
+    .delivery = &chirp_delivery,
 };

@@ -72,49 +72,6 @@ void chirp_error_object (const dialect_t *d, const chirp_error_t *error, buf_t *
     buf_add_byte (out, '}');
 }
 
-/* ---- names of fields ---- */
-
-/* The field's name in this view into `out`, through flat objects. */
-static bool name_in_view (const schema_type_t *view, uint32_t offset, char *out, size_t size)
-{
-    for (size_t i = 0; view && i < view->field_count; i++) {
-        const schema_field_t *field = &view->fields[i];
-        if (field->kind == SK_CONST)
-            continue;
-        if (field->kind == SK_FLAT) {
-            int used = snprintf (out, size, "%s.", field->name);
-            if (used > 0 && (size_t) used < size &&
-                name_in_view (field->type, offset, out + used, size - (size_t) used))
-                return true;
-        } else if (field->offset == offset) {
-            snprintf (out, size, "%s", field->name);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "number_id" -> "phoneNumberId"; "to[0]" stays. What the client cannot say is not told: `out` is "" then. */
-static void public_name (const schema_public_t *op, const char *core, char out[FAILURE_FIELD_SIZE])
-{
-    char first[FAILURE_FIELD_SIZE];
-    size_t length = strcspn (core, ".[");
-    snprintf (first, sizeof first, "%.*s", (int) length, core);
-    const schema_field_t *field = schema_field_find (op->op->in, first);
-    if (!field) {
-        snprintf (out, FAILURE_FIELD_SIZE, "%s", core);
-        return;
-    }
-    const schema_type_t *views[] = {op->body_view, op->path_view, op->query_view, op->header_view};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-        if (name_in_view (views[i], field->offset, out, FAILURE_FIELD_SIZE)) {
-            size_t used = strlen (out);
-            snprintf (out + used, FAILURE_FIELD_SIZE - used, "%s", core + length);
-            return;
-        }
-    *out = 0;
-}
-
 int chirp_error_render (const dialect_t *d, const failure_t *failure, const dialect_blame_t *blame,
                         buf_t *out)
 {
@@ -123,7 +80,7 @@ int chirp_error_render (const dialect_t *d, const failure_t *failure, const dial
     if (!blame)
         blame = &nothing;
     if (blame->op && blame->core)
-        public_name (blame->op, failure->field, param);
+        dialect_field_name (blame->op, failure->field, param);
     else
         snprintf (param, sizeof param, "%s", failure->field);
     chirp_error_t error = {.code = failure->code,

@@ -73,6 +73,17 @@ static const look_t looks[] = {
     {E_CARRIER_RATE_LIMITED, IRE, "rate_limit_exceeded", 429},
     {E_CARRIER_REFUSED, PE, NULL, 402},
     {E_CARRIER_CREDENTIALS, PE, NULL, 424},
+    {E_KEY_MISSING, AUTH, NULL, 401},
+    {E_KEY_EXPIRED, AUTH, NULL, 401},
+    {E_KEY_REVOKED, AUTH, NULL, 401},
+    {E_MISSING_FIELD, IRE, NULL, 400},
+    {E_BAD_LIMIT, IRE, NULL, 400},
+    {E_BAD_CURSOR, IRE, NULL, 400},
+    {E_NUMBER_NOT_CONNECTED, IRE, NULL, 409},
+    {E_TEAM_MISMATCH, IRE, NULL, 409},
+    {E_LAST_SECRET, IRE, NULL, 409},
+    {E_SECRET_LIMIT, IRE, NULL, 409},
+    {E_SUBSCRIPTION_INACTIVE, IRE, NULL, 409},
 };
 
 static const char *render (const failure_t *failure, const dialect_blame_t *blame, int *status)

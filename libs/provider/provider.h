@@ -87,6 +87,8 @@ typedef struct provider_event {
     const provider_fault_t *fault;
     const char *native_text; /* the carrier's own words of a failure, NULL = the fault's title */
     const char *fbtrace_id;
+    bytes_t raw;   /* of a status: the carrier's item as it came, packed; Meta */
+    bool alone;    /* the callback says nothing else; Meta */
     bool whatsapp; /* NEWS_INBOUND, from here on */
     id16_t org;    /* loopback says these two; others give number_ref */
     id16_t number;
@@ -151,6 +153,13 @@ typedef enum provider_order {
     ORDER_UNSAID /* the answer does not say */
 } provider_order_t;
 
+/* Does the account (still) have a number? */
+typedef enum provider_held {
+    HELD_UNSAID, /* the answer does not say */
+    HELD_NOT,
+    HELD_YES
+} provider_held_t;
+
 typedef struct provider {
     const char *name;
     bool repeatable; /* a send that may have gone out can be repeated without harm */
@@ -193,7 +202,16 @@ typedef struct provider {
                          const char *reference, outbound_t *out);
     int (*number_order_look) (turn_t *t, const provider_account_t *account, const char *reference,
                               outbound_t *out);
-    provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome);
+    /* *id: the carrier's id of the order, NULL if it does not say. */
+    provider_order_t (*number_ordered) (turn_t *t, const outcome_t *outcome, const char **id);
+    /* Look for a number of the account; the answer gives its id there (HELD_YES). And give it up by that id: HELD_NOT = it is given up, or was already. */
+    int (*number_look) (turn_t *t, const provider_account_t *account, const char *number,
+                        outbound_t *out);
+    provider_held_t (*number_looked) (turn_t *t, const outcome_t *outcome, const char *number,
+                                      const char **id);
+    int (*number_release) (turn_t *t, const provider_account_t *account, const char *id,
+                           outbound_t *out);
+    provider_held_t (*number_released) (turn_t *t, const outcome_t *outcome);
 } provider_t;
 
 extern const provider_t provider_meta;
@@ -202,8 +220,22 @@ extern const provider_t provider_loopback;
 
 /* The error maps of Telnyx and Meta; `whatsapp` chooses. Never NULL: unknown codes give the carrier's general error. */
 const provider_fault_t *provider_fault (bool whatsapp, const char *native);
+/* MESSAGING_FAILURE_REASON_ of Meta's code (reason.c); NULL and what has no row are OTHER. */
+int32_t provider_reason (const char *native);
 /* All rows, for `aviary errors` and docs. */
 const provider_fault_t *provider_faults (size_t *count);
+
+/* ---- loopback: templates ---- */
+
+/* A template that every test number has, approved, with nothing but a body (loopback_template.c). */
+typedef struct provider_sample {
+    id16_t id;
+    const char *name;
+    const char *language;
+    const char *body;
+    int64_t variables; /* positional ones in its body */
+} provider_sample_t;
+const provider_sample_t *provider_samples (size_t *count);
 
 /* ---- loopback: magic numbers ---- */
 

@@ -232,4 +232,8 @@ const provider_t provider_telnyx = {
     .number_order = telnyx_number_order,
     .number_order_look = telnyx_number_order_look,
     .number_ordered = telnyx_number_ordered,
+    .number_look = telnyx_number_look,
+    .number_looked = telnyx_number_looked,
+    .number_release = telnyx_number_release,
+    .number_released = telnyx_number_released,
 };

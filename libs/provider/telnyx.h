@@ -24,6 +24,13 @@ int telnyx_number_order (turn_t *t, const provider_account_t *account, const cha
                          const char *reference, outbound_t *out);
 int telnyx_number_order_look (turn_t *t, const provider_account_t *account, const char *reference,
                               outbound_t *out);
-provider_order_t telnyx_number_ordered (turn_t *t, const outcome_t *outcome);
+provider_order_t telnyx_number_ordered (turn_t *t, const outcome_t *outcome, const char **id);
+int telnyx_number_look (turn_t *t, const provider_account_t *account, const char *number,
+                        outbound_t *out);
+provider_held_t telnyx_number_looked (turn_t *t, const outcome_t *outcome, const char *number,
+                                      const char **id);
+int telnyx_number_release (turn_t *t, const provider_account_t *account, const char *id,
+                           outbound_t *out);
+provider_held_t telnyx_number_released (turn_t *t, const outcome_t *outcome);
 
 #endif

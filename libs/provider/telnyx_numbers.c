@@ -1,6 +1,7 @@
-/* telnyx_numbers.c - numbers on offer at Telnyx, and orders of them.
+/* telnyx_numbers.c - numbers on offer at Telnyx, orders of them, and giving them up.
  *
- * Telnyx has no idempotency key: an order carries our reference, by which it is found again when its answer got lost. */
+ * Telnyx has no idempotency key: an order carries our reference, by which it is found again when its answer got lost. A number is given up by Telnyx's id of
+ * it, and whether it is gone shows in the account's list. */
 #include "gen/accounts.h"
 #include "provider/json.h"
 #include "provider/telnyx.h"
@@ -76,13 +77,36 @@ int telnyx_number_order (turn_t *t, const provider_account_t *account, const cha
     return request_make (t, account, "POST", &url, &body, out);
 }
 
+/* A page of a list, by one filter. */
+static int list_ask (turn_t *t, const provider_account_t *account, const char *list,
+                     const char *filter, const char *value, outbound_t *out)
+{
+    buf_t url = buf_in (t->arena);
+    buf_printf (&url, "%s/%s", account->base_url, list);
+    put_filter (&url, filter, value);
+    return request_make (t, account, "GET", &url, NULL, out);
+}
+
 int telnyx_number_order_look (turn_t *t, const provider_account_t *account, const char *reference,
                               outbound_t *out)
 {
+    return list_ask (t, account, "number_orders?page[size]=1", "[customer_reference]", reference,
+                     out);
+}
+
+int telnyx_number_look (turn_t *t, const provider_account_t *account, const char *number,
+                        outbound_t *out)
+{
+    return list_ask (t, account, "phone_numbers?page[size]=20", "[phone_number]", number, out);
+}
+
+int telnyx_number_release (turn_t *t, const provider_account_t *account, const char *id,
+                           outbound_t *out)
+{
     buf_t url = buf_in (t->arena);
-    buf_printf (&url, "%s/number_orders?page[size]=1", account->base_url);
-    put_filter (&url, "[customer_reference]", reference);
-    return request_make (t, account, "GET", &url, NULL, out);
+    buf_printf (&url, "%s/phone_numbers/", account->base_url);
+    put_encoded (&url, id);
+    return request_make (t, account, "DELETE", &url, NULL, out);
 }
 
 /* ---- answers ---- */
@@ -154,13 +178,15 @@ int telnyx_numbers_found (turn_t *t, const outcome_t *outcome, provider_offer_t 
     return 0;
 }
 
-provider_order_t telnyx_number_ordered (turn_t *t, const outcome_t *outcome)
+provider_order_t telnyx_number_ordered (turn_t *t, const outcome_t *outcome, const char **id)
 {
     bytes_t body;
+    *id = NULL;
     if (!answer_read (t, outcome, &body))
         return ORDER_UNSAID;
     bytes_t order =
         jval_is_map (body, "data") ? jval_find (body, "data") : jval_find (body, "data.0");
+    *id = jval_word (t->arena, order, "id");
     if (jval_is (order, "status", "success"))
         return ORDER_DONE;
     if (jval_is (order, "status", "failure"))
@@ -168,4 +194,40 @@ provider_order_t telnyx_number_ordered (turn_t *t, const outcome_t *outcome)
     return jval_is (order, "status", "pending") ? ORDER_PENDING
            : order.size                         ? ORDER_UNSAID
                                                 : ORDER_NONE;
+}
+
+/* Numbers that left an account show for a while. */
+static bool is_gone (bytes_t number)
+{
+    return jval_is (number, "status", "deleted") || jval_is (number, "status", "ported-out");
+}
+
+provider_held_t telnyx_number_looked (turn_t *t, const outcome_t *outcome, const char *number,
+                                      const char **id)
+{
+    bytes_t body, item;
+    int64_t total = INT64_MAX, seen = 0;
+    *id = NULL;
+    if (!answer_read (t, outcome, &body) || !jval_int (body, "meta.total_results", &total))
+        return HELD_UNSAID;
+    jval_list_t list = jval_list (body, "data");
+    for (; jval_next (&list, &item); seen++) {
+        if (!jval_is (item, "phone_number", number) || is_gone (item))
+            continue;
+        *id = jval_code (t->arena, item, "id");
+        return *id ? HELD_YES : HELD_UNSAID;
+    }
+    return seen < total ? HELD_UNSAID : HELD_NOT;
+}
+
+/* A 404 counts only in Telnyx's own words: a proxy's, or that of a wrong address, does not say that the number is gone. */
+provider_held_t telnyx_number_released (turn_t *t, const outcome_t *outcome)
+{
+    bytes_t body;
+    if (answer_read (t, outcome, &body))
+        return is_gone (jval_find (body, "data")) ? HELD_NOT : HELD_UNSAID;
+    bool missing = outcome->stage == FETCH_ANSWERED && outcome->status == 404 &&
+                   jval_read (t->arena, outcome->body, &body, NULL) == 0 &&
+                   jval_find (body, "errors.0").size;
+    return missing ? HELD_NOT : HELD_UNSAID;
 }

@@ -28,7 +28,7 @@ const schema_field_t *schema_field_find (const schema_type_t *type, const char *
 static bool flat_given (const schema_field_t *field, const void *in)
 {
     for (size_t i = 0; i < field->type->field_count; i++)
-        if (field->type->fields[i].kind != SK_CONST &&
+        if (!field_is_shown_only (&field->type->fields[i]) &&
             schema_field_given (&field->type->fields[i], in))
             return true;
     return false;
@@ -54,6 +54,7 @@ bool schema_field_given (const schema_field_t *field, const void *in)
     case SK_OBJ:
         return *(const void *const *) at != NULL;
     case SK_BYTES:
+    case SK_CURSOR:
         return ((const bytes_t *) at)->size > 0 || field_has (field, in);
     case SK_ANY:
         return ((const bytes_t *) at)->size > 0;
@@ -64,6 +65,8 @@ bool schema_field_given (const schema_field_t *field, const void *in)
     case SK_FLAT:
         return flat_given (field, in);
     case SK_CONST:
+    case SK_TOLD:
+    case SK_GIVEN:
         return true;
     }
     return false;

@@ -158,6 +158,17 @@ static bool is_header_name (const char *text, size_t length)
     return text_is_token (text);
 }
 
+static bool is_digits (const char *text, size_t length)
+{
+    return strspn (text, "0123456789") == length;
+}
+
+/* 7 to 15 digits after the "+". */
+static bool is_phone (const char *text, size_t length)
+{
+    return length >= 8 && text_is_e164 (text);
+}
+
 int format_check (schema_format_t format, const char *text, size_t length, const char **what)
 {
     static const struct {
@@ -174,6 +185,8 @@ int format_check (schema_format_t format, const char *text, size_t length, const
         [FMT_SLUG] = {is_slug, E_BAD_REQUEST,
                       "must be lower-case letters, digits and single dashes"},
         [FMT_HEADER_NAME] = {is_header_name, E_BAD_REQUEST, "is not a header name"},
+        [FMT_DIGITS] = {is_digits, E_BAD_REQUEST, "must be digits only"},
+        [FMT_PHONE] = {is_phone, E_INVALID_PHONE_NUMBER, "is not an E.164 number"},
     };
     if ((size_t) format >= sizeof formats / sizeof *formats || !formats[format].is ||
         formats[format].is (text, length))

@@ -86,6 +86,12 @@ typedef int (value_set_fn) (json_in_t *in, const spot_t *spot, const char *text,
                             void *slot);
 value_set_fn *value_set_of (uint8_t kind); /* NULL for other kinds */
 
+/* Written and never read: of no member of its own. */
+static inline bool field_is_shown_only (const schema_field_t *field)
+{
+    return field->kind == SK_CONST || field->kind == SK_TOLD || field->kind == SK_GIVEN;
+}
+
 static inline const void *field_at (const schema_field_t *field, const void *in)
 {
     return (const char *) in + field->offset;

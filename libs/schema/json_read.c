@@ -199,7 +199,7 @@ static int read_null (json_in_t *in, const schema_field_t *field, const path_t *
 static int read_field (json_in_t *in, const schema_field_t *field, const path_t *path, void *out,
                        bool *given)
 {
-    if (field->kind == SK_CONST || field->flags & SF_OUT_ONLY)
+    if (field_is_shown_only (field) || field->flags & SF_OUT_ONLY)
         return json_skip (in);
     if (json_literal (in, "null"))
         return read_null (in, field, path, out);
@@ -237,11 +237,11 @@ static int rule_fail (json_in_t *in, const schema_rule_t *rule, const path_t *pa
         snprintf (condition, sizeof condition, " with this %s", rule->field);
     path_t first = {path, rule->any_of[0], 0};
     if (rule->any_count == 1)
-        return path_fail (in->failure, &first, E_BAD_REQUEST, "is required%s", condition);
+        return path_fail (in->failure, &first, E_MISSING_FIELD, "is required%s", condition);
     buf_t names = buf_in (in->arena);
     for (size_t i = 1; i < rule->any_count; i++)
         buf_printf (&names, "%s%s", i > 1 ? ", " : "", rule->any_of[i]);
-    return path_fail (in->failure, &first, E_BAD_REQUEST, "is required%s, or %s", condition,
+    return path_fail (in->failure, &first, E_MISSING_FIELD, "is required%s, or %s", condition,
                       buf_text (&names));
 }
 
@@ -253,11 +253,11 @@ static int finish_object (json_in_t *in, const schema_type_t *type, const path_t
         const schema_field_t *field = &type->fields[i];
         if ((seen >> i) & 1 || !(field->constant || field->flags & SF_REQUIRED))
             continue;
-        if (field->kind == SK_CONST || field->flags & SF_OUT_ONLY)
+        if (field_is_shown_only (field) || field->flags & SF_OUT_ONLY)
             continue;
         path_t at = {path, field->name, 0};
         if (!field->constant)
-            return path_fail (in->failure, &at, E_BAD_REQUEST, "is required");
+            return path_fail (in->failure, &at, E_MISSING_FIELD, "is required");
         int code =
             field_read_constant (field, in->ctx, field->constant, in->arena, out, in->failure);
         if (code)

@@ -132,6 +132,20 @@ static int set_id (json_in_t *in, const spot_t *spot, const char *text, size_t l
     return 0;
 }
 
+/* With its "+". */
+static const char *phone_keep (arena_t *arena, const char *text, size_t *length)
+{
+    if (*length == 0 || *text < '1' || *text > '9')
+        return text;
+    char *kept = arena_alloc (arena, *length + 2);
+    if (!kept)
+        return NULL;
+    kept[0] = '+';
+    memcpy (kept + 1, text, *length);
+    ++*length;
+    return kept;
+}
+
 static int set_str (json_in_t *in, const spot_t *spot, const char *text, size_t length, void *slot)
 {
     uint64_t max = spot->max < 0 ? 0 : (uint64_t) spot->max,
@@ -148,6 +162,8 @@ static int set_str (json_in_t *in, const spot_t *spot, const char *text, size_t 
                               "must have at least %llu characters", (unsigned long long) min);
     }
     const char *what = "";
+    if (spot->field->format == FMT_PHONE && !(text = phone_keep (in->arena, text, &length)))
+        return path_no_memory (in->failure);
     int code = spot->field->format ? format_check (spot->field->format, text, length, &what) : 0;
     if (code)
         return path_fail (in->failure, spot->path, code, "%s", what);
@@ -172,13 +188,24 @@ static int set_bytes (json_in_t *in, const spot_t *spot, const char *text, size_
     return 0;
 }
 
+static int set_cursor (json_in_t *in, const spot_t *spot, const char *text, size_t length,
+                       void *slot)
+{
+    uint8_t *data = arena_alloc (in->arena, length / 4 * 3 + 3);
+    long size = data ? text_read_base64url (text, length, data, length / 4 * 3 + 3) : 0;
+    if (!data)
+        return path_no_memory (in->failure);
+    if (size <= 0)
+        return path_fail (in->failure, spot->path, E_BAD_CURSOR, "is not a cursor of this listing");
+    *(bytes_t *) slot = bytes_of (data, (size_t) size);
+    return 0;
+}
+
 value_set_fn *value_set_of (uint8_t kind)
 {
-    static value_set_fn *const sets[] = {[SK_TIME] = set_time,
-                                         [SK_ENUM] = set_enum,
-                                         [SK_ID] = set_id,
-                                         [SK_STR] = set_str,
-                                         [SK_BYTES] = set_bytes};
+    static value_set_fn *const sets[] = {
+        [SK_TIME] = set_time, [SK_ENUM] = set_enum,   [SK_ID] = set_id,
+        [SK_STR] = set_str,   [SK_BYTES] = set_bytes, [SK_CURSOR] = set_cursor};
     return kind < sizeof sets / sizeof *sets ? sets[kind] : NULL;
 }
 

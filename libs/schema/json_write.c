@@ -40,6 +40,31 @@ static void write_bytes (buf_t *out, bytes_t bytes)
     buf_add_byte (out, '"');
 }
 
+static void write_cursor (buf_t *out, bytes_t bytes)
+{
+    size_t length = (bytes.size + 2) / 3 * 4;
+    buf_add_byte (out, '"');
+    char *text = (char *) buf_reserve (out, length + 1);
+    if (text)
+        out->size += text_write_base64url (bytes.data, bytes.size, text);
+    buf_add_byte (out, '"');
+}
+
+static void write_told (writer_t *w, schema_told_t what)
+{
+    if (what == TOLD_RATE_WRITE || what == TOLD_RATE_READ)
+        buf_printf (w->out, "%lld", (long long) w->ctx->told_number[what]);
+    else
+        write_text (w->out, w->ctx->told_text[what]);
+}
+
+static bool core_given (const schema_field_t *field, const void *in)
+{
+    schema_field_t core = *field;
+    core.kind = field->item;
+    return schema_field_given (&core, in);
+}
+
 static void write_time (buf_t *out, int64_t ms)
 {
     char text[CLOCK_ISO_SIZE];
@@ -126,19 +151,26 @@ static void write_kind (writer_t *w, const schema_field_t *field, uint8_t kind, 
     case SK_ANY:
         write_any (w->out, *(const bytes_t *) at);
         break;
+    case SK_CURSOR:
+        write_cursor (w->out, *(const bytes_t *) at);
+        break;
     case SK_FLAT:
     case SK_CONST:
+    case SK_TOLD:
+    case SK_GIVEN:
         break; /* not a value of their own: write_field */
     }
 }
 
-/* A required field that is absent: null, or where it may not be null the empty value where there is one. */
+/* A required field that is absent: null, or where it may not be null the empty value where there is one (of a flat object: what it shows anyway). */
 static void write_absent (writer_t *w, const schema_field_t *field, const void *at)
 {
     bool has_empty = field->kind == SK_BOOL || field->kind == SK_INT || field->kind == SK_NUM ||
                      field->kind == SK_STR || field->kind == SK_LIST || field->kind == SK_MAP ||
                      field->kind == SK_BYTES;
-    if (!has_empty || field->flags & SF_NULLABLE)
+    if (field->kind == SK_FLAT && !(field->flags & SF_NULLABLE))
+        write_object (w, field->type, at); /* of the same struct */
+    else if (!has_empty || field->flags & SF_NULLABLE)
         buf_add_str (w->out, "null");
     else
         write_kind (w, field, field->kind, at);
@@ -164,6 +196,10 @@ static void write_fields (writer_t *w, const schema_type_t *type, const void *in
         buf_add_byte (w->out, ':');
         if (field->kind == SK_CONST)
             buf_add_str (w->out, field->constant);
+        else if (field->kind == SK_TOLD)
+            write_told (w, (schema_told_t) field->told);
+        else if (field->kind == SK_GIVEN)
+            buf_add_str (w->out, core_given (field, in) ? "true" : "false");
         else if (!given)
             write_absent (w, field, field_at (field, in));
         else if (is_masked (w->ctx, field))

@@ -76,6 +76,9 @@ static void pack_kind (const schema_field_t *field, uint8_t kind, const void *at
         break;
     case SK_FLAT:
     case SK_CONST:
+    case SK_TOLD:
+    case SK_GIVEN:
+    case SK_CURSOR:
         mp_nil (out); /* views are not packed */
         break;
     }

@@ -25,15 +25,27 @@ typedef enum schema_kind {
     SK_TIME, /* int64_t Unix ms; JSON: ISO 8601 with milliseconds and Z */
     SK_ENUM, /* int32_t; 0 = absent; JSON: a word of the view's enum table */
     SK_ID, /* id16_t; nil = absent; JSON: spelled by the context (schema_ctx.id_write) with the field's prefix */
-    SK_STR,   /* const char * */
-    SK_BYTES, /* bytes_t; JSON: base64 */
-    SK_OBJ,   /* const struct X *, NULL = absent */
-    SK_LIST,  /* schema_list_t of `item` kind */
-    SK_MAP,   /* schema_map_t, string to string, in order given */
-    SK_ANY,   /* bytes_t of packed msgpack; JSON: any value */
-    SK_FLAT,  /* views only: a JSON object whose fields live in the same core struct */
-    SK_CONST, /* views only: JSON output is the text in `constant`, whatever the struct holds */
+    SK_STR,    /* const char * */
+    SK_BYTES,  /* bytes_t; JSON: base64 */
+    SK_OBJ,    /* const struct X *, NULL = absent */
+    SK_LIST,   /* schema_list_t of `item` kind */
+    SK_MAP,    /* schema_map_t, string to string, in order given */
+    SK_ANY,    /* bytes_t of packed msgpack; JSON: any value */
+    SK_FLAT,   /* views only: a JSON object whose fields live in the same core struct */
+    SK_CONST,  /* views only: JSON output is the text in `constant`, whatever the struct holds */
+    SK_TOLD,   /* views only: what the context tells (`told`), whatever the struct holds */
+    SK_GIVEN,  /* views only: JSON true or false: is the core field (of kind `item`) given */
+    SK_CURSOR, /* views only: bytes_t; JSON: base64url; anything else is E_BAD_CURSOR */
 } schema_kind_t;
+
+/* What an answer tells that is of the request, not of a struct. */
+typedef enum schema_told {
+    TOLD_REQUEST_ID, /* string */
+    TOLD_RATE_TIER,  /* string */
+    TOLD_RATE_WRITE, /* requests a minute */
+    TOLD_RATE_READ,
+    TOLD_COUNT
+} schema_told_t;
 
 typedef struct schema_list {
     void *
@@ -68,11 +80,14 @@ enum {
         << 0, /* must be in JSON input; always written in JSON output (null if absent and SF_NULLABLE) */
     SF_NULLABLE =
         1 << 1, /* JSON null is accepted as absent; absent is written as null if also SF_REQUIRED */
-    SF_SECRET = 1 << 2,   /* masked always; bytes on disk are sealed by whoever writes them */
-    SF_PERSONAL = 1 << 3, /* masked unless revealed: message text, phone numbers, e-mail, names */
-    SF_UNIQUE = 1 << 4,   /* list without equal items */
-    SF_OUT_ONLY = 1 << 5, /* ignored in input */
-    SF_TEXT_CODE = 1 << 6 /* SK_INT written as a JSON string of decimals */
+    SF_SECRET = 1 << 2,    /* masked always; bytes on disk are sealed by whoever writes them */
+    SF_PERSONAL = 1 << 3,  /* masked unless revealed: message text, phone numbers, e-mail, names */
+    SF_UNIQUE = 1 << 4,    /* list without equal items */
+    SF_OUT_ONLY = 1 << 5,  /* ignored in input */
+    SF_TEXT_CODE = 1 << 6, /* SK_INT written as a JSON string of decimals */
+    SF_LIMIT =
+        1
+        << 7 /* SK_INT of a query: how many at most, in digits; what does not fit is E_BAD_LIMIT */
 };
 
 /* Named checks of strings, in place of regular expressions; the OpenAPI pattern of each is written by the generator. */
@@ -85,7 +100,9 @@ typedef enum schema_format {
     FMT_EMAIL,
     FMT_EVENT_NAME, /* dotted lower-case words */
     FMT_SLUG,
-    FMT_HEADER_NAME
+    FMT_HEADER_NAME,
+    FMT_DIGITS, /* ASCII digits; how many says min and max */
+    FMT_PHONE   /* E.164 with or without its "+", kept with it; fails with E_INVALID_PHONE_NUMBER */
 } schema_format_t;
 
 typedef struct schema_type schema_type_t;
@@ -98,7 +115,8 @@ typedef struct schema_field {
     uint16_t has_bit; /* canonical index in the core struct */
     uint32_t offset;  /* in the core struct */
     uint8_t kind;     /* schema_kind_t */
-    uint8_t item;     /* SK_LIST: kind of an item */
+    uint8_t item;     /* SK_LIST: kind of an item; SK_GIVEN: kind of the core field */
+    uint8_t told;     /* SK_TOLD: schema_told_t */
     uint8_t format;   /* schema_format_t, of strings or of string items */
     uint32_t flags;
     const schema_type_t *type;        /* SK_OBJ, SK_FLAT, SK_LIST of SK_OBJ */
@@ -153,20 +171,22 @@ typedef struct schema_ctx {
     bool any_test; /* the caller has apps of both modes: ids of either are read */
     bool reveal;   /* show SF_PERSONAL */
     bool mask; /* mask SF_SECRET and (unless reveal) SF_PERSONAL; off for real answers to clients */
+    const char *told_text[TOLD_COUNT]; /* NULL = "" */
+    int64_t told_number[TOLD_COUNT];   /* of those that are numbers */
 } schema_ctx_t;
 
 enum { SCHEMA_JSON_DEPTH = 16 };
 
 /* JSON text into *out (a zeroed struct of type->size). Everything is checked: UTF-8, duplicate keys, depth, types, limits, formats,
  * rules; NUL and lone surrogates in strings are refused. Unknown fields are ignored. The first failing field is in *failure:
- * E_BAD_REQUEST unless a format says otherwise. Returns 0 or the code. */
+ * E_BAD_REQUEST unless a format says otherwise, E_MISSING_FIELD for what is needed and not there. Returns 0 or the code. */
 int schema_json_read (const schema_type_t *type, const schema_ctx_t *ctx, bytes_t json,
                       arena_t *arena, void *out, failure_t *failure);
 /* One field from a path or query parameter's decoded text (bool, int, num, time, enum, id, str, or a list of these: each call adds
  * the items of a text split at commas), with its limits. `out` is the struct. */
 int schema_text_read (const schema_field_t *field, const schema_ctx_t *ctx, const char *text,
                       arena_t *arena, void *out, failure_t *failure);
-/* The parameter was not sent: its default into the struct, or E_BAD_REQUEST if it is required. */
+/* The parameter was not sent: its default into the struct, or E_MISSING_FIELD if it is required. */
 int schema_text_absent (const schema_field_t *field, const schema_ctx_t *ctx, arena_t *arena,
                         void *out, failure_t *failure);
 /* The struct as JSON object text. Cannot fail but for memory (buf_failed). */
@@ -191,6 +211,8 @@ int32_t schema_enum_read (const schema_enum_t *e, const char *word, size_t lengt
 /* msgpack any <-> JSON text without a type (SK_ANY, tools). Reader: depth, duplicates, UTF-8 as above. */
 int schema_any_read (bytes_t json, buf_t *packed, failure_t *failure);
 void schema_any_write (bytes_t packed, buf_t *json);
+/* Canonical JSON of packed msgpack: keys sorted by code point, no white space, numbers as they were parsed. 0 or E_NO_MEMORY. */
+int schema_any_canonical (bytes_t packed, buf_t *json);
 /* A JSON string with its quotes, of UTF-8 text. */
 void schema_json_string (buf_t *out, const char *text);
 
@@ -229,6 +251,7 @@ typedef struct schema_index {
         unique; /* the fields alone are the key: a second record with the same values is E_ALREADY_EXISTS */
     bool
         counted; /* keeps how many records share each value of the fields (and of the first field alone) */
+    bool sparse; /* records whose first field is absent are not in it */
 } schema_index_t;
 
 /* A record with a table of its own. Its key is its `id` field (appended in order of making). */
@@ -320,7 +343,7 @@ extern const size_t schema_all_event_count;
 const schema_event_t *schema_event_find (const char *service, uint16_t number); /* NULL if none */
 
 /* A public operation of a dialect. */
-typedef enum http_auth { AUTH_NONE, AUTH_APP, AUTH_ADMIN } http_auth_t;
+typedef enum http_auth { AUTH_NONE, AUTH_APP, AUTH_ADMIN, AUTH_ORGANIZATION } http_auth_t;
 
 typedef struct schema_fixed {
     const schema_field_t *field; /* of the core op's in */
@@ -339,23 +362,29 @@ typedef struct schema_public {
     const char *method;
     const char *path; /* "/v1/webhooks/{webhookId}" */
     http_auth_t auth;
-    bool test_only;                   /* live keys: E_TEST_APP_REQUIRED */
-    const char *bucket;               /* rate-limit bucket */
-    const schema_op_t *op;            /* core op (in, out, deadline; no handler) */
+    bool test_only;     /* live keys: E_TEST_APP_REQUIRED */
+    const char *bucket; /* rate-limit bucket */
+    const schema_op_t *
+        op; /* core op (in, out, deadline; no handler); NULL: the edge answers by itself, of nothing */
     const schema_type_t *path_view;   /* fields of path parameters over op->in, or NULL */
     const schema_type_t *query_view;  /* or NULL */
     const schema_type_t *header_view; /* fields of request headers over op->in, or NULL */
     const schema_type_t *body_view;   /* or NULL: no body is read */
     bool body_optional;
+    const char *pick; /* a body that has this member is for `picked` instead; NULL = none */
+    const struct schema_public *picked; /* same method, path, auth and bucket; it has no route */
+    bool is_picked;
     const char *
         upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
     int status; /* of success */
+    const schema_field_t
+        *location; /* SK_STR of op->out: the Location header; no body then; or NULL */
     const schema_type_t *answer_view; /* over op->out */
     const schema_fixed_t
         *fixed; /* what the operation says itself: apply with schema_fixed_apply after reading */
     size_t fixed_count;
     const schema_op_t *
-        ensure; /* idempotent op to ask first, its `in` filled by schema_copy_same from op->in; or NULL */
+        ensure; /* idempotent op to ask first, its `in` filled by schema_copy_same from op->in, what it answers likewise into op->in; or NULL */
     const schema_pairing_t
         *ensure_map; /* of the same kind, after schema_copy_same: schema_copy_field */
     size_t ensure_map_count;

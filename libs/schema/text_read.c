@@ -55,6 +55,24 @@ static int text_list (json_in_t *in, const spot_t *spot, const char *text, schem
     return field->flags & SF_UNIQUE ? spot_check_unique (in, spot, list) : 0;
 }
 
+/* How many at most: digits, within the limits. */
+static int text_limit (json_in_t *in, const spot_t *spot, const char *text, void *slot)
+{
+    size_t length = strlen (text);
+    int64_t value = 0;
+    bool good = length > 0 && strspn (text, "0123456789") == length;
+    for (size_t i = 0; i < length && good; i++) {
+        value = value * 10 + (text[i] - '0');
+        good = value <= spot->max;
+    }
+    if (!good || value < spot->min)
+        return path_fail (in->failure, spot->path, E_BAD_LIMIT,
+                          "must be a whole number from %lld to %lld", (long long) spot->min,
+                          (long long) spot->max);
+    *(int64_t *) slot = value;
+    return 0;
+}
+
 static bool stands_in_text (uint8_t kind)
 {
     return kind == SK_BOOL || kind == SK_INT || kind == SK_NUM || value_set_of (kind);
@@ -73,7 +91,9 @@ int schema_text_read (const schema_field_t *field, const schema_ctx_t *ctx, cons
     if (failure)
         *failure = (failure_t){0};
     int code = list ? text_list (&in, &spot, text, slot)
-                    : text_value (&in, field->kind, &spot, text, strlen (text), slot);
+               : field->flags & SF_LIMIT
+                   ? text_limit (&in, &spot, text, slot)
+                   : text_value (&in, field->kind, &spot, text, strlen (text), slot);
     field_set_has (field, out);
     return code;
 }
@@ -82,8 +102,8 @@ int schema_text_absent (const schema_field_t *field, const schema_ctx_t *ctx, ar
                         void *out, failure_t *failure)
 {
     path_t path = {NULL, field->name, 0};
-    if (field->constant && field->kind != SK_CONST)
+    if (field->constant && !field_is_shown_only (field))
         return field_read_constant (field, ctx, field->constant, arena, out, failure);
-    return field->flags & SF_REQUIRED ? path_fail (failure, &path, E_BAD_REQUEST, "is required")
+    return field->flags & SF_REQUIRED ? path_fail (failure, &path, E_MISSING_FIELD, "is required")
                                       : 0;
 }

@@ -102,7 +102,7 @@ static void test_absent (void **state)
     assert_int_equal (in.has, ZOO_LIST_IN_HAS_LIMIT);
     assert_int_equal (
         schema_text_absent (schema_field_find (query_view (), "name"), NULL, arena, &in, &failure),
-        E_BAD_REQUEST);
+        E_MISSING_FIELD);
     assert_string_equal (failure.text, "name is required");
     arena_destroy (&arena);
 }

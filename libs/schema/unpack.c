@@ -149,6 +149,9 @@ static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind,
         return read_any (u, path, slot);
     case SK_FLAT:
     case SK_CONST:
+    case SK_TOLD:
+    case SK_GIVEN:
+    case SK_CURSOR:
         break;
     }
     return misfit (u, path, "of a type that is packed");

@@ -5,9 +5,7 @@
  * endian with the sign turned, bool one byte. A plain index appends the record's id and has empty
  * values; a unique one has the id as value and no entry for rows whose last field is absent.
  *
- * Counters stand in store.count under (record's number, hash of the index's name, how many fields,
- * the fields): for all fields and, if there are more, for the first alone. The name rather than the
- * position, since indexes may be declared in another order. */
+ * Counters: counter.c. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -104,8 +102,8 @@ static int fields_add (const schema_index_t *index, const store_key_t *keys, siz
             return rc;
         if (i == 0)
             out->first = out->size;
-        if (index->unique && i + 1 == index->count)
-            out->entry = !index_key_absent (field, &key);
+        if ((index->unique && i + 1 == index->count) || (index->sparse && i == 0))
+            out->entry = out->entry && !index_key_absent (field, &key);
     }
     out->fields = out->size;
     return 0;
@@ -129,62 +127,19 @@ int index_row_key (const schema_record_t *record, const schema_index_t *index,
 
 void index_signature (const schema_index_t *index, buf_t *out)
 {
-    buf_printf (out, "%c%c", index->unique ? 'u' : '-', index->counted ? 'c' : '-');
+    buf_printf (out, "%c%c%s", index->unique ? 'u' : '-', index->counted ? 'c' : '-',
+                index->sparse ? "s" : "");
     for (size_t i = 0; i < index->count; i++)
         buf_printf (out, " %u:%u", index->fields[i]->number, index->fields[i]->kind);
 }
 
 /* ---- counters ---- */
 
-static size_t counter_key (const schema_record_t *record, const schema_index_t *index,
-                           size_t fields, const uint8_t *prefix, size_t size,
-                           uint8_t out[COUNTER_MAX])
+static int counter_move (txn_t *txn, const record_table_t *table, const schema_index_t *index,
+                         size_t fields, const index_key_t *key, int delta)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (const char *c = index->name; *c; c++)
-        hash = (hash ^ (uint8_t) *c) * 16777619U;
-    out[0] = (uint8_t) (record->number >> 8);
-    out[1] = (uint8_t) record->number;
-    for (size_t i = 0; i < 4; i++)
-        out[2 + i] = (uint8_t) (hash >> (24 - 8 * i));
-    out[6] = (uint8_t) fields;
-    if (size)
-        memcpy (out + COUNTER_HEAD, prefix, size);
-    return COUNTER_HEAD + size;
-}
-
-static int counter_get (txn_t *txn, bytes_t key, uint64_t *out)
-{
-    bytes_t value;
-    *out = 0;
-    int rc = kv_get (txn, txn->store->counts, key, &value);
-    if (rc)
-        return rc == E_NOT_FOUND ? 0 : rc;
-    if (value.size != sizeof *out)
-        return E_CORRUPT;
-    for (size_t i = 0; i < sizeof *out; i++)
-        *out = *out << 8 | value.data[i];
-    return 0;
-}
-
-static int counter_add (txn_t *txn, const record_table_t *table, const schema_index_t *index,
-                        size_t fields, const index_key_t *key, int delta)
-{
-    uint8_t space[COUNTER_MAX], b[8];
-    uint64_t n;
-    size_t size = counter_key (table->record, index, fields, key->data,
-                               fields == 1 ? key->first : key->fields, space);
-    bytes_t at = bytes_of (space, size);
-    int rc = counter_get (txn, at, &n);
-    if (rc)
-        return rc;
-    if (delta < 0 && !n)
-        return E_CORRUPT;
-    n += delta < 0 ? UINT64_MAX : 1;
-    for (size_t i = 0; i < 8; i++)
-        b[i] = (uint8_t) (n >> (56 - 8 * i));
-    return n ? kv_put (txn, txn->store->counts, at, bytes_of (b, sizeof b))
-             : kv_del (txn, txn->store->counts, at);
+    return counter_add (txn, table->record, index, fields, key->data,
+                        fields == 1 ? key->first : key->fields, delta);
 }
 
 static bool same (const index_key_t *a, size_t a_size, const index_key_t *b, size_t b_size)
@@ -199,14 +154,14 @@ static int counters_update (txn_t *txn, const record_table_t *table, const schem
     if (!index->counted || !index->count)
         return 0;
     if (!same (old, old ? old->fields : 0, row, row ? row->fields : 0)) {
-        rc = old ? counter_add (txn, table, index, index->count, old, -1) : 0;
+        rc = old ? counter_move (txn, table, index, index->count, old, -1) : 0;
         if (!rc && row)
-            rc = counter_add (txn, table, index, index->count, row, 1);
+            rc = counter_move (txn, table, index, index->count, row, 1);
     }
     if (!rc && index->count > 1 && !same (old, old ? old->first : 0, row, row ? row->first : 0)) {
-        rc = old ? counter_add (txn, table, index, 1, old, -1) : 0;
+        rc = old ? counter_move (txn, table, index, 1, old, -1) : 0;
         if (!rc && row)
-            rc = counter_add (txn, table, index, 1, row, 1);
+            rc = counter_move (txn, table, index, 1, row, 1);
     }
     return rc;
 }
@@ -216,15 +171,13 @@ int store_count (txn_t *txn, const schema_record_t *record, const char *name,
 {
     size_t n;
     index_key_t key;
-    uint8_t space[COUNTER_MAX];
     const schema_index_t *index = index_find (record, name, &n);
     if (!index || !index->counted || !key_count || (key_count != 1 && key_count != index->count))
         return E_INTERNAL;
     int rc = index_prefix (index, keys, key_count, &key);
     if (rc)
         return rc;
-    size_t size = counter_key (record, index, key_count, key.data, key.size, space);
-    return counter_get (txn, bytes_of (space, size), out);
+    return counter_get (txn, record, index, key_count, key.data, key.size, out);
 }
 
 /* ---- entries ---- */
@@ -258,12 +211,16 @@ int index_check (txn_t *txn, record_table_t *table, const void *row, const char 
     return 0;
 }
 
-static int entry_put (txn_t *txn, const record_table_t *table, size_t n, const index_key_t *key,
-                      const void *row)
+/* Entries of plain indexes are put off (pending.c). */
+static int entry_set (txn_t *txn, const record_table_t *table, size_t n, const index_key_t *key,
+                      id16_t id, bool add)
 {
-    id16_t id = row_id (table->record->id, row);
-    bytes_t value = table->record->indexes[n].unique ? bytes_of (id.b, sizeof id.b) : (bytes_t){0};
-    return kv_add (txn, table->indexes[n], bytes_of (key->data, key->size), value);
+    bytes_t at = bytes_of (key->data, key->size);
+    if (!table->record->indexes[n].unique)
+        return entry_later (txn, table->indexes[n], at, add);
+    int rc = add ? kv_add (txn, table->indexes[n], at, bytes_of (id.b, sizeof id.b))
+                 : kv_del (txn, table->indexes[n], at);
+    return rc == E_NOT_FOUND ? E_CORRUPT : rc;
 }
 
 static int entry_move (txn_t *txn, record_table_t *table, size_t n, const void *old,
@@ -279,13 +236,10 @@ static int entry_move (txn_t *txn, record_table_t *table, size_t n, const void *
         return rc;
     bool stays = old && row && old_key.entry == row_key.entry &&
                  same (&old_key, old_key.size, &row_key, row_key.size);
-    if (old && old_key.entry && !stays) {
-        rc = kv_del (txn, table->indexes[n], bytes_of (old_key.data, old_key.size));
-        if (rc)
-            return rc == E_NOT_FOUND ? E_CORRUPT : rc;
-    }
-    if (row && row_key.entry && !stays)
-        rc = entry_put (txn, table, n, &row_key, row);
+    if (old && old_key.entry && !stays)
+        rc = entry_set (txn, table, n, &old_key, row_id (record->id, old), false);
+    if (!rc && row && row_key.entry && !stays)
+        rc = entry_set (txn, table, n, &row_key, row_id (record->id, row), true);
     return rc ? rc
               : counters_update (txn, table, index, old ? &old_key : NULL, row ? &row_key : NULL);
 }
@@ -301,25 +255,13 @@ int index_update (txn_t *txn, record_table_t *table, const void *old, const void
 
 /* ---- building ---- */
 
-static int counters_clear (txn_t *txn, const schema_record_t *record, const schema_index_t *index)
-{
-    uint8_t prefix[COUNTER_MAX], copy[COUNTER_MAX];
-    counter_key (record, index, 0, NULL, 0, prefix);
-    kv_cursor_t c = {.table = txn->store->counts, .prefix = bytes_of (prefix, COUNTER_HEAD - 1)};
-    bytes_t key, value;
-    int rc;
-    while (!(rc = kv_next (txn, &c, &key, &value))) {
-        memcpy (copy, key.data, key.size);
-        if ((rc = kv_del (txn, txn->store->counts, bytes_of (copy, key.size))))
-            break;
-    }
-    kv_stop (&c);
-    return rc == E_NOT_FOUND ? 0 : rc;
-}
+enum { BUILD_BATCH = 10000 /* entries kept in memory */ };
 
 int index_build (txn_t *txn, record_table_t *table, size_t n)
 {
-    int rc = kv_clear (txn, table->indexes[n]);
+    int rc = pending_settle (txn);
+    if (!rc)
+        rc = kv_clear (txn, table->indexes[n]);
     if (!rc)
         rc = counters_clear (txn, table->record, &table->record->indexes[n]);
     if (rc)
@@ -331,6 +273,8 @@ int index_build (txn_t *txn, record_table_t *table, size_t n)
         rc = row_decode_scratch (txn, table->record, value, &row);
         if (!rc)
             rc = entry_move (txn, table, n, NULL, row);
+        if (!rc && table->indexes[n]->pending >= BUILD_BATCH)
+            rc = pending_settle (txn);
         if (rc)
             break;
     }

@@ -3,6 +3,8 @@
 
 #include "store/private.h"
 
+enum { PLACE_FIELDS = 8 };
+
 typedef struct lister {
     txn_t *txn;
     const schema_record_t *record;
@@ -14,6 +16,20 @@ typedef struct lister {
     kv_cursor_t cursor;
 } lister_t;
 
+/* Where it stood, whatever its row says now. */
+static int place_told (lister_t *self, void *row)
+{
+    const store_page_t *page = self->page;
+    const schema_record_t *record = self->record;
+    store_key_t keys[PLACE_FIELDS];
+    if (!self->index || self->index->count > PLACE_FIELDS || page->key_count > self->index->count)
+        return E_INTERNAL;
+    for (size_t i = 0; i < self->index->count; i++)
+        keys[i] = i < page->key_count ? page->keys[i] : page->place[i - page->key_count];
+    memcpy ((uint8_t *) row + record->id->offset, page->after.b, sizeof page->after.b);
+    return index_row_key (record, self->index, keys, self->index->count, row, &self->from);
+}
+
 /* Where the record that was seen last stands: `keys` and, for the other fields, its own. */
 static int place_after (lister_t *self, arena_t *arena)
 {
@@ -22,6 +38,8 @@ static int place_after (lister_t *self, arena_t *arena)
     void *row = arena_alloc (arena, record->type->size);
     if (!row)
         return E_NO_MEMORY;
+    if (page->place)
+        return place_told (self, row);
     if (!self->index || page->key_count == self->index->count)
         memcpy ((uint8_t *) row + record->id->offset, page->after.b, sizeof page->after.b);
     else {
@@ -63,7 +81,9 @@ static int lister_start (lister_t *self, arena_t *arena)
 static int lister_next (lister_t *self, id16_t *id, bytes_t *row)
 {
     bytes_t key, value;
-    int rc = kv_next (self->txn, &self->cursor, &key, &value);
+    int rc = self->txn->mode == TXN_WRITE ? entries_settle (self->txn, self->cursor.table) : 0;
+    if (!rc)
+        rc = kv_next (self->txn, &self->cursor, &key, &value);
     if (rc)
         return rc;
     bytes_t from = self->index && self->index->unique ? value : key;

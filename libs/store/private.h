@@ -17,6 +17,7 @@ struct table {
     atomic_bool open;
     size_t key_max;
     uint64_t generation; /* moves with every write; only the one writer reads and writes it */
+    size_t pending;      /* entries that wait in the write transaction; the writer's too */
 };
 
 /* A record with its tables. */
@@ -60,10 +61,18 @@ struct store {
     char error_fatal[ERROR_SIZE]; /* the commit that failed */
 };
 
+typedef struct counters counters_t;
+typedef struct entries entries_t;
+
+typedef struct pending_mark {
+    size_t counters, entries, written;
+} pending_mark_t;
+
 typedef struct level {
     void *handle;    /* backend transaction; NULL = savepoint without a write so far */
     int doom;        /* first failed write */
     uint64_t writes; /* of the whole transaction when the level began */
+    pending_mark_t pending;
 } level_t;
 
 typedef struct cursor_state {
@@ -85,8 +94,10 @@ struct txn {
     size_t level_capacity;
     uint64_t writes;
     cursor_state_t *cursors;
-    buf_t row;        /* packed row on its way */
-    arena_t *scratch; /* old rows, decoded */
+    buf_t row;            /* packed row on its way */
+    arena_t *scratch;     /* old rows, decoded */
+    counters_t *counters; /* moved and not stored yet; NULL = none ever */
+    entries_t *entries;   /* the same of indexes */
 };
 
 /* Address space only. Under tsan there is not always room for more. */
@@ -128,6 +139,29 @@ int kv_add (txn_t *txn, table_t *table, bytes_t key,
             bytes_t value); /* E_ALREADY_EXISTS instead of replacing */
 void cursors_unhandle (txn_t *txn);
 void cursors_free (txn_t *txn);
+
+/* counter.c: the counter of an index for its first `fields` fields, whose key is prefix[size]. */
+int counter_add (txn_t *txn, const schema_record_t *record, const schema_index_t *index,
+                 size_t fields, const uint8_t *prefix, size_t size, int delta /* 1, -1 */);
+int counter_get (txn_t *txn, const schema_record_t *record, const schema_index_t *index,
+                 size_t fields, const uint8_t *prefix, size_t size, uint64_t *out);
+/* All of an index, with nothing pending. */
+int counters_clear (txn_t *txn, const schema_record_t *record, const schema_index_t *index);
+size_t counters_mark (const txn_t *txn);
+void counters_undo (txn_t *txn, size_t mark);
+int counters_store (txn_t *txn);
+void counters_forget (txn_t *txn);
+void counters_destroy (counters_t **self);
+
+/* pending.c: an entry of a plain index is to be made or to go. */
+int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add);
+/* Before an index is read in a write transaction: write what waits. */
+int entries_settle (txn_t *txn, const table_t *table);
+pending_mark_t pending_mark (const txn_t *txn); /* where a savepoint begins */
+void pending_undo (txn_t *txn, const pending_mark_t *mark);
+int pending_settle (txn_t *txn); /* all, before the commit */
+void pending_forget (txn_t *txn);
+void pending_destroy (txn_t *txn);
 
 /* index.c */
 typedef struct index_key {

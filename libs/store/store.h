@@ -106,7 +106,9 @@ enum { TXN_READ = 0, TXN_WRITE = 1 };
  * one in the same thread is E_INTERNAL. Not the owner: E_NOT_OWNER. After a failed commit: E_IO.
  * Any thread may use a read transaction, one at a time. */
 int txn_begin (store_t *store, int mode, txn_t **out);
-int txn_commit (txn_t **self); /* durable when 0; *self is NULL afterwards either way */
+/* Durable when 0; *self is NULL afterwards either way. Writes what was put off (entries of plain
+ * indexes, counters) first, so it can fail as writes do; then nothing is written. */
+int txn_commit (txn_t **self);
 void txn_abort (txn_t **self); /* NULL is fine */
 /* Savepoints nest; release keeps its writes, rollback undoes them. Release of a doomed savepoint
  * rolls it back and returns what doomed it. A savepoint without writes costs nothing. Commit with a
@@ -192,6 +194,9 @@ typedef struct store_page {
     /* Cursor: the record with this id was the last seen; nil = from the edge. If it is gone and
      * `keys` do not cover the index (its place is in its fields), store_list gives E_NOT_FOUND. */
     id16_t after;
+    /* With `after`: what the fields of the index behind `keys` held when it was seen, one value for
+     * each; NULL = what its row holds now. With them the row may have moved or be gone. */
+    const store_key_t *place;
     size_t offset; /* skip so many (only if `after` is nil) */
     size_t limit;
 } store_page_t;

@@ -31,6 +31,7 @@ void txn_free (txn_t *self)
     if (!self)
         return;
     buf_free (&self->row);
+    pending_destroy (self);
     arena_destroy (&self->scratch);
     free (self->levels);
     free (self);
@@ -137,6 +138,7 @@ static void read_end (txn_t *self)
 static void write_end (txn_t *self)
 {
     store_t *store = self->store;
+    pending_forget (self);
     store->spare = self;
     atomic_store (&store->writer, 0);
     pthread_mutex_unlock (&store->write_lock);
@@ -164,6 +166,8 @@ int txn_commit (txn_t **self)
     txn_t *t = *self;
     store_t *store = t->store;
     int rc = t->depth ? E_INTERNAL : t->levels[0].doom;
+    if (!rc && t->mode == TXN_WRITE)
+        rc = pending_settle (t);
     if (t->mode != TXN_WRITE || rc || !t->writes) {
         txn_abort (self);
         return rc;
@@ -204,7 +208,7 @@ int txn_savepoint (txn_t *self)
         self->levels = more;
         self->level_capacity *= 2;
     }
-    self->levels[++self->depth] = (level_t){.writes = self->writes};
+    self->levels[++self->depth] = (level_t){.writes = self->writes, .pending = pending_mark (self)};
     return 0;
 }
 
@@ -228,6 +232,7 @@ int txn_release (txn_t *self)
         return 0;
     store_note_error (self->store, rc, "release", false);
     self->writes = level->writes;
+    pending_undo (self, &level->pending);
     return rc;
 }
 
@@ -237,6 +242,7 @@ void txn_rollback (txn_t *self)
         return;
     level_t *level = &self->levels[self->depth--];
     self->writes = level->writes;
+    pending_undo (self, &level->pending);
     if (!level->handle)
         return;
     cursors_unhandle (self);

@@ -151,6 +151,8 @@ static void follow_ask (follow_t *f)
     buf_clear (&f->body);
     if (snapshot) {
         common_snapshot_read_in_t in = {.cursor = cursor, .limit = BATCH};
+        if (f->number_count <= NUMBERS_MOST)
+            in.numbers = (schema_list_t){f->numbers, f->number_count};
         schema_pack (&common_snapshot_read_in_type, &in, &f->body);
     } else {
         /* The first answer tells the head that readiness waits for: at once. */

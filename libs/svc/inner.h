@@ -193,7 +193,7 @@ int kept_read (svc_t *svc, id16_t owner, bytes_t packed, arena_t *arena, kept_t 
 
 void idem_key (const idempotency_t *idem, uint8_t out[32]);
 bool idem_is_keyed (const schema_op_t *op, const envelope_t *header);
-bool idem_keeps (int code); /* is a failure with this code kept */
+bool idem_keeps (const idempotency_t *idem, int code); /* is a failure with this code kept */
 /* Store an outcome for repeats of the ask in `t`: under its idempotency key, or its envelope id. */
 int outcome_keep (turn_t *t, const schema_op_t *op, const envelope_t *header, kept_state_t state,
                   bytes_t answer, const failure_t *failure);

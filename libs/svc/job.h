@@ -63,6 +63,8 @@ typedef struct job_policy {
     double burst;
     unsigned breaker_failures; /* consecutive failures that open the breaker; 0 = no breaker */
     uint32_t breaker_open_ms;  /* then one probe, doubling up to 16 times as long */
+    unsigned
+        failing_width; /* in place of the breaker: after so many failures at most so many jobs are outward at once, until one succeeds; 0 = the breaker */
 } job_policy_t;
 
 struct job_kind {
@@ -94,12 +96,24 @@ typedef struct job_new {
 /* The begin () of a job that does nothing outward: its work is finish (). */
 int job_begin_nothing (turn_t *t, job_t *job, outbound_t *out);
 int job_add (turn_t *t, const job_new_t *job, id16_t *id /* may be NULL */);
-/* In finish (): begin again at `due`, with job->body as it is now. */
+/* In finish (): begin again at `due`, with job->body as it is now. What is due now may run in this same turn: a job that does its work in steps asks for t->now + 1. */
 int job_retry (turn_t *t, job_t *job, int64_t due);
 /* The policy of a group may have changed. */
 void job_group_changed (turn_t *t, id16_t group);
 /* Forget all waiting jobs of a group, up to `most`; *more says whether some are left. Jobs outward end by begin's or finish's own checks. */
 int job_group_drop (turn_t *t, id16_t group, unsigned most, bool *more);
+/* A walk over the waiting jobs of a group, those under way left out. It goes on where it stopped if `lane` and `place` are as they were: keep them in a job's body. */
+typedef struct job_walk {
+    id16_t group;
+    const char *lanes; /* only those of lanes whose names begin so */
+    unsigned most;     /* jobs and lanes to look at, 2 at least; counts down */
+    const char *lane;  /* lane of the job seen last, NULL = none yet; in the turn's arena */
+    int64_t place;     /* of that job in its lane */
+} job_walk_t;
+/* Calls `each` in the order of lanes and in them of jobs, until there are no more or `most` is used up: then *more. `each` may write records; it leaves jobs alone.
+ * Jobs in lanes of their own have no name and are not met. */
+int job_walk (turn_t *t, job_walk_t *walk, int (*each) (turn_t *t, const job_t *job, void *context),
+              void *context, bool *more);
 /* Put off all waiting jobs of a group without using up tries (breaker, pause); 0 = go on now. */
 int job_group_pause (turn_t *t, id16_t group, int64_t until);
 

@@ -1,5 +1,5 @@
 # What libs/svc has for jobs: its CMakeLists.txt includes this and adds the sources to the library.
-set(SVC_LANES_SOURCES idmap.c started.c job.c job_row.c lanes.c lanes_load.c lanes_groups.c lanes_store.c lanes_claim.c lanes_finish.c lanes_erase.c outward_item.c outward.c)
+set(SVC_LANES_SOURCES idmap.c started.c job.c job_row.c job_walk.c lanes.c lanes_load.c lanes_groups.c lanes_store.c lanes_claim.c lanes_finish.c lanes_erase.c outward_item.c outward.c)
 
 # The tests take the scheduler by its sources: they are its turn, and define what turn.c does.
 set(SVC_LANES_ONLY ${SVC_LANES_SOURCES})

@@ -313,6 +313,31 @@ static void breaker_opens_and_probes (void **state)
     world_check (w);
 }
 
+/* In place of a breaker: what fails goes on, through a narrower way, until one succeeds. */
+static void failures_narrow_the_way (void **state)
+{
+    world_t *w = *state;
+    w->policy = (job_policy_t){
+        .width = 6, .breaker_failures = 3, .breaker_open_ms = 1000, .failing_width = 2};
+    turn_open (w);
+    for (int n = 0; n < 20; n++)
+        assert_int_equal (add (w, &kind_hook, 1, 1, NULL, (body_t){.n = n}, 0), 0);
+    assert_int_equal (turn_close (w, 16), 0);
+    assert_int_equal (w->out_count, 6);
+    for (size_t i = 0; i < 4; i++)
+        end (w, i, 500); /* the first two make room for others, from the third on two are out */
+    assert_int_equal (breakers (w), 0);
+    assert_int_equal (w->out_count, 6 + 2);
+    end (w, 4, 500);
+    end (w, 5, 500);
+    assert_int_equal (w->out_count, 6 + 2);
+    end (w, 6, 500);
+    assert_int_equal (w->out_count, 6 + 3); /* one out, one in */
+    end (w, 7, 200);
+    assert_int_equal (w->out_count, 6 + 3 + 5); /* as wide as before */
+    world_check (w);
+}
+
 /* ---- handlers that fail ---- */
 
 static void aborted_turn_happens_again (void **state)
@@ -536,6 +561,79 @@ static void drop_in_parts (void **state)
     world_check (w);
 }
 
+typedef struct met {
+    int64_t n[64];
+    size_t count;
+    int fails_at; /* index of the call that fails; -1 = none */
+} met_t;
+
+static int meet (turn_t *t, const job_t *job, void *context)
+{
+    met_t *met = context;
+    (void) t;
+    if ((int) met->count == met->fails_at)
+        return E_IO;
+    met->n[met->count++] = ((const body_t *) job->body)->n;
+    return 0;
+}
+
+/* Steps of `most`, each in a turn of its own. Returns how many. */
+static int walk_all (world_t *w, const char *lanes, unsigned most, met_t *met)
+{
+    char lane[32] = "";
+    job_walk_t walk = {.group = id_of (1), .lanes = lanes};
+    bool more = true;
+    int steps = 0;
+    while (more) {
+        walk.most = most;
+        walk.lane = steps ? lane : NULL;
+        turn_open (w);
+        assert_int_equal (job_walk (&w->turn, &walk, meet, met, &more), 0);
+        snprintf (lane, sizeof lane, "%s", walk.lane ? walk.lane : "");
+        assert_int_equal (turn_close (w, 16), 0);
+        assert_true (++steps < 64);
+    }
+    return steps;
+}
+
+static void walk_in_parts (void **state)
+{
+    static const int64_t of_a[] = {1, 2, 3, 10, 11, 12, 13}, all[] = {1, 2, 3, 10, 11, 12, 13, 20};
+    world_t *w = *state;
+    w->policy.width = 1;
+    turn_open (w);
+    for (int n = 0; n < 4; n++) {
+        assert_int_equal (add (w, &kind_send, 1, 1, "a1", (body_t){.n = n}, 0), 0);
+        assert_int_equal (add (w, &kind_send, 1, 1, "a2", (body_t){.n = 10 + n}, 0), 0);
+        assert_int_equal (add (w, &kind_send, 2, 2, "a1", (body_t){.n = 30 + n}, 0), 0);
+    }
+    assert_int_equal (add (w, &kind_send, 1, 1, "b", (body_t){.n = 20}, 0), 0);
+    assert_int_equal (add (w, &kind_send, 1, 1, NULL, (body_t){.n = 40}, 0), 0);
+    assert_int_equal (turn_close (w, 16), 0); /* 0 goes out */
+    assert_int_equal (w->out_count, 2);
+    for (unsigned most = 1; most < 12; most++) {
+        met_t met = {.fails_at = -1}, every = {.fails_at = -1};
+        int steps = walk_all (w, "a", most + 1, &met);
+        assert_int_equal (met.count, 7);
+        assert_memory_equal (met.n, of_a, sizeof of_a);
+        assert_true (most < 9 ? steps > 1 : steps == 1);
+        walk_all (w, NULL, most + 1, &every);
+        assert_int_equal (every.count, 8);
+        assert_memory_equal (every.n, all, sizeof all);
+    }
+    met_t none = {.fails_at = 2};
+    bool more = false;
+    job_walk_t walk = {.group = id_of (1), .most = 100};
+    turn_open (w);
+    assert_int_equal (job_walk (&w->turn, &walk, meet, &none, &more), E_IO);
+    walk = (job_walk_t){.group = id_of (3), .most = 100};
+    assert_int_equal (job_walk (&w->turn, &walk, meet, &none, &more), 0);
+    assert_false (more);
+    assert_int_equal (none.count, 2);
+    assert_int_equal (turn_close (w, 16), 0);
+    world_check (w);
+}
+
 static void backoff (void **state)
 {
     (void) state;
@@ -567,6 +665,7 @@ int main (void)
         T (tokens_limit),
         T (retry_after_holds_group),
         T (breaker_opens_and_probes),
+        T (failures_narrow_the_way),
         T (aborted_turn_happens_again),
         T (handler_rolled_back),
         T (begin_that_fails),
@@ -576,6 +675,7 @@ int main (void)
         T (unknown_outcomes_are_ignored),
         T (pause_and_go_on),
         T (drop_in_parts),
+        T (walk_in_parts),
         cmocka_unit_test (backoff),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

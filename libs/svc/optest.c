@@ -206,8 +206,14 @@ optest_t *optest_new (const svc_service_t *service)
 
 int optest_restart (optest_t *self)
 {
+    return optest_restart_as (self, self->service);
+}
+
+int optest_restart_as (optest_t *self, const svc_service_t *service)
+{
     failure_t failure = {0};
     service_stop (self);
+    self->service = service;
     self->puts = self->last = NULL;
     self->chain = NULL;
     self->chain_end = &self->chain;
@@ -384,7 +390,7 @@ static const char *copy_text (arena_t *arena, const char *text)
     return text ? arena_strdup (arena, text) : NULL;
 }
 
-static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *outcome)
+void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
     arena_t *arena = outward->arena;
     outward_done_t *done = outward->done;
@@ -400,15 +406,15 @@ static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *ou
     writer_outward_done (&self->svc, done);
 }
 
-static int outcomes_turn (optest_t *self)
+int optest_jobs_turn (optest_t *self)
 {
     return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
 }
 
 int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
-    job_outcome (self, outward, outcome);
-    return outcomes_turn (self);
+    optest_job_put (self, outward, outcome);
+    return optest_jobs_turn (self);
 }
 
 int optest_jobs_all (optest_t *self, int status, size_t *count)
@@ -419,11 +425,11 @@ int optest_jobs_all (optest_t *self, int status, size_t *count)
         outcome_t outcome = {.stage = FETCH_ANSWERED,
                              .status = waits ? 0 : status,
                              .body = waits ? job->out.body : (bytes_t){0}};
-        job_outcome (self, job, &outcome);
+        optest_job_put (self, job, &outcome);
     }
     if (count)
         *count = n;
-    return outcomes_turn (self);
+    return optest_jobs_turn (self);
 }
 
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)

@@ -24,6 +24,8 @@ optest_t *optest_new_with (const svc_service_t *service, const char *const *flag
 void optest_destroy (optest_t **self);
 /* As if the process had died and started again on the same store: waiting callers are lost. */
 int optest_restart (optest_t *self);
+/* The same with other tables, as another version of the program would have them. */
+int optest_restart_as (optest_t *self, const svc_service_t *service);
 
 /* Run one op, in a turn of its own or as a read. `header` may be NULL; a nil id gets a new one (in *header too when it is given). 0 and *out filled,
  * or the failure's code; E_PARKED while it waits. */
@@ -49,6 +51,9 @@ int optest_event_body (optest_t *self, const common_event_t *event, const schema
 outward_t *optest_job (optest_t *self);
 int optest_job_done (optest_t *self, outward_t *outward,
                      const outcome_t *outcome); /* runs its turn */
+/* The same without a turn, for many in one: put them, then run it. */
+void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome);
+int optest_jobs_turn (optest_t *self);
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body);
 
 /* All that are outward, in one turn: waits are answered with what they carry, requests with `status`. *count (may be NULL): how many. */

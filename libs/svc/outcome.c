@@ -38,8 +38,10 @@ bool idem_is_keyed (const schema_op_t *op, const envelope_t *header)
     return (op->flags & OP_KEYED) && header->idem.key && *header->idem.key;
 }
 
-bool idem_keeps (int code)
+bool idem_keeps (const idempotency_t *idem, int code)
 {
+    if (idem->forgets && code > 0 && code < IDEM_FORGETS)
+        return !(idem->forgets[code / 8] >> code % 8 & 1);
     switch (error_class (code)) {
     case EC_INTERNAL:
     case EC_UNAVAILABLE:

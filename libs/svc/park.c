@@ -127,7 +127,8 @@ static int parked_fail (turn_t *t, void *context)
 {
     parked_t *p = context;
     int rc = kv_del (t->txn, t->svc->writer.parked, bytes_of (p->id.b, sizeof p->id.b));
-    if (!rc && (!idem_is_keyed (p->op, &p->header) || idem_keeps (t->failure.code)))
+    if (!rc &&
+        (!idem_is_keyed (p->op, &p->header) || idem_keeps (&p->header.idem, t->failure.code)))
         rc = outcome_keep (t, p->op, &p->header, KEPT_FAILED, (bytes_t){0}, &t->failure);
     return rc;
 }

@@ -123,8 +123,9 @@ static int ask_refused (svc_t *svc, const ask_t *ask)
         atomic_fetch_add (&svc->metrics.expired, 1);
         return E_EXPIRED;
     }
-    bool customer =
-        ask->header.principal == PRINCIPAL_APP_KEY || ask->header.principal == PRINCIPAL_ADMIN_KEY;
+    bool customer = ask->header.principal == PRINCIPAL_APP_KEY ||
+                    ask->header.principal == PRINCIPAL_ADMIN_KEY ||
+                    ask->header.principal == PRINCIPAL_ORG_KEY;
     return customer && atomic_load (&svc->disk_low) ? E_DISK_LOW : 0;
 }
 
@@ -147,7 +148,8 @@ static void ask_handle (writer_t *w, turn_t *t, ask_t *ask)
     }
     if (code) {
         ask_set_failure (ask, code, &t->failure);
-        if (idem_is_keyed (ask->op, &ask->header) && idem_keeps (ask->failure.code) &&
+        if (idem_is_keyed (ask->op, &ask->header) &&
+            idem_keeps (&ask->header.idem, ask->failure.code) &&
             turn_step (t, ask_keep_failure, ask))
             ask_set_failure (ask, E_IO, NULL);
     }
@@ -168,7 +170,8 @@ static void ask_turn (writer_t *w, ask_t *ask)
     if (!code) {
         ask_handle (w, &t, ask);
     } else if (code == E_PARKED) {
-        int64_t twin = clock_mono_ms () + TWIN_MS;
+        uint32_t wait = ask->header.idem.wait_ms ? ask->header.idem.wait_ms : TWIN_MS;
+        int64_t twin = clock_mono_ms () + wait;
         parked_wait (w, ask, ask->twin && twin < ask->deadline ? twin : ask->deadline);
     } else {
         if (code != E_ALREADY_EXISTS)

@@ -3,6 +3,7 @@
 #define AVIARY_ACCOUNTS_H
 
 #include "gen/accounts.h"
+#include "provider/provider.h"
 #include "svc/svc.h"
 
 /* ---- keys (key.c) ---- */
@@ -102,10 +103,47 @@ int carrier_for_number (turn_t *t, id16_t org, int32_t channel, id16_t id,
 /* The token of an account, opened into the turn's arena. */
 int carrier_token (turn_t *t, const accounts_carrier_account_t *row, const char **out);
 
-/* ---- buying numbers (market.c) ---- */
+/* The apps that may use a number (list of number_app), and taking it from all of them (org_number.c). */
+int number_apps (turn_t *t, const accounts_number_t *number, schema_list_t *out);
+int number_forget (turn_t *t, accounts_number_t *number);
+/* An SMS number of the calling organization, spelled in its mode. Fails with E_NOT_FOUND, field "number_id". */
+int org_number (turn_t *t, id16_t id, bool test, accounts_number_t *out);
+
+/* ---- asking carriers about numbers (market_ask.c) ---- */
+
+enum {
+    MARKET_TRY_MS = 9000, /* of one request */
+    MARKET_LOOK_MS = 700, /* between looks */
+    MARKET_LOOK_LATER_MS = 30000,
+    MARKET_LOOKS_SOON = 20
+};
+
+/* What a job tells the ask that waits for it. */
+typedef struct market_told {
+    int code;
+    const char *text;
+    schema_list_t offers;
+    const accounts_purchase_t *bought;
+    const accounts_number_release_out_t *released;
+} market_told_t;
+
+/* A carrier account with its token opened. */
+int market_account (turn_t *t, id16_t id, provider_account_t *out);
+/* Resume the ask; one that nobody waits for any more is fine. */
+int market_tell (turn_t *t, const job_t *job, const market_told_t *told);
+/* Why the carrier did not do it, in the words of the house. */
+market_told_t market_refusal (turn_t *t, const outcome_t *outcome);
+/* Note what it answered; `text` (NULL = the carrier's own words) says what that means. */
+void market_note (turn_t *t, schema_list_t *answers, const char *what, const outcome_t *outcome,
+                  const char *text);
+/* Again in a moment; later ones less often. */
+int market_look_later (turn_t *t, job_t *job);
+
+/* ---- buying numbers (market.c) and giving them up (release.c) ---- */
 
 extern const job_kind_t accounts_search_kind;
 extern const job_kind_t accounts_order_kind;
+extern const job_kind_t accounts_release_kind;
 
 int accounts_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 

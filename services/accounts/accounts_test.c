@@ -1,63 +1,23 @@
 /* accounts_test.c - the operations of accounts on a temporary store: bootstrap, keys, numbers, carrier accounts. */
 #define _GNU_SOURCE /* memmem */
-#include "accounts.h"
-#include "svc/optest.h"
+#include "accounts_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
 
-typedef struct fixture {
-    optest_t *test;
-    accounts_bootstrap_out_t made;
-} fixture_t;
-
-static int setup (void **state)
-{
-    static fixture_t fixture;
-    fixture = (fixture_t){.test = optest_new (&accounts_tables)};
-    assert_non_null (fixture.test);
-    accounts_bootstrap_in_t in = {.organization = "Org", .app = "App"};
-    assert_int_equal (optest_ask (fixture.test, "bootstrap", NULL, &in, &fixture.made, NULL), 0);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown (void **state)
-{
-    optest_destroy (&((fixture_t *) *state)->test);
-    return 0;
-}
-
-static envelope_t caller (const fixture_t *f, bool test)
-{
-    return (envelope_t){.org = f->made.organization_id,
-                        .app = test ? f->made.test_app_id : f->made.app_id,
-                        .test = test,
-                        .principal = PRINCIPAL_APP_KEY};
-}
-
-static int resolve (const fixture_t *f, const char *key, accounts_key_resolve_out_t *out)
-{
-    uint8_t proof[SIGN_SHA256_SIZE];
-    accounts_key_resolve_in_t in = {.proof = {proof, sizeof proof}};
-    keyring_hash (optest_keyring (f->test), key, proof);
-    memcpy (in.lookup.b, proof, sizeof in.lookup.b);
-    return optest_ask (f->test, "key_resolve", NULL, &in, out, NULL);
-}
-
 static void test_bootstrap_makes_three_keys_once (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_resolve_out_t out = {0};
-    assert_int_equal (resolve (f, f->made.admin_key, &out), 0);
+    assert_int_equal (world_resolve (f, f->ours.admin_key, &out), 0);
     assert_int_equal (out.kind, ACCOUNTS_KEY_KIND_ADMIN);
-    assert_int_equal (resolve (f, f->made.live_key, &out), 0);
-    assert_true (id_equal (out.app, f->made.app_id) && !out.test);
-    assert_int_equal (resolve (f, f->made.test_key, &out), 0);
-    assert_true (id_equal (out.app, f->made.test_app_id) && out.test);
-    assert_int_equal (resolve (f, "sk_test_app_nothing", &out), E_UNAUTHORIZED);
+    assert_int_equal (world_resolve (f, f->ours.live_key, &out), 0);
+    assert_true (id_equal (out.app, f->ours.app_id) && !out.test);
+    assert_int_equal (world_resolve (f, f->ours.test_key, &out), 0);
+    assert_true (id_equal (out.app, f->ours.test_app_id) && out.test);
+    assert_int_equal (world_resolve (f, "sk_test_app_nothing", &out), E_UNAUTHORIZED);
     accounts_bootstrap_in_t in = {.organization = "Again", .app = "App"};
     accounts_bootstrap_out_t again = {0};
     assert_int_equal (optest_ask (f->test, "bootstrap", NULL, &in, &again, NULL), E_ALREADY_EXISTS);
@@ -65,25 +25,25 @@ static void test_bootstrap_makes_three_keys_once (void **state)
 
 static void test_deleted_key_is_unknown (void **state)
 {
-    const fixture_t *f = *state;
-    accounts_key_create_in_t in = {.app = f->made.test_app_id, .name = "second"};
+    const world_t *f = *state;
+    accounts_key_create_in_t in = {.app = f->ours.test_app_id, .name = "second"};
     accounts_key_create_out_t made = {0};
     accounts_key_resolve_out_t out = {0};
     accounts_key_delete_out_t gone = {0};
     assert_int_equal (optest_ask (f->test, "key_create", NULL, &in, &made, NULL), 0);
-    assert_int_equal (resolve (f, made.key, &out), 0);
+    assert_int_equal (world_resolve (f, made.key, &out), 0);
     assert_int_equal (optest_ask (f->test, "key_delete", NULL,
                                   &(accounts_key_delete_in_t){.id = out.id}, &gone, NULL),
                       0);
-    assert_int_equal (resolve (f, made.key, &out), E_UNAUTHORIZED);
+    assert_int_equal (world_resolve (f, made.key, &out), E_UNAUTHORIZED);
 }
 
 static void test_last_admin_key_stays (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_resolve_out_t admin = {0};
     accounts_key_delete_out_t gone = {0};
-    assert_int_equal (resolve (f, f->made.admin_key, &admin), 0);
+    assert_int_equal (world_resolve (f, f->ours.admin_key, &admin), 0);
     assert_int_equal (optest_ask (f->test, "key_delete", NULL,
                                   &(accounts_key_delete_in_t){.id = admin.id}, &gone, NULL),
                       E_CONFLICT);
@@ -91,8 +51,8 @@ static void test_last_admin_key_stays (void **state)
 
 static void test_numbers_belong_to_their_app (void **state)
 {
-    const fixture_t *f = *state;
-    envelope_t header = caller (f, true);
+    const world_t *f = *state;
+    envelope_t header = world_caller (f, true);
     accounts_number_draw_in_t draw = {.channel = ACCOUNTS_CHANNEL_SMS};
     accounts_app_number_t drawn = {0};
     assert_int_equal (optest_ask (f->test, "number_draw", &header, &draw, &drawn, NULL), 0);
@@ -100,7 +60,7 @@ static void test_numbers_belong_to_their_app (void **state)
     accounts_number_list_out_t listed = {0};
     assert_int_equal (optest_ask (f->test, "number_list", &header, &list, &listed, NULL), 0);
     assert_int_equal (listed.total, 1);
-    envelope_t live = caller (f, false);
+    envelope_t live = world_caller (f, false);
     assert_int_equal (optest_ask (f->test, "number_list", &live, &list, &listed, NULL), 0);
     assert_int_equal (listed.total, 0);
     accounts_number_unassign_in_t unassign = {.number_id = drawn.number_id};
@@ -117,34 +77,34 @@ static void test_numbers_belong_to_their_app (void **state)
 
 static void test_ensure_is_idempotent (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_ensure_in_t in = {.number = "+15550001111", .channel = ACCOUNTS_CHANNEL_SMS};
     accounts_number_ensure_out_t first = {0};
     accounts_number_ensure_out_t second = {0};
-    envelope_t header = caller (f, true);
+    envelope_t header = world_caller (f, true);
     assert_int_equal (optest_ask (f->test, "number_ensure", &header, &in, &first, NULL), 0);
     header.id = id_nil ();
     assert_int_equal (optest_ask (f->test, "number_ensure", &header, &in, &second, NULL), 0);
     assert_true (id_equal (first.number->number_id, second.number->number_id));
-    envelope_t live = caller (f, false);
+    envelope_t live = world_caller (f, false);
     assert_int_equal (optest_ask (f->test, "number_ensure", &live, &in, &second, NULL),
                       E_TEST_APP_REQUIRED);
 }
 
 static void test_assigning_twice_is_refused (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_add_in_t add = {
         .number = "+15550002222", .channel = ACCOUNTS_CHANNEL_SMS, .test = true};
     accounts_app_number_t number = {0};
     assert_int_equal (optest_ask (f->test, "number_add", NULL, &add, &number, NULL), 0);
     accounts_number_assign_in_t in = {.number_id = number.number_id};
-    envelope_t header = caller (f, true);
+    envelope_t header = world_caller (f, true);
     accounts_app_number_t out = {0};
     assert_int_equal (optest_ask (f->test, "number_assign", &header, &in, &out, NULL), 0);
     header.id = id_nil ();
     assert_int_equal (optest_ask (f->test, "number_assign", &header, &in, &out, NULL), E_CONFLICT);
-    envelope_t live = caller (f, false);
+    envelope_t live = world_caller (f, false);
     assert_int_equal (optest_ask (f->test, "number_assign", &live, &in, &out, NULL), E_NOT_FOUND);
 }
 
@@ -169,33 +129,20 @@ static accounts_carrier_set_in_t telnyx_in (void)
         .carrier = ACCOUNTS_CARRIER_TELNYX, .token = "KEY1", .public_key = telnyx_key};
 }
 
-static id16_t carrier_made (const fixture_t *f, const accounts_carrier_set_in_t *in)
+static accounts_carrier_changed_t carrier_told_last (const world_t *w)
 {
-    accounts_carrier_info_t out = {0};
-    assert_int_equal (optest_ask (f->test, "carrier_set", NULL, in, &out, NULL), 0);
-    return out.id;
-}
-
-static accounts_carrier_changed_t carrier_told_last (const fixture_t *f)
-{
-    const common_event_t *events = NULL;
     accounts_carrier_changed_t body = {0};
-    size_t count = optest_events (f->test, 0, &events);
-    while (count && events[count - 1].number != accounts_carrier_changed_event.number)
-        count--;
-    assert_true (count > 0);
-    assert_int_equal (
-        optest_event_body (f->test, &events[count - 1], &accounts_carrier_changed_event, &body), 0);
+    world_last (w, &accounts_carrier_changed_event, &body);
     return body;
 }
 
 static void test_carrier_account_travels_sealed (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_carrier_set_in_t in = meta_in ();
-    id16_t id = carrier_made (f, &in);
+    id16_t id = world_carrier (f, &in);
     accounts_carrier_changed_t told = carrier_told_last (f);
-    assert_true (id_equal (told.id, id) && id_equal (told.org, f->made.organization_id));
+    assert_true (id_equal (told.id, id) && id_equal (told.org, f->ours.organization_id));
     assert_string_equal (told.base_url, "http://127.0.0.1:9/v23.0");
     assert_null (memmem (told.sealed.data, told.sealed.size, "s3cret", 6));
     buf_t clear = buf_in (optest_arena (f->test));
@@ -213,10 +160,10 @@ static void test_carrier_account_travels_sealed (void **state)
 
 static void test_carrier_account_is_changed_in_part (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_carrier_set_in_t in = meta_in ();
     accounts_carrier_info_t out = {0};
-    accounts_carrier_set_in_t change = {.id = carrier_made (f, &in), .token = "EAAnew"};
+    accounts_carrier_set_in_t change = {.id = world_carrier (f, &in), .token = "EAAnew"};
     assert_int_equal (optest_ask (f->test, "carrier_set", NULL, &change, &out, NULL), 0);
     assert_string_equal (out.waba, "100");
     accounts_carrier_changed_t told = carrier_told_last (f);
@@ -236,7 +183,7 @@ static void test_carrier_account_is_changed_in_part (void **state)
 
 static void test_carrier_account_is_checked (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_carrier_set_in_t bad[7];
     static const char *const fields[] = {"carrier",    "app_secret", "verify_token", "waba",
                                          "public_key", "token",      "app_secret"};
@@ -267,10 +214,10 @@ static void test_carrier_account_is_checked (void **state)
     assert_int_equal (listed.accounts.count, 0);
 }
 
-static int live_number (const fixture_t *f, int32_t channel, id16_t account, const char *ref,
+static int live_number (const world_t *f, int32_t channel, id16_t account, const char *ref,
                         failure_t *failure)
 {
-    accounts_number_add_in_t add = {.app = f->made.app_id,
+    accounts_number_add_in_t add = {.app = f->ours.app_id,
                                     .number = "+14155550199",
                                     .channel = channel,
                                     .account = account,
@@ -281,16 +228,16 @@ static int live_number (const fixture_t *f, int32_t channel, id16_t account, con
 
 static void test_live_numbers_need_an_account (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     failure_t failure = {0};
     accounts_carrier_set_in_t meta = meta_in (), telnyx = telnyx_in ();
-    id16_t whatsapp = carrier_made (f, &meta), sms = carrier_made (f, &telnyx);
+    id16_t whatsapp = world_carrier (f, &meta), sms = world_carrier (f, &telnyx);
     assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, id_nil (), NULL, &failure),
                       E_BAD_REQUEST);
     assert_string_equal (failure.field, "account");
     assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, whatsapp, NULL, &failure),
                       E_BAD_REQUEST);
-    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, f->made.app_id, NULL, &failure),
+    assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_SMS, f->ours.app_id, NULL, &failure),
                       E_NOT_FOUND);
     assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, NULL, &failure),
                       E_BAD_REQUEST);
@@ -301,12 +248,8 @@ static void test_live_numbers_need_an_account (void **state)
                       E_ALREADY_EXISTS);
     assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, whatsapp, "5678", &failure),
                       E_CONFLICT);
-    const common_event_t *events = NULL;
-    size_t count = optest_events (f->test, 0, &events);
     accounts_assignment_changed_t told = {0};
-    assert_int_equal (
-        optest_event_body (f->test, &events[count - 1], &accounts_assignment_changed_event, &told),
-        0);
+    world_last (f, &accounts_assignment_changed_event, &told);
     assert_true (id_equal (told.account, whatsapp) && !told.test &&
                  told.carrier == ACCOUNTS_CARRIER_META);
     assert_string_equal (told.ref, "1234");
@@ -314,10 +257,10 @@ static void test_live_numbers_need_an_account (void **state)
 
 static void test_account_with_numbers_stays (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_carrier_set_in_t meta = meta_in (), telnyx = telnyx_in ();
-    accounts_carrier_delete_in_t used = {.id = carrier_made (f, &meta)},
-                                 unused = {.id = carrier_made (f, &telnyx)};
+    accounts_carrier_delete_in_t used = {.id = world_carrier (f, &meta)},
+                                 unused = {.id = world_carrier (f, &telnyx)};
     accounts_carrier_delete_out_t gone = {0};
     assert_int_equal (live_number (f, ACCOUNTS_CHANNEL_WHATSAPP, used.id, "1234", NULL), 0);
     assert_int_equal (optest_ask (f->test, "carrier_delete", NULL, &used, &gone, NULL), E_CONFLICT);
@@ -337,17 +280,25 @@ static void test_account_with_numbers_stays (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown (test_bootstrap_makes_three_keys_once, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_deleted_key_is_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_last_admin_key_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_numbers_belong_to_their_app, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_ensure_is_idempotent, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_assigning_twice_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_carrier_account_travels_sealed, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_carrier_account_is_changed_in_part, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_carrier_account_is_checked, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_live_numbers_need_an_account, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_account_with_numbers_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_bootstrap_makes_three_keys_once, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_deleted_key_is_unknown, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_last_admin_key_stays, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_numbers_belong_to_their_app, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_ensure_is_idempotent, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_assigning_twice_is_refused, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_travels_sealed, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_is_changed_in_part, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_carrier_account_is_checked, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_live_numbers_need_an_account, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_account_with_numbers_stays, world_setup,
+                                         world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

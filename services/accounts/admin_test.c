@@ -1,68 +1,22 @@
 /* admin_test.c - what admin keys and operators do, on a temporary store: keys, apps and their end, calling, settings, organizations. */
-#include "accounts.h"
-#include "svc/optest.h"
+#include "accounts_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
 
-typedef struct fixture {
-    optest_t *test;
-    accounts_bootstrap_out_t ours;
-    accounts_bootstrap_out_t theirs; /* another organization */
-} fixture_t;
-
-static int setup (void **state)
+static int admin (const world_t *w, const char *op, const void *in, void *out)
 {
-    static fixture_t fixture;
-    fixture = (fixture_t){.test = optest_new (&accounts_tables)};
-    assert_non_null (fixture.test);
-    accounts_bootstrap_in_t first = {.organization = "Org", .app = "App"};
-    accounts_org_create_in_t second = {.organization = "Other", .app = "App"};
-    assert_int_equal (optest_ask (fixture.test, "bootstrap", NULL, &first, &fixture.ours, NULL), 0);
-    assert_int_equal (optest_ask (fixture.test, "org_create", NULL, &second, &fixture.theirs, NULL),
-                      0);
-    *state = &fixture;
-    return 0;
+    return world_ask (w, op, in, out, NULL);
 }
 
-static int teardown (void **state)
+static int theirs (const world_t *w, const char *op, const void *in, void *out)
 {
-    optest_destroy (&((fixture_t *) *state)->test);
-    return 0;
+    return world_ask_of (w, w->theirs.organization_id, op, in, out, NULL);
 }
 
-/* Ask with an admin key of the organization. */
-static int admin_of (const fixture_t *f, id16_t org, const char *op, const void *in, void *out)
-{
-    envelope_t header = {.org = org, .principal = PRINCIPAL_ADMIN_KEY};
-    return optest_ask (f->test, op, &header, in, out, NULL);
-}
-
-static int admin (const fixture_t *f, const char *op, const void *in, void *out)
-{
-    return admin_of (f, f->ours.organization_id, op, in, out);
-}
-
-static int resolve (const fixture_t *f, const char *key, accounts_key_resolve_out_t *out)
-{
-    uint8_t proof[SIGN_SHA256_SIZE];
-    accounts_key_resolve_in_t in = {.proof = {proof, sizeof proof}};
-    keyring_hash (optest_keyring (f->test), key, proof);
-    memcpy (in.lookup.b, proof, sizeof in.lookup.b);
-    return optest_ask (f->test, "key_resolve", NULL, &in, out, NULL);
-}
-
-static accounts_app_told_t app_made (const fixture_t *f, const char *slug)
-{
-    accounts_app_create_in_t in = {.name = "Name", .slug = slug};
-    accounts_app_told_t out = {0};
-    assert_int_equal (admin (f, "app_create", &in, &out), 0);
-    return out;
-}
-
-static accounts_key_made_t key_made (const fixture_t *f, id16_t app, bool test)
+static accounts_key_made_t key_made (const world_t *f, id16_t app, bool test)
 {
     accounts_key_issue_in_t in = {
         .kind = ACCOUNTS_KEY_KIND_APP, .name = "k", .app = app, .app_test = test};
@@ -71,7 +25,7 @@ static accounts_key_made_t key_made (const fixture_t *f, id16_t app, bool test)
     return out;
 }
 
-static size_t keys_of (const fixture_t *f, id16_t app, bool test, accounts_key_info_t *first)
+static size_t keys_of (const world_t *f, id16_t app, bool test, accounts_key_info_t *first)
 {
     accounts_key_page_in_t in = {.kind = ACCOUNTS_KEY_KIND_APP, .app = app, .app_test = test};
     accounts_key_page_out_t out = {0};
@@ -86,12 +40,12 @@ static size_t keys_of (const fixture_t *f, id16_t app, bool test, accounts_key_i
 
 static void test_keys_are_of_their_app_and_mode (void **state)
 {
-    const fixture_t *f = *state;
-    accounts_app_told_t app = app_made (f, "one");
+    const world_t *f = *state;
+    accounts_app_told_t app = world_app (f, "one");
     accounts_key_made_t test = key_made (f, app.twin->id, true);
     accounts_key_resolve_out_t who = {0};
     assert_true (test.test && strncmp (test.key, "sk_test_app_", 12) == 0);
-    assert_int_equal (resolve (f, test.key, &who), 0);
+    assert_int_equal (world_resolve (f, test.key, &who), 0);
     assert_true (id_equal (who.app, app.twin->id));
     assert_int_equal (keys_of (f, app.twin->id, true, NULL), 1);
     assert_int_equal (keys_of (f, app.twin->id, false, NULL), 0);
@@ -103,19 +57,18 @@ static void test_keys_are_of_their_app_and_mode (void **state)
     accounts_key_revoke_out_t gone = {0};
     assert_int_equal (admin (f, "key_revoke", &revoke, &gone), E_NOT_FOUND);
     revoke.id_test = true;
-    assert_int_equal (admin_of (f, f->theirs.organization_id, "key_revoke", &revoke, &gone),
-                      E_NOT_FOUND);
+    assert_int_equal (theirs (f, "key_revoke", &revoke, &gone), E_NOT_FOUND);
     assert_int_equal (admin (f, "key_revoke", &revoke, &gone), 0);
-    assert_int_equal (resolve (f, test.key, &who), E_UNAUTHORIZED);
+    assert_int_equal (world_resolve (f, test.key, &who), E_UNAUTHORIZED);
 }
 
 static void test_last_admin_key_of_each_organization_stays (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_resolve_out_t ours = {0}, theirs = {0};
     accounts_key_revoke_out_t gone = {0};
-    assert_int_equal (resolve (f, f->ours.admin_key, &ours), 0);
-    assert_int_equal (resolve (f, f->theirs.admin_key, &theirs), 0);
+    assert_int_equal (world_resolve (f, f->ours.admin_key, &ours), 0);
+    assert_int_equal (world_resolve (f, f->theirs.admin_key, &theirs), 0);
     accounts_key_revoke_in_t in = {.kind = ACCOUNTS_KEY_KIND_ADMIN, .id = ours.id};
     assert_int_equal (admin (f, "key_revoke", &in, &gone), E_CONFLICT);
     in.id = theirs.id;
@@ -124,7 +77,7 @@ static void test_last_admin_key_of_each_organization_stays (void **state)
 
 static void test_last_use_only_grows (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_info_t info = {0};
     accounts_key_made_t key = key_made (f, f->ours.app_id, false);
     const int64_t times[] = {5000, 3000, 9000}, want[] = {5000, 5000, 9000};
@@ -142,40 +95,31 @@ static void test_last_use_only_grows (void **state)
 
 static void test_slugs_are_of_the_organization (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_app_create_in_t in = {.name = "Name", .slug = "taken"};
     accounts_app_slug_check_in_t check = {.slug = "taken"};
     accounts_app_slug_check_out_t slug = {0};
     accounts_app_told_t out = {0};
-    app_made (f, "taken");
+    world_app (f, "taken");
     assert_int_equal (admin (f, "app_create", &in, &out), E_ALREADY_EXISTS);
     assert_int_equal (admin (f, "app_slug_check", &check, &slug), 0);
     assert_false (slug.available);
-    assert_int_equal (admin_of (f, f->theirs.organization_id, "app_slug_check", &check, &slug), 0);
+    assert_int_equal (theirs (f, "app_slug_check", &check, &slug), 0);
     assert_true (slug.available);
-    assert_int_equal (admin_of (f, f->theirs.organization_id, "app_create", &in, &out), 0);
+    assert_int_equal (theirs (f, "app_create", &in, &out), 0);
 }
 
-static size_t events_of (const fixture_t *f, const schema_event_t *type)
-{
-    const common_event_t *events = NULL;
-    size_t count = optest_events (f->test, 0, &events), found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += events[i].number == type->number;
-    return found;
-}
-
-static void run_jobs (const fixture_t *f)
+static void run_jobs (const world_t *f)
 {
     for (int i = 0; i < 20; i++)
-        assert_int_equal (optest_turn (f->test), 0);
+        assert_int_equal (optest_advance (f->test, 1), 0);
 }
 
 static void test_a_deleted_app_takes_all_with_it (void **state)
 {
     enum { KEYS = 450 }; /* more than one turn removes */
-    const fixture_t *f = *state;
-    accounts_app_told_t app = app_made (f, "ends");
+    const world_t *f = *state;
+    accounts_app_told_t app = world_app (f, "ends");
     accounts_key_resolve_out_t who = {0};
     accounts_key_made_t key = {0};
     for (int i = 0; i < KEYS; i++)
@@ -187,19 +131,18 @@ static void test_a_deleted_app_takes_all_with_it (void **state)
     accounts_number_draw_in_t draw = {.channel = ACCOUNTS_CHANNEL_SMS};
     accounts_app_number_t number = {0};
     assert_int_equal (optest_ask (f->test, "number_draw", &caller, &draw, &number, NULL), 0);
-    size_t keys = events_of (f, &accounts_key_deleted_event),
-           numbers = events_of (f, &accounts_assignment_changed_event);
+    size_t keys = world_events (f, &accounts_key_deleted_event),
+           numbers = world_events (f, &accounts_assignment_changed_event);
     accounts_app_delete_in_t in = {.app = app.id};
     accounts_app_delete_out_t out = {0};
-    assert_int_equal (admin_of (f, f->theirs.organization_id, "app_delete", &in, &out),
-                      E_NOT_FOUND);
+    assert_int_equal (theirs (f, "app_delete", &in, &out), E_NOT_FOUND);
     assert_int_equal (admin (f, "app_delete", &in, &out), 0);
-    assert_int_equal (resolve (f, key.key, &who), E_UNAUTHORIZED);
+    assert_int_equal (world_resolve (f, key.key, &who), E_UNAUTHORIZED);
     assert_int_equal (admin (f, "app_delete", &in, &out), E_NOT_FOUND);
     run_jobs (f);
-    assert_int_equal (events_of (f, &accounts_key_deleted_event) - keys, KEYS);
-    assert_int_equal (events_of (f, &accounts_assignment_changed_event) - numbers, 1);
-    accounts_app_told_t again = app_made (f, "ends");
+    assert_int_equal (world_events (f, &accounts_key_deleted_event) - keys, KEYS);
+    assert_int_equal (world_events (f, &accounts_assignment_changed_event) - numbers, 1);
+    accounts_app_told_t again = world_app (f, "ends");
     accounts_number_assign_in_t assign = {.app = again.twin->id,
                                           .app_test = true,
                                           .number_id = number.number_id,
@@ -210,11 +153,8 @@ static void test_a_deleted_app_takes_all_with_it (void **state)
 
 static void test_numbers_go_by_app_and_mode (void **state)
 {
-    const fixture_t *f = *state;
-    envelope_t caller = {.org = f->ours.organization_id,
-                         .app = f->ours.test_app_id,
-                         .test = true,
-                         .principal = PRINCIPAL_APP_KEY};
+    const world_t *f = *state;
+    envelope_t caller = world_caller (f, true);
     accounts_number_draw_in_t draw = {.channel = ACCOUNTS_CHANNEL_SMS};
     accounts_app_number_t number = {0}, out = {0};
     assert_int_equal (optest_ask (f->test, "number_draw", &caller, &draw, &number, NULL), 0);
@@ -238,7 +178,8 @@ static void test_numbers_go_by_app_and_mode (void **state)
                                        .number_id = number.number_id,
                                        .number_id_test = rows[i].number_test,
                                        .messaging_profile = "p"};
-        assert_int_equal (admin_of (f, rows[i].org, "number_set", &in, &out), rows[i].want);
+        assert_int_equal (world_ask_of (f, rows[i].org, "number_set", &in, &out, NULL),
+                          rows[i].want);
     }
     assert_string_equal (out.messaging_profile, "p");
 }
@@ -247,7 +188,7 @@ static void test_numbers_go_by_app_and_mode (void **state)
 
 static void test_calling_is_changed_in_part (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_calling_set_in_t in = {.app = f->ours.app_id,
                                     .voicemail_enabled = true,
                                     .voicemail_greeting_url = "https://a.example/"};
@@ -264,26 +205,19 @@ static void test_calling_is_changed_in_part (void **state)
     assert_int_equal (admin (f, "calling_get", &get, &out), 0);
     assert_true (out.voicemail_enabled && !out.voicemail_greeting_url &&
                  out.max_concurrent_calls == 3);
-    assert_int_equal (admin_of (f, f->theirs.organization_id, "calling_get", &get, &out),
-                      E_NOT_FOUND);
+    assert_int_equal (theirs (f, "calling_get", &get, &out), E_NOT_FOUND);
 }
 
-static accounts_org_changed_t org_told_last (const fixture_t *f)
+static accounts_org_changed_t org_told_last (const world_t *w)
 {
-    const common_event_t *events = NULL;
     accounts_org_changed_t body = {0};
-    size_t count = optest_events (f->test, 0, &events);
-    while (count && events[count - 1].number != accounts_org_changed_event.number)
-        count--;
-    assert_true (count > 0);
-    assert_int_equal (
-        optest_event_body (f->test, &events[count - 1], &accounts_org_changed_event, &body), 0);
+    world_last (w, &accounts_org_changed_event, &body);
     return body;
 }
 
 static void test_settings_tell_what_was_set (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_settings_set_in_t in = {.has = ACCOUNTS_SETTINGS_SET_IN_HAS_MEDIA_RETENTION_DAYS};
     accounts_org_settings_t out = {0};
     accounts_org_changed_t told = org_told_last (f);
@@ -302,13 +236,13 @@ static void test_settings_tell_what_was_set (void **state)
 
 static void test_a_suspended_organization_is_told (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_org_suspend_in_t in = {.id = f->theirs.organization_id, .suspended = true};
     accounts_org_info_t out = {0};
     accounts_key_resolve_out_t who = {0};
     assert_int_equal (optest_ask (f->test, "org_suspend", NULL, &in, &out, NULL), 0);
     assert_int_equal (org_told_last (f).status, ACCOUNTS_ORG_STATUS_SUSPENDED);
-    assert_int_equal (resolve (f, f->theirs.admin_key, &who), 0);
+    assert_int_equal (world_resolve (f, f->theirs.admin_key, &who), 0);
     assert_int_equal (who.org_status, ACCOUNTS_ORG_STATUS_SUSPENDED);
     in.suspended = false;
     assert_int_equal (optest_ask (f->test, "org_suspend", NULL, &in, &out, NULL), 0);
@@ -325,16 +259,23 @@ static void test_a_suspended_organization_is_told (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown (test_keys_are_of_their_app_and_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_last_admin_key_of_each_organization_stays, setup,
-                                         teardown),
-        cmocka_unit_test_setup_teardown (test_last_use_only_grows, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_slugs_are_of_the_organization, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_a_deleted_app_takes_all_with_it, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_numbers_go_by_app_and_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_calling_is_changed_in_part, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_settings_tell_what_was_set, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_a_suspended_organization_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_keys_are_of_their_app_and_mode, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_last_admin_key_of_each_organization_stays,
+                                         world_setup_two, world_teardown),
+        cmocka_unit_test_setup_teardown (test_last_use_only_grows, world_setup_two, world_teardown),
+        cmocka_unit_test_setup_teardown (test_slugs_are_of_the_organization, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_a_deleted_app_takes_all_with_it, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_numbers_go_by_app_and_mode, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_calling_is_changed_in_part, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_settings_tell_what_was_set, world_setup_two,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_a_suspended_organization_is_told, world_setup_two,
+                                         world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

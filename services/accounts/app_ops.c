@@ -210,7 +210,8 @@ static int app_clear (turn_t *t, id16_t app, bool *more)
 static int app_end (turn_t *t, id16_t app)
 {
     accounts_app_end_job_t body = {.app = app};
-    job_new_t job = {.kind = &accounts_app_end_kind, .group = app, .body = &body};
+    job_new_t job = {
+        .kind = &accounts_app_end_kind, .group = app, .due = t->now + 1, .body = &body};
     bool more = false;
     int code = app_clear (t, app, &more);
     return code == 0 && more ? job_add (t, &job, NULL) : code;

@@ -4,25 +4,9 @@
  * order whose answer got lost is not repeated but looked for under our reference, until the carrier says what became of it. A caller who does not wait
  * that long finds the number in the organization's list. */
 #include "accounts.h"
-#include "provider/provider.h"
 #include <string.h>
 
-enum {
-    TRY_MS = 9000,
-    LOOK_MS = 700,
-    LOOK_LATER_MS = 30000,
-    LOOKS_SOON = 20,
-    MISSING_MOST = 3,
-    OFFERS_MOST = 100
-};
-
-/* What a job tells the ask. */
-typedef struct told {
-    int code;
-    const char *text;
-    schema_list_t offers;
-    const accounts_purchase_t *bought;
-} told_t;
+enum { MISSING_MOST = 3, OFFERS_MOST = 100 };
 
 /* ---- the carrier ---- */
 
@@ -44,37 +28,6 @@ static int market_of (turn_t *t, accounts_carrier_account_t *out)
     int code = store_list (t->txn, &accounts_carrier_account_record, &page, t->arena, telnyx_first,
                            out, NULL);
     return code ? code : id_is_nil (out->id) ? E_NOT_FOUND : 0;
-}
-
-static int account_load (turn_t *t, id16_t id, provider_account_t *out)
-{
-    accounts_carrier_account_t row = {0};
-    int code = store_get_any (t->txn, &accounts_carrier_account_record, id, t->arena, &row);
-    *out = (provider_account_t){.id = row.id,
-                                .org = row.org,
-                                .carrier = row.carrier,
-                                .base_url = row.base_url,
-                                .profile = row.profile};
-    return code ? code : carrier_token (t, &row, &out->token);
-}
-
-static int tell (turn_t *t, const job_t *job, const told_t *told)
-{
-    int code = resume (t, job->ask, told);
-    return code == E_NOT_FOUND ? 0 : code;
-}
-
-/* Why the carrier did not do it, in the words of the house. */
-static told_t refusal (turn_t *t, const outcome_t *outcome)
-{
-    provider_result_t result = {0};
-    provider_telnyx.answer (t, outcome, &result);
-    const provider_fault_t *fault =
-        result.fault ? result.fault
-                     : provider_fault (false, result.word == PROVIDER_REFUSED ? "500" : "503");
-    bool gone = strcmp (fault->native, "85001") == 0;
-    return (told_t){.code = gone ? E_CONFLICT : fault->code,
-                    .text = gone ? "The number is not on offer any more" : fault->text};
 }
 
 /* ---- searching ---- */
@@ -128,7 +81,7 @@ int accounts_number_search_resume (turn_t *t, const accounts_number_search_in_t 
                                    accounts_number_search_out_t *out)
 {
     (void) in;
-    const told_t *told = turn_result (t);
+    const market_told_t *told = turn_result (t);
     if (!told)
         return fail (t, E_TELNYX_API_UNAVAILABLE, NULL, "The carrier's answer got lost");
     if (told->code)
@@ -148,16 +101,16 @@ static int search_begin (turn_t *t, job_t *job, outbound_t *out)
                                 .locality = body->locality,
                                 .contains = body->contains,
                                 .limit = body->limit};
-    int code = account_load (t, body->account, &account);
+    int code = market_account (t, body->account, &account);
     if (code == 0)
         code = provider_telnyx.numbers_search (t, &account, &wanted, out);
-    out->request.timeout_ms = TRY_MS;
+    out->request.timeout_ms = MARKET_TRY_MS;
     if (code == 0)
         return 0;
     out->how = OUT_DROP;
-    return tell (
-        t, job,
-        &(told_t){.code = E_TELNYX_API_UNAVAILABLE, .text = "The carrier account cannot be used"});
+    return market_tell (t, job,
+                        &(market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
+                                         .text = "The carrier account cannot be used"});
 }
 
 static accounts_number_offer_t offer_told (turn_t *t, const provider_offer_t *offer, int32_t kind)
@@ -184,12 +137,12 @@ static int search_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         arena_array_of (t->arena, accounts_number_offer_t, OFFERS_MOST);
     size_t count = 0;
     if (provider_telnyx.numbers_found (t, outcome, found, (size_t) body->limit, &count)) {
-        told_t refused = refusal (t, outcome);
-        return tell (t, job, &refused);
+        market_told_t refused = market_refusal (t, outcome);
+        return market_tell (t, job, &refused);
     }
     for (size_t i = 0; i < count; i++)
         offers[i] = offer_told (t, &found[i], body->kind);
-    return tell (t, job, &(told_t){.offers = {offers, count}});
+    return market_tell (t, job, &(market_told_t){.offers = {offers, count}});
 }
 
 const job_kind_t accounts_search_kind = {
@@ -235,6 +188,8 @@ int accounts_number_buy (turn_t *t, const accounts_number_buy_in_t *in,
     int code = app_named (t, in->app, in->app_test, &app);
     if (code == 0 && app.test)
         return fail (t, E_BAD_REQUEST, "app", "A test app has the playground's numbers");
+    if (code == 0 && app.status == ACCOUNTS_APP_STATUS_PAUSED)
+        return fail (t, E_FORBIDDEN, NULL, "This app is paused and may not buy");
     if (code)
         return code;
     code = market_of (t, &account);
@@ -250,14 +205,16 @@ int accounts_number_buy (turn_t *t, const accounts_number_buy_in_t *in,
                      .ask = turn_ask_id (t),
                      .body = &body};
     if (code == 0)
-        code = job_add (t, &job, NULL);
+        code = job_add (t, &job, &purchase.job);
+    if (code == 0)
+        code = store_put (t->txn, &accounts_purchase_record, &purchase, NULL);
     return code ? code : park (t);
 }
 
 int accounts_number_buy_resume (turn_t *t, const accounts_number_buy_in_t *in,
                                 accounts_number_buy_out_t *out)
 {
-    const told_t *told = turn_result (t);
+    const market_told_t *told = turn_result (t);
     if (!told)
         return fail (t, E_TELNYX_API_UNAVAILABLE, NULL, "The carrier's answer got lost");
     if (told->code)
@@ -279,7 +236,7 @@ static int order_begin (turn_t *t, job_t *job, outbound_t *out)
     int code =
         store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, &purchase);
     if (code == 0)
-        code = account_load (t, purchase.account, &account);
+        code = market_account (t, purchase.account, &account);
     if (code) { /* finish ends the purchase */
         out->how = OUT_NOTHING;
         return 0;
@@ -288,7 +245,7 @@ static int order_begin (turn_t *t, job_t *job, outbound_t *out)
     code = body->looking
                ? provider_telnyx.number_order_look (t, &account, reference, out)
                : provider_telnyx.number_order (t, &account, purchase.number, reference, out);
-    out->request.timeout_ms = TRY_MS;
+    out->request.timeout_ms = MARKET_TRY_MS;
     return code;
 }
 
@@ -300,10 +257,11 @@ static int purchase_end (turn_t *t, accounts_purchase_t *purchase, int32_t state
     return store_put (t->txn, &accounts_purchase_record, purchase, NULL);
 }
 
-static int order_failed (turn_t *t, const job_t *job, accounts_purchase_t *purchase, told_t why)
+static int order_failed (turn_t *t, const job_t *job, accounts_purchase_t *purchase,
+                         market_told_t why)
 {
     int code = purchase_end (t, purchase, ACCOUNTS_PURCHASE_STATE_FAILED);
-    return code ? code : tell (t, job, &why);
+    return code ? code : market_tell (t, job, &why);
 }
 
 /* The number is the organization's; its app may be gone by now. */
@@ -321,7 +279,8 @@ static int order_done (turn_t *t, const job_t *job, accounts_purchase_t *purchas
     if (code)
         return order_failed (
             t, job, purchase,
-            (told_t){.code = E_CONFLICT, .text = "The number was added in another way meanwhile"});
+            (market_told_t){.code = E_CONFLICT,
+                            .text = "The number was added in another way meanwhile"});
     number.kind = purchase->kind;
     code = store_put (t->txn, &accounts_number_record, &number, NULL);
     if (code == 0 &&
@@ -331,50 +290,76 @@ static int order_done (turn_t *t, const job_t *job, accounts_purchase_t *purchas
     if (code == 0)
         code = purchase_end (t, purchase, ACCOUNTS_PURCHASE_STATE_BOUGHT);
     turn_count (t, ACCOUNTS_COUNTER_NUMBERS_BOUGHT_TOTAL, 1);
-    return code ? code : tell (t, job, &(told_t){.bought = purchase});
+    return code ? code : market_tell (t, job, &(market_told_t){.bought = purchase});
 }
 
-static int look_later (turn_t *t, job_t *job)
+/* Kept with the purchase: what was asked, what the carrier said, and the order's id there. */
+static void answer_note (turn_t *t, const accounts_order_job_t *body, accounts_purchase_t *purchase,
+                         const outcome_t *outcome, provider_order_t said, const char *order)
+{
+    static const char *const words[] = {[ORDER_NONE] = "there is no such order",
+                                        [ORDER_PENDING] = "the order is pending",
+                                        [ORDER_DONE] = "the order is done",
+                                        [ORDER_FAILED] = "the order failed",
+                                        [ORDER_UNSAID] = NULL};
+    if (order)
+        id_read_any_uuid (order, strlen (order), &purchase->order);
+    market_note (t, &purchase->answers, body->looking ? "look for the order" : "order", outcome,
+                 words[said]);
+}
+
+static int order_wait (turn_t *t, job_t *job, const accounts_purchase_t *purchase)
 {
     accounts_order_job_t *body = job->body;
     body->looking = true;
-    return job_retry (t, job, t->now + (job->tries < LOOKS_SOON ? LOOK_MS : LOOK_LATER_MS));
+    int code = store_put (t->txn, &accounts_purchase_record, purchase, NULL);
+    return code ? code : market_look_later (t, job);
 }
 
-static int order_finish (turn_t *t, job_t *job, const outcome_t *outcome)
+static int order_settle (turn_t *t, job_t *job, accounts_purchase_t *purchase,
+                         const outcome_t *outcome)
 {
     accounts_order_job_t *body = job->body;
-    accounts_purchase_t *purchase = arena_new_of (t->arena, accounts_purchase_t);
-    provider_account_t account;
     provider_result_t result = {0};
-    int code =
-        store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, purchase);
-    if (code)
-        return code == E_NOT_FOUND ? 0 : code;
-    if (account_load (t, purchase->account, &account))
-        return order_failed (t, job, purchase,
-                             (told_t){.code = E_TELNYX_API_UNAVAILABLE,
-                                      .text = "The carrier account cannot be used"});
-    switch (provider_telnyx.number_ordered (t, outcome)) {
+    const char *order;
+    provider_order_t said = provider_telnyx.number_ordered (t, outcome, &order);
+    answer_note (t, body, purchase, outcome, said, order);
+    switch (said) {
     case ORDER_DONE:
         return order_done (t, job, purchase);
     case ORDER_FAILED:
-        return order_failed (
-            t, job, purchase,
-            (told_t){.code = E_TELNYX_API_ERROR, .text = "The carrier did not give the number"});
+        return order_failed (t, job, purchase,
+                             (market_told_t){.code = E_TELNYX_API_ERROR,
+                                             .text = "The carrier did not give the number"});
     case ORDER_NONE: /* it may take a moment to show */
         if (body->missing++ < MISSING_MOST)
-            return look_later (t, job);
+            return order_wait (t, job, purchase);
         return order_failed (t, job, purchase,
-                             (told_t){.code = E_TELNYX_API_UNAVAILABLE,
-                                      .text = "The order did not reach the carrier"});
+                             (market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
+                                             .text = "The order did not reach the carrier"});
     default:
         break;
     }
     provider_telnyx.answer (t, outcome, &result);
     if (!body->looking && result.word == PROVIDER_REFUSED)
-        return order_failed (t, job, purchase, refusal (t, outcome));
-    return look_later (t, job);
+        return order_failed (t, job, purchase, market_refusal (t, outcome));
+    return order_wait (t, job, purchase);
+}
+
+static int order_finish (turn_t *t, job_t *job, const outcome_t *outcome)
+{
+    const accounts_order_job_t *body = job->body;
+    accounts_purchase_t *purchase = arena_new_of (t->arena, accounts_purchase_t);
+    provider_account_t account;
+    int code =
+        store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, purchase);
+    if (code)
+        return code == E_NOT_FOUND ? 0 : code;
+    if (market_account (t, purchase->account, &account))
+        return order_failed (t, job, purchase,
+                             (market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
+                                             .text = "The carrier account cannot be used"});
+    return order_settle (t, job, purchase, outcome);
 }
 
 const job_kind_t accounts_order_kind = {

@@ -1,7 +1,5 @@
 /* market_test.c - searching and buying numbers against a scripted carrier: what is ordered once is never ordered twice. */
-#include "accounts.h"
-#include "svc/lanes.h"
-#include "svc/optest.h"
+#include "accounts_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,95 +8,33 @@
 
 #define WANTED "+13125550101"
 
-typedef struct fixture {
-    optest_t *test;
-    accounts_bootstrap_out_t made;
-} fixture_t;
-
-static int setup_bare (void **state)
-{
-    static fixture_t fixture;
-    fixture = (fixture_t){.test = optest_new (&accounts_tables)};
-    assert_non_null (fixture.test);
-    accounts_bootstrap_in_t in = {.organization = "Org", .app = "App"};
-    assert_int_equal (optest_ask (fixture.test, "bootstrap", NULL, &in, &fixture.made, NULL), 0);
-    *state = &fixture;
-    return 0;
-}
-
-static int setup (void **state)
-{
-    setup_bare (state);
-    const fixture_t *f = *state;
-    accounts_carrier_set_in_t in = {.carrier = ACCOUNTS_CARRIER_TELNYX,
-                                    .token = "KEY1",
-                                    .profile = "prof-1",
-                                    .public_key = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=",
-                                    .base_url = "http://127.0.0.1:9/v2"};
-    accounts_carrier_info_t out = {0};
-    assert_int_equal (optest_ask (f->test, "carrier_set", NULL, &in, &out, NULL), 0);
-    return 0;
-}
-
-static int teardown (void **state)
-{
-    optest_destroy (&((fixture_t *) *state)->test);
-    return 0;
-}
-
-static envelope_t admin (const fixture_t *f)
-{
-    return (envelope_t){.org = f->made.organization_id, .principal = PRINCIPAL_ADMIN_KEY};
-}
-
-static accounts_number_buy_in_t wanted (const fixture_t *f)
+static accounts_number_buy_in_t wanted (const world_t *f)
 {
     return (accounts_number_buy_in_t){
-        .app = f->made.app_id, .number = WANTED, .kind = ACCOUNTS_NUMBER_KIND_LOCAL};
+        .app = f->ours.app_id, .number = WANTED, .kind = ACCOUNTS_NUMBER_KIND_LOCAL};
 }
 
-/* Ask and run a turn: the ask is parked, its job is outward. */
-static optest_put_t *put (const fixture_t *f, const char *op, const void *in)
-{
-    envelope_t header = admin (f);
-    optest_put_t *ask = optest_put (f->test, op, &header, in);
-    assert_int_equal (optest_turn (f->test), 0);
-    return ask;
-}
-
-static outward_t *outward (const fixture_t *f, const char *method, const char *part)
-{
-    outward_t *job = optest_job (f->test);
-    assert_non_null (job);
-    assert_string_equal (job->out.request.method, method);
-    assert_non_null (strstr (job->out.request.url, part));
-    return job;
-}
-
-static int buy_again (const fixture_t *f)
+static int buy_again (const world_t *f)
 {
     accounts_number_buy_in_t in = wanted (f);
     accounts_number_buy_out_t out = {0};
-    envelope_t header = admin (f);
-    return optest_ask (f->test, "number_buy", &header, &in, &out, NULL);
+    return world_ask (f, "number_buy", &in, &out, NULL);
 }
 
-static size_t numbers (const fixture_t *f)
+static size_t numbers (const world_t *f)
 {
     accounts_number_page_in_t in = {.channel = ACCOUNTS_CHANNEL_SMS};
     accounts_number_page_out_t out = {0};
-    envelope_t header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_page", &header, &in, &out, NULL), 0);
+    assert_int_equal (world_ask (f, "number_page", &in, &out, NULL), 0);
     return out.numbers.count;
 }
 
 static void test_without_a_carrier (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_search_in_t in = {.country = "US", .limit = 5};
     accounts_number_search_out_t out = {0};
-    envelope_t header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_search", &header, &in, &out, NULL), 0);
+    assert_int_equal (world_ask (f, "number_search", &in, &out, NULL), 0);
     assert_int_equal (out.total, 0);
     assert_int_equal (buy_again (f), E_TELNYX_API_UNAVAILABLE);
 }
@@ -109,13 +45,13 @@ static void test_search_tells_what_is_on_offer (void **state)
         "{\"data\":[{\"phone_number\":\"+13125550101\",\"region_information\":[{\"region_type\":\"rate_center\",\"region_name\":\"CHICAGO\"},"
         "{\"region_type\":\"state\",\"region_name\":\"IL\"}],\"cost_information\":{\"upfront_cost\":\"1.00000\",\"monthly_cost\":\"1.50000\","
         "\"currency\":\"USD\"},\"features\":[{\"name\":\"sms\"},{\"name\":\"voice\"}]},{\"phone_number\":\"none\"},{}]}";
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_search_in_t in = {
         .country = "US", .area_code = "312", .locality = "Oak Park", .limit = 5};
     accounts_number_search_out_t out = {0};
-    optest_put_t *ask = put (f, "number_search", &in);
-    outward_t *job =
-        outward (f, "GET", "/v2/available_phone_numbers?filter[limit]=5&filter[country_code]=US");
+    optest_put_t *ask = world_put (f, "number_search", &in);
+    outward_t *job = world_outward (
+        f, "GET", "/v2/available_phone_numbers?filter[limit]=5&filter[country_code]=US");
     assert_non_null (strstr (job->out.request.url, "filter[locality]=Oak%20Park"));
     assert_int_equal (optest_job_answered (f->test, job, 200, answer), 0);
     assert_int_equal (optest_take (f->test, ask, &out, NULL), 0);
@@ -125,22 +61,31 @@ static void test_search_tells_what_is_on_offer (void **state)
     assert_string_equal (offer->location, "CHICAGO, IL");
     assert_string_equal (offer->monthly_fee, "1.50000");
     assert_int_equal (offer->features.count, 2);
-    ask = put (f, "number_search", &in);
-    assert_int_equal (optest_job_answered (f->test, outward (f, "GET", "available"), 503, ""), 0);
+    ask = world_put (f, "number_search", &in);
+    assert_int_equal (optest_job_answered (f->test, world_outward (f, "GET", "available"), 503, ""),
+                      0);
     assert_int_equal (optest_take (f->test, ask, &out, NULL), E_TELNYX_API_UNAVAILABLE);
     in.country = "us";
-    envelope_t header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_search", &header, &in, &out, NULL),
-                      E_BAD_REQUEST);
+    assert_int_equal (world_ask (f, "number_search", &in, &out, NULL), E_BAD_REQUEST);
+}
+
+static void test_paused_app_buys_nothing (void **state)
+{
+    const world_t *f = *state;
+    accounts_app_pause_in_t pause = {.app = f->ours.app_id, .paused = true};
+    accounts_app_info_t told = {0};
+    assert_int_equal (optest_ask (f->test, "app_pause", NULL, &pause, &told, NULL), 0);
+    assert_int_equal (buy_again (f), E_FORBIDDEN);
+    assert_null (optest_job (f->test));
 }
 
 static void test_bought_number_is_assigned (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_buy_in_t in = wanted (f);
     accounts_number_buy_out_t out = {0};
-    optest_put_t *ask = put (f, "number_buy", &in);
-    outward_t *job = outward (f, "POST", "/v2/number_orders");
+    optest_put_t *ask = world_put (f, "number_buy", &in);
+    outward_t *job = world_outward (f, "POST", "/v2/number_orders");
     assert_int_equal (buy_again (f), E_ALREADY_EXISTS); /* while it is on order */
     assert_int_equal (optest_job_answered (f->test, job, 200,
                                            "{\"data\":{\"id\":\"o1\",\"status\":\"pending\"}}"),
@@ -148,43 +93,45 @@ static void test_bought_number_is_assigned (void **state)
     assert_int_equal (numbers (f), 0);
     assert_int_equal (optest_advance (f->test, 1000), 0);
     assert_int_equal (optest_turn (f->test), 0);
-    job = outward (f, "GET", "filter[customer_reference]=");
+    job = world_outward (f, "GET", "filter[customer_reference]=");
     assert_int_equal (optest_job_answered (f->test, job, 200,
                                            "{\"data\":[{\"id\":\"o1\",\"status\":\"success\"}]}"),
                       0);
     assert_int_equal (optest_take (f->test, ask, &out, NULL), 0);
-    assert_true (id_equal (out.app, f->made.app_id) && id_is_v7 (out.number_id) &&
+    assert_true (id_equal (out.app, f->ours.app_id) && id_is_v7 (out.number_id) &&
                  id_is_v7 (out.purchase));
     assert_int_equal (numbers (f), 1);
     assert_int_equal (buy_again (f), E_ALREADY_EXISTS);
-    accounts_number_list_in_t list = {.channel = ACCOUNTS_CHANNEL_SMS, .app = f->made.app_id};
+    accounts_number_list_in_t list = {.channel = ACCOUNTS_CHANNEL_SMS, .app = f->ours.app_id};
     accounts_number_list_out_t listed = {0};
-    envelope_t header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_list", &header, &list, &listed, NULL), 0);
+    assert_int_equal (world_ask (f, "number_list", &list, &listed, NULL), 0);
     assert_int_equal (listed.total, 1);
 }
 
 /* The order's answer got lost: it is looked for, not sent again. */
 static void test_lost_answer_is_looked_up (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_buy_in_t in = wanted (f);
     accounts_number_buy_out_t out = {0};
-    optest_put_t *ask = put (f, "number_buy", &in);
-    assert_int_equal (
-        optest_job_answered (f->test, outward (f, "POST", "/v2/number_orders"), 502, "<html>"), 0);
+    optest_put_t *ask = world_put (f, "number_buy", &in);
+    assert_int_equal (optest_job_answered (f->test, world_outward (f, "POST", "/v2/number_orders"),
+                                           502, "<html>"),
+                      0);
     for (int i = 0; i < 4; i++) {
         assert_int_equal (optest_advance (f->test, 1000), 0);
         assert_int_equal (optest_turn (f->test), 0);
-        assert_int_equal (optest_job_answered (f->test, outward (f, "GET", "customer_reference"),
-                                               200, "{\"data\":[]}"),
+        assert_int_equal (optest_job_answered (f->test,
+                                               world_outward (f, "GET", "customer_reference"), 200,
+                                               "{\"data\":[]}"),
                           0);
     }
     assert_int_equal (optest_take (f->test, ask, &out, NULL), E_TELNYX_API_UNAVAILABLE);
     assert_int_equal (numbers (f), 0);
-    put (f, "number_buy", &in); /* it may be tried again */
+    world_put (f, "number_buy", &in); /* it may be tried again */
     assert_int_equal (
-        optest_job_answered (f->test, outward (f, "POST", "/v2/number_orders"), 422, "{}"), 0);
+        optest_job_answered (f->test, world_outward (f, "POST", "/v2/number_orders"), 422, "{}"),
+        0);
 }
 
 static void test_refused_order_frees_the_number (void **state)
@@ -196,33 +143,37 @@ static void test_refused_order_frees_the_number (void **state)
         {"{\"errors\":[{\"code\":\"85001\",\"title\":\"not available\"}]}", E_CONFLICT},
         {"{\"errors\":[{\"code\":\"20100\",\"title\":\"no funds\"}]}", E_TELNYX_API_ERROR},
     };
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_number_buy_in_t in = wanted (f);
     accounts_number_buy_out_t out = {0};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        optest_put_t *ask = put (f, "number_buy", &in);
-        assert_int_equal (optest_job_answered (f->test, outward (f, "POST", "number_orders"), 422,
-                                               rows[i].answer),
+        optest_put_t *ask = world_put (f, "number_buy", &in);
+        assert_int_equal (optest_job_answered (f->test, world_outward (f, "POST", "number_orders"),
+                                               422, rows[i].answer),
                           0);
         assert_int_equal (optest_take (f->test, ask, &out, NULL), rows[i].want);
     }
-    in.app = f->made.test_app_id;
+    in.app = f->ours.test_app_id;
     in.app_test = true;
-    envelope_t header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_buy", &header, &in, &out, NULL), E_BAD_REQUEST);
+    assert_int_equal (world_ask (f, "number_buy", &in, &out, NULL), E_BAD_REQUEST);
     in.app_test = false;
-    header = admin (f);
-    assert_int_equal (optest_ask (f->test, "number_buy", &header, &in, &out, NULL), E_NOT_FOUND);
+    assert_int_equal (world_ask (f, "number_buy", &in, &out, NULL), E_NOT_FOUND);
 }
 
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown (test_without_a_carrier, setup_bare, teardown),
-        cmocka_unit_test_setup_teardown (test_search_tells_what_is_on_offer, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_bought_number_is_assigned, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_lost_answer_is_looked_up, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_refused_order_frees_the_number, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_without_a_carrier, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_search_tells_what_is_on_offer, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_paused_app_buys_nothing, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_bought_number_is_assigned, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_lost_answer_is_looked_up, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_refused_order_frees_the_number, world_setup_market,
+                                         world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* org_number.c - numbers as their organization sees them: all with their apps, which apps may use one, and giving one up.
+/* org_number.c - numbers as their organization sees them: all with their apps, and which apps may use one.
  *
  * A number's apps change as one: all that the caller names are looked at first, and one that is not there changes nothing. */
 #include "accounts.h"
@@ -56,9 +56,24 @@ static int apps_told (turn_t *t, const apps_of_t *of, schema_list_t *out)
     return code;
 }
 
-static int org_number_told (turn_t *t, const accounts_number_t *number, accounts_org_number_t *out)
+int number_apps (turn_t *t, const accounts_number_t *number, schema_list_t *out)
 {
     apps_of_t of;
+    int code = assignments_of (t, number->id, &of);
+    return code ? code : apps_told (t, &of, out);
+}
+
+int number_forget (turn_t *t, accounts_number_t *number)
+{
+    apps_of_t of;
+    int code = assignments_of (t, number->id, &of);
+    for (size_t i = 0; i < of.count && code == 0; i++)
+        code = assignment_remove (t, &of.rows[i], number);
+    return code ? code : number_remove (t, number);
+}
+
+static int org_number_told (turn_t *t, const accounts_number_t *number, accounts_org_number_t *out)
+{
     accounts_app_number_t told = number_told (number, &(accounts_assignment_t){0});
     *out = (accounts_org_number_t){.number_id = number->id,
                                    .test = number->test,
@@ -68,8 +83,7 @@ static int org_number_told (turn_t *t, const accounts_number_t *number, accounts
                                    .features = told.features,
                                    .created_at = number->created_at,
                                    .updated_at = number->updated_at};
-    int code = assignments_of (t, number->id, &of);
-    return code ? code : apps_told (t, &of, &out->apps);
+    return number_apps (t, number, &out->apps);
 }
 
 /* ---- the list ---- */
@@ -110,8 +124,7 @@ int accounts_number_page (turn_t *t, const accounts_number_page_in_t *in,
 
 /* ---- changing ---- */
 
-/* An SMS number of the calling organization, spelled in its mode. */
-static int org_number (turn_t *t, id16_t id, bool test, accounts_number_t *out)
+int org_number (turn_t *t, id16_t id, bool test, accounts_number_t *out)
 {
     int code = store_get (t->txn, &accounts_number_record, t->ask->org, id, t->arena, out);
     if (code == 0 && (out->test != test || out->channel != ACCOUNTS_CHANNEL_SMS))
@@ -170,24 +183,4 @@ int accounts_number_apps_set (turn_t *t, const accounts_number_apps_set_in_t *in
     if (code == 0)
         code = store_put (t->txn, &accounts_number_record, &number, NULL);
     return code ? code : org_number_told (t, &number, out);
-}
-
-int accounts_number_release (turn_t *t, const accounts_number_release_in_t *in,
-                             accounts_number_release_out_t *out)
-{
-    accounts_number_t number = {0};
-    apps_of_t of = {0};
-    int code = org_number (t, in->number_id, in->number_id_test, &number);
-    if (code == 0)
-        code = assignments_of (t, number.id, &of);
-    if (code == 0)
-        code = apps_told (t, &of, &out->affected);
-    for (size_t i = 0; i < of.count && code == 0; i++)
-        code = assignment_remove (t, &of.rows[i], &number);
-    if (code == 0)
-        code = number_remove (t, &number);
-    out->number_id = number.id;
-    out->test = number.test;
-    out->success = code == 0;
-    return code;
 }

@@ -1,46 +1,14 @@
 /* people_test.c - organization keys, teams, users, and what is told of numbers to services that know no apps. */
-#include "accounts.h"
-#include "svc/optest.h"
+#include "accounts_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
 
-typedef struct fixture {
-    optest_t *test;
-    accounts_bootstrap_out_t made;
-} fixture_t;
-
-static int setup (void **state)
-{
-    static fixture_t fixture;
-    fixture = (fixture_t){.test = optest_new (&accounts_tables)};
-    assert_non_null (fixture.test);
-    accounts_bootstrap_in_t in = {.organization = "Org", .app = "App"};
-    assert_int_equal (optest_ask (fixture.test, "bootstrap", NULL, &in, &fixture.made, NULL), 0);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown (void **state)
-{
-    optest_destroy (&((fixture_t *) *state)->test);
-    return 0;
-}
-
-static int resolve (const fixture_t *f, const char *key, accounts_key_resolve_out_t *out)
-{
-    uint8_t proof[SIGN_SHA256_SIZE];
-    accounts_key_resolve_in_t in = {.proof = {proof, sizeof proof}};
-    keyring_hash (optest_keyring (f->test), key, proof);
-    memcpy (in.lookup.b, proof, sizeof in.lookup.b);
-    return optest_ask (f->test, "key_resolve", NULL, &in, out, NULL);
-}
-
 static void test_organization_key_expires_and_is_revoked (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_create_in_t in = {.name = "Ops", .organization = true, .valid_for_ms = 60000};
     accounts_key_create_out_t made = {0}, lasting = {0};
     accounts_key_resolve_out_t who = {0};
@@ -49,25 +17,25 @@ static void test_organization_key_expires_and_is_revoked (void **state)
     assert_int_equal (strlen (made.key), 33);
     in.valid_for_ms = 0;
     assert_int_equal (optest_ask (f->test, "key_create", NULL, &in, &lasting, NULL), 0);
-    assert_int_equal (resolve (f, made.key, &who), 0);
+    assert_int_equal (world_resolve (f, made.key, &who), 0);
     assert_int_equal (who.kind, ACCOUNTS_KEY_KIND_ORGANIZATION);
-    assert_true (id_equal (who.org, f->made.organization_id));
+    assert_true (id_equal (who.org, f->ours.organization_id));
     assert_true (who.expires_at > 0);
     optest_advance (f->test, 60000);
-    assert_int_equal (resolve (f, made.key, &who), E_KEY_EXPIRED);
-    assert_int_equal (resolve (f, lasting.key, &who), 0);
+    assert_int_equal (world_resolve (f, made.key, &who), E_KEY_EXPIRED);
+    assert_int_equal (world_resolve (f, lasting.key, &who), 0);
     accounts_key_delete_in_t end = {.id = lasting.info->id};
     accounts_key_delete_out_t none = {0};
     assert_int_equal (optest_ask (f->test, "key_delete", NULL, &end, &none, NULL), 0);
-    assert_int_equal (resolve (f, lasting.key, &who), E_KEY_REVOKED);
-    assert_int_equal (resolve (f, "kdv_live_AAAAAAAAAAAAAAAAAAAAAAAA", &who), E_UNAUTHORIZED);
+    assert_int_equal (world_resolve (f, lasting.key, &who), E_KEY_REVOKED);
+    assert_int_equal (world_resolve (f, "kdv_live_AAAAAAAAAAAAAAAAAAAAAAAA", &who), E_UNAUTHORIZED);
 }
 
 static void test_only_organization_keys_expire_and_none_is_of_an_app (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_create_in_t admin = {.name = "n", .valid_for_ms = 60000};
-    accounts_key_create_in_t app = {.name = "n", .organization = true, .app = f->made.app_id};
+    accounts_key_create_in_t app = {.name = "n", .organization = true, .app = f->ours.app_id};
     accounts_key_create_out_t out = {0};
     failure_t failure = {0};
     assert_int_equal (optest_ask (f->test, "key_create", NULL, &admin, &out, &failure),
@@ -80,21 +48,21 @@ static void test_only_organization_keys_expire_and_none_is_of_an_app (void **sta
 
 static void test_me_tells_key_and_organization (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_key_resolve_out_t who = {0};
-    assert_int_equal (resolve (f, f->made.organization_key, &who), 0);
+    assert_int_equal (world_resolve (f, f->ours.organization_key, &who), 0);
     envelope_t header = {.org = who.org, .principal_id = who.id};
     accounts_me_out_t out = {0};
     assert_int_equal (optest_ask (f->test, "me", &header, &(accounts_me_in_t){0}, &out, NULL), 0);
     assert_string_equal (out.org_name, "Org");
     assert_string_equal (out.label, "first organization key");
     assert_string_equal (out.last4,
-                         f->made.organization_key + strlen (f->made.organization_key) - 4);
+                         f->ours.organization_key + strlen (f->ours.organization_key) - 4);
 }
 
 /* ---- numbers ---- */
 
-static accounts_app_number_t number_added (const fixture_t *f, const char *number)
+static accounts_app_number_t number_added (const world_t *f, const char *number)
 {
     accounts_number_add_in_t in = {
         .number = number, .channel = ACCOUNTS_CHANNEL_WHATSAPP, .test = true};
@@ -104,24 +72,16 @@ static accounts_app_number_t number_added (const fixture_t *f, const char *numbe
 }
 
 /* The last that was told of a number. */
-static accounts_number_changed_t number_told_last (const fixture_t *f)
+static accounts_number_changed_t number_told_last (const world_t *w)
 {
-    const common_event_t *events;
     accounts_number_changed_t out = {0};
-    size_t count = optest_events (f->test, 0, &events);
-    for (size_t i = count; i-- > 0;)
-        if (events[i].number == accounts_number_changed_event.number) {
-            assert_int_equal (
-                optest_event_body (f->test, &events[i], &accounts_number_changed_event, &out), 0);
-            return out;
-        }
-    fail ();
+    world_last (w, &accounts_number_changed_event, &out);
     return out;
 }
 
 static void test_whatsapp_numbers_have_digits_for_a_ref (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_app_number_t made = number_added (f, "+15550170001");
     accounts_number_changed_t told = number_told_last (f);
     assert_string_equal (told.ref, made.ref);
@@ -135,7 +95,7 @@ static void test_whatsapp_numbers_have_digits_for_a_ref (void **state)
 
 static void test_account_page_is_of_a_status (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_app_number_t first = number_added (f, "+15550170001");
     number_added (f, "+15550170002");
     accounts_number_change_in_t off = {
@@ -151,7 +111,7 @@ static void test_account_page_is_of_a_status (void **state)
     } rows[] = {{NULL, 0, 1},          {"connected", 0, 1}, {"disconnected", 0, 1},
                 {"all", 0, 2},         {"degraded", 0, 0},  {"Connected", E_BAD_REQUEST, 0},
                 {"", E_BAD_REQUEST, 0}};
-    envelope_t header = {.org = f->made.organization_id};
+    envelope_t header = {.org = f->ours.organization_id};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         accounts_account_page_in_t in = {.status = rows[i].status};
         accounts_account_page_out_t out = {0};
@@ -183,7 +143,7 @@ static int complete (turn_t *t, void *context)
 
 static void test_what_was_written_before_teams_gets_one (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_app_number_t made = number_added (f, "+15550170001");
     id16_t team = number_told_last (f).team, ids[] = {made.number_id, team};
     assert_int_equal (optest_run (f->test, forget_teams, ids), 0);
@@ -196,7 +156,7 @@ static void test_what_was_written_before_teams_gets_one (void **state)
 
 static void test_teams_that_are_needed_stay (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     number_added (f, "+15550170001");
     id16_t first = number_told_last (f).team;
     accounts_team_create_in_t make = {.name = "Sales"};
@@ -232,7 +192,7 @@ static void test_teams_that_are_needed_stay (void **state)
 
 static void test_teams_of_others_do_not_count (void **state)
 {
-    const fixture_t *f = *state;
+    const world_t *f = *state;
     accounts_org_create_in_t in = {.organization = "Other", .app = "Theirs"};
     accounts_bootstrap_out_t other = {0};
     accounts_team_list_out_t theirs = {0};
@@ -241,7 +201,7 @@ static void test_teams_of_others_do_not_count (void **state)
     assert_int_equal (optest_ask (f->test, "team_list", NULL, &of, &theirs, NULL), 0);
     assert_int_equal (theirs.teams.count, 1);
     id16_t teams[] = {((const accounts_team_t *) theirs.teams.items)->id};
-    accounts_user_create_in_t person = {.org = f->made.organization_id,
+    accounts_user_create_in_t person = {.org = f->ours.organization_id,
                                         .name = "Ana",
                                         .email = "ana@example.com",
                                         .teams = {teams, 1}};
@@ -251,7 +211,7 @@ static void test_teams_of_others_do_not_count (void **state)
                       E_NOT_FOUND);
     assert_string_equal (failure.field, "teams");
     accounts_app_number_t number = {0};
-    accounts_number_add_in_t add = {.org = f->made.organization_id,
+    accounts_number_add_in_t add = {.org = f->ours.organization_id,
                                     .number = "+15550170001",
                                     .channel = ACCOUNTS_CHANNEL_WHATSAPP,
                                     .test = true};
@@ -266,18 +226,22 @@ static void test_teams_of_others_do_not_count (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown (test_organization_key_expires_and_is_revoked, setup,
-                                         teardown),
+        cmocka_unit_test_setup_teardown (test_organization_key_expires_and_is_revoked, world_setup,
+                                         world_teardown),
         cmocka_unit_test_setup_teardown (test_only_organization_keys_expire_and_none_is_of_an_app,
-                                         setup, teardown),
-        cmocka_unit_test_setup_teardown (test_me_tells_key_and_organization, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_whatsapp_numbers_have_digits_for_a_ref, setup,
-                                         teardown),
-        cmocka_unit_test_setup_teardown (test_account_page_is_of_a_status, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_what_was_written_before_teams_gets_one, setup,
-                                         teardown),
-        cmocka_unit_test_setup_teardown (test_teams_that_are_needed_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown (test_teams_of_others_do_not_count, setup, teardown),
+                                         world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_me_tells_key_and_organization, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_whatsapp_numbers_have_digits_for_a_ref, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_account_page_is_of_a_status, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_what_was_written_before_teams_gets_one, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_teams_that_are_needed_stay, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_teams_of_others_do_not_count, world_setup,
+                                         world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static int user_snapshot (turn_t *t, const void *row, event_about_t *about, void
 }
 
 static const job_kind_t *const jobs[] = {&accounts_app_end_kind, &accounts_search_kind,
-                                         &accounts_order_kind};
+                                         &accounts_order_kind, &accounts_release_kind};
 
 /* Carriers' base URLs are the operator's own. */
 static void outbound (svc_t *svc, fetch_config_t *out)

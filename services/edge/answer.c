@@ -31,6 +31,15 @@ static void header_add (headers_t *self, const char *format, ...)
     self->lines[++self->count] = NULL;
 }
 
+/* A line of any length, which outlives the answer. */
+static void header_add_line (headers_t *self, const char *line)
+{
+    if (!line || self->count == HEADERS_MAX)
+        return;
+    self->lines[self->count] = line;
+    self->lines[++self->count] = NULL;
+}
+
 static void headers_common (headers_t *self, const exchange_t *x, const char *type)
 {
     header_add (self, "X-Request-Id: %s", x->request_id);
@@ -38,6 +47,8 @@ static void headers_common (headers_t *self, const exchange_t *x, const char *ty
     header_add (self, "X-Content-Type-Options: nosniff");
     if (x->replayed)
         header_add (self, "Idempotent-Replayed: true");
+    else if (x->idempotency_key && x->dialect->idempotency_wait_ms)
+        header_add (self, "Idempotent-Replayed: false");
     if (!x->limit_shown)
         return;
     header_add (self, "X-RateLimit-Limit: %u", x->limit.limit);
@@ -50,6 +61,9 @@ static void answer_note (exchange_t *x, int status)
 {
     char number[16], took[32];
     edge_t *edge = x->edge;
+    if (x->waiting)
+        atomic_fetch_sub (&edge->waiting, 1);
+    x->waiting = false;
     atomic_fetch_add_explicit (&edge->answered[status / 100 % STATUS_CLASSES], 1,
                                memory_order_relaxed);
     snprintf (number, sizeof number, "%d", status);
@@ -73,7 +87,7 @@ static void headers_of_failure (headers_t *self, const exchange_t *x, int status
 {
     int64_t wait_s = (failure->retry_after_ms + 999) / 1000;
     if (status == 401)
-        header_add (self, "WWW-Authenticate: %s", x->edge->dialect->auth_scheme);
+        header_add (self, "WWW-Authenticate: %s", x->dialect->auth_scheme);
     if (status == 405 && x->route.allow)
         header_add (self, "Allow: %s", x->route.allow);
     if (failure->code == E_RATE_LIMITED && wait_s == 0)
@@ -88,9 +102,13 @@ static web_next_t failure_send (exchange_t *x, const failure_t *failure, bool co
 {
     headers_t headers = {0};
     buf_t body = {0};
-    dialect_blame_t blame = {
-        .op = x->op, .core = core, .docs_url = x->edge->docs_url, .status = said};
-    int status = dialect_error_render (x->edge->dialect, failure, &blame, &body);
+    dialect_blame_t blame = {.op = x->op,
+                             .core = core,
+                             .docs_url = x->edge->docs_url,
+                             .status = said,
+                             .request_id =
+                                 x->first_request_id ? x->first_request_id : x->request_id};
+    int status = dialect_error_render (x->dialect, failure, &blame, &body);
     headers_common (&headers, x, "application/json");
     headers_of_failure (&headers, x, status, failure);
     send (x, status, &headers, buf_bytes (&body));
@@ -146,18 +164,40 @@ int answer_read (exchange_t *x, const schema_op_t *op, call_t *call, void **out)
     return code;
 }
 
-web_next_t answer_struct (exchange_t *x, const void *out)
+static const char *location_of (exchange_t *x, const void *out)
+{
+    const schema_field_t *field = x->op->location;
+    const char *url =
+        field ? *(const char *const *) (const void *) ((const char *) out + field->offset) : NULL;
+    buf_t line = buf_in (x->arena);
+    if (!url)
+        return NULL;
+    buf_printf (&line, "Location: %s", url);
+    return buf_text (&line);
+}
+
+static int struct_write (exchange_t *x, void *out, buf_t *body)
+{
+    schema_ctx_t ctx = exchange_ctx (x);
+    int code = page_end (x, out);
+    if (code)
+        return code;
+    if (x->op->answer_view)
+        schema_json_write (x->op->answer_view, &ctx, out, body);
+    return buf_failed (body) ? E_NO_MEMORY : 0;
+}
+
+web_next_t answer_struct (exchange_t *x, void *out)
 {
     headers_t headers = {0};
     buf_t body = {0};
-    schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
-    if (x->op->answer_view)
-        schema_json_write (x->op->answer_view, &ctx, out, &body);
-    if (buf_failed (&body)) {
+    int code = struct_write (x, out, &body);
+    if (code) {
         buf_free (&body);
-        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+        return answer_fail (x, code, NULL, NULL);
     }
     headers_common (&headers, x, "application/json");
+    header_add_line (&headers, location_of (x, out));
     send (x, x->op->status, &headers, buf_bytes (&body));
     buf_free (&body);
     return WEB_DONE;
@@ -166,7 +206,6 @@ web_next_t answer_struct (exchange_t *x, const void *out)
 web_next_t answer_out (exchange_t *x, call_t *call)
 {
     void *out;
-    x->replayed = call->replayed;
     if (answer_read (x, x->op->op, call, &out))
         return answer_fail (x, E_INTERNAL, NULL, NULL);
     return answer_struct (x, out);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PARK_GRACE_MS = 250, REPEAT_LEAST_MS = 50 };
+enum { PARK_GRACE_MS = 250, REPEAT_LEAST_MS = 50, WAIT_GRACE_MS = 200 };
 
 call_t *ask_call (exchange_t *x, const schema_op_t *op)
 {
@@ -27,8 +27,9 @@ call_t *ask_call (exchange_t *x, const schema_op_t *op)
     header->org = x->who.org;
     header->app = x->who.app;
     header->test = x->who.test;
-    header->principal =
-        x->who.kind == ACCOUNTS_KEY_KIND_ADMIN ? PRINCIPAL_ADMIN_KEY : PRINCIPAL_APP_KEY;
+    header->principal = x->who.kind == ACCOUNTS_KEY_KIND_ADMIN          ? PRINCIPAL_ADMIN_KEY
+                        : x->who.kind == ACCOUNTS_KEY_KIND_ORGANIZATION ? PRINCIPAL_ORG_KEY
+                                                                        : PRINCIPAL_APP_KEY;
     header->principal_id = x->who.id;
     if (x->route.param_count && strlen (x->route.params[0]) < sizeof call->subject) {
         strcpy (call->subject, x->route.params[0]); /* bounds were just looked at */
@@ -94,7 +95,6 @@ static web_next_t also_begin (exchange_t *x, call_t *call)
 {
     if (x->op->also_count == 0)
         return answer_out (x, call);
-    x->replayed = call->replayed;
     if (answer_read (x, x->op->op, call, &x->out))
         return answer_fail (x, E_INTERNAL, NULL, NULL);
     return also_ask (x);
@@ -104,19 +104,40 @@ static web_next_t also_begin (exchange_t *x, call_t *call)
 
 static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time);
 
+static bool is_keyed (const exchange_t *x)
+{
+    return x->idempotency_key && x->op->op->flags & OP_KEYED;
+}
+
+/* How long a repeat waits in the service: at first not at all, so that it is known for one. */
+static uint32_t wait_of (const exchange_t *x)
+{
+    if (!x->dialect->idempotency_wait_ms)
+        return 0;
+    int64_t left = x->wait_until_ms - clock_mono_ms ();
+    int64_t most = (int64_t) x->op->op->deadline_ms - WAIT_GRACE_MS;
+    if (!x->waiting || left < IDEM_WAIT_NOT)
+        return IDEM_WAIT_NOT;
+    return (uint32_t) (left < most ? left : most > IDEM_WAIT_NOT ? most : IDEM_WAIT_NOT);
+}
+
 static void idempotency_set (const exchange_t *x, call_t *call)
 {
-    const dialect_t *d = x->edge->dialect;
+    const dialect_t *d = x->dialect;
     idempotency_t *idem = &call->ask.header.idem;
-    if (!x->idempotency_key || !(x->op->op->flags & OP_KEYED))
+    if (!is_keyed (x) || !(call->key = strdup (x->idempotency_key)))
         return;
-    snprintf (call->key, sizeof call->key, "%s", x->idempotency_key);
-    snprintf (call->route, sizeof call->route, "%s %s", x->op->method, x->op->path);
+    if (d->idempotency_wait_ms) /* one name for all that an organization does: another request under it is told as such */
+        snprintf (call->route, sizeof call->route, "%s", x->op->method);
+    else
+        snprintf (call->route, sizeof call->route, "%s %s", x->op->method, x->op->path);
     *idem = (idempotency_t){.dialect = d->name,
                             .scope = d->scope == SCOPE_ORG ? x->who.org : x->who.id,
                             .route = call->route,
                             .key = call->key,
-                            .request_id = call->request_id};
+                            .request_id = call->request_id,
+                            .wait_ms = wait_of (x),
+                            .forgets = d->idempotency_wait_ms ? x->speaker->forgets : NULL};
     memcpy (idem->fingerprint, x->fingerprint, sizeof idem->fingerprint);
 }
 
@@ -128,6 +149,10 @@ static web_next_t main_ask (exchange_t *x)
         return answer_fail (x, left > 0 ? E_NO_MEMORY : E_TIMEOUT, NULL, NULL);
     call->ask.header.id = x->ask_id;
     idempotency_set (x, call);
+    if (is_keyed (x) && !call->key) {
+        call_drop (call);
+        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
+    }
     buf_add (&call->body, x->packed.data, x->packed.size);
     return ask_park (x, call, (uint32_t) left, main_answered);
 }
@@ -149,13 +174,45 @@ static web_next_t answer_lost (exchange_t *x, int code)
     return answer_fail (x, code, NULL, text);
 }
 
+/* What a repeat gets is the first one's, its name in the body included. */
+static void replay_note (exchange_t *x, const call_t *call)
+{
+    x->replayed = call->replayed;
+    if (call->replayed && call->first_request_id[0])
+        x->first_request_id =
+            arena_strndup (x->arena, call->first_request_id, strlen (call->first_request_id));
+}
+
+/* The first of its key still runs: wait for it, while not too many do. False: tell so. */
+static bool wait_again (exchange_t *x)
+{
+    edge_t *edge = x->edge;
+    int64_t now = clock_mono_ms ();
+    if (!is_keyed (x) || !x->dialect->idempotency_wait_ms)
+        return false;
+    if (!x->waiting) {
+        if (atomic_fetch_add (&edge->waiting, 1) >= edge->waiting_max) {
+            atomic_fetch_sub (&edge->waiting, 1);
+            return false;
+        }
+        x->waiting = true; /* given back by the answer */
+        x->wait_until_ms = now + x->dialect->idempotency_wait_ms;
+    }
+    x->until_ms = now + x->op->op->deadline_ms;
+    return now < x->wait_until_ms;
+}
+
 static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time)
 {
     int code = in_time ? call->failure.code : E_TIMEOUT;
+    if (code == E_IDEMPOTENCY_RUNNING && wait_again (x))
+        return main_ask (x);
     bool again =
         is_lost (code) && !x->repeated && x->until_ms - clock_mono_ms () >= REPEAT_LEAST_MS;
     if (x->settle && !again)
         x->settle (x, call, code);
+    if (in_time)
+        replay_note (x, call);
     if (code == 0)
         return also_begin (x, call);
     if (again) {
@@ -168,7 +225,6 @@ static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time)
     if (x->repeated && code == E_UNAVAILABLE)
         return answer_lost (x, code); /* the first may have been done, and nobody is there to say */
     failure_t failure = call->failure;
-    x->replayed = call->replayed;
     if (code == E_UNKNOWN_OP || code == E_REFUSED) /* another version is running there */
         failure_set (&failure, E_UNAVAILABLE, "", "This operation is not there at the moment");
     return answer_failure (x, &failure, true);
@@ -176,12 +232,27 @@ static web_next_t main_answered (exchange_t *x, call_t *call, bool in_time)
 
 /* ---- what must hold before it ---- */
 
+/* What it answered is the op's `in` too, where names are the same. The fingerprint was taken before: it is of what the client sent. */
+static int ensured_take (exchange_t *x, void *more)
+{
+    const schema_op_t *op = x->op->ensure;
+    call_t *call = more;
+    failure_t failure;
+    void *out = arena_alloc (x->arena, op->out->size);
+    if (schema_unpack (op->out, buf_bytes (&call->answer), x->arena, out, NULL))
+        return E_INTERNAL;
+    schema_copy_same (op->out, out, x->op->op->in, x->in);
+    return request_pack (x, &failure);
+}
+
 static web_next_t ensured (exchange_t *x, call_t *call, bool in_time)
 {
     if (!in_time)
         return answer_fail (x, E_UNAVAILABLE, NULL, "Nothing was done; try again");
-    if (call->failure.code == 0)
-        return main_ask (x);
+    if (call->failure.code == 0) {
+        int code = exchange_guard (x, ensured_take, call);
+        return code ? answer_fail (x, code, NULL, NULL) : main_ask (x);
+    }
     failure_t failure = call->failure;
     if (error_class (failure.code) == EC_UNAVAILABLE)
         failure_set (&failure, E_UNAVAILABLE, "", "Nothing was done; try again");

@@ -24,9 +24,10 @@ static void bucket_hash (const edge_t *edge, const void *scope, size_t size, con
     memcpy (out, mac, LIMITS_HASH_SIZE);
 }
 
-static uint32_t bucket_limit (const edge_t *edge, const char *name)
+static uint32_t bucket_limit (const exchange_t *x, const char *name)
 {
-    const schema_bucket_t *bucket = schema_bucket_find (edge->dialect->schema, name);
+    const edge_t *edge = x->edge;
+    const schema_bucket_t *bucket = schema_bucket_find (x->dialect->schema, name);
     return edge->limit_all ? edge->limit_all : bucket ? bucket->per_minute : 60;
 }
 
@@ -34,7 +35,7 @@ static bool limit_run (exchange_t *x, const void *scope, size_t size, const char
 {
     edge_t *edge = x->edge;
     uint8_t hash[LIMITS_HASH_SIZE];
-    uint32_t limit = bucket_limit (edge, bucket);
+    uint32_t limit = bucket_limit (x, bucket);
     int64_t now = clock_now_ms ();
     bucket_hash (edge, scope, size, bucket, hash);
     if (!take || !edge->limits_on) {
@@ -92,25 +93,66 @@ static const char *bucket_of (const exchange_t *x)
     return x->op->bucket ? x->op->bucket : admin ? "admin" : "app";
 }
 
+/* ---- an organization's buckets ---- */
+
+uint32_t org_limit (const exchange_t *x, const char *bucket)
+{
+    uint32_t said =
+        strcmp (bucket, "write") == 0 ? x->speaker->write_per_minute : x->speaker->read_per_minute;
+    return said && !x->edge->limit_all ? said : bucket_limit (x, bucket);
+}
+
+static bool org_bucket_run (exchange_t *x, bool take)
+{
+    edge_t *edge = x->edge;
+    bool reads = strcmp (x->method, "GET") == 0 || strcmp (x->method, "HEAD") == 0;
+    const char *bucket = x->op->bucket ? x->op->bucket : reads ? "read" : "write";
+    uint8_t hash[LIMITS_HASH_SIZE];
+    uint32_t limit = org_limit (x, bucket);
+    int64_t now = clock_now_ms ();
+    bucket_hash (edge, x->who.org.b, sizeof x->who.org.b, bucket, hash);
+    x->limit_shown = true;
+    if (!take || !edge->limits_on) {
+        buckets_peek (edge->buckets, hash, limit, now, &x->limit);
+        return true;
+    }
+    bool admitted = buckets_take (edge->buckets, hash, limit, now, &x->limit);
+    if (!admitted)
+        svc_count (edge->svc, EDGE_COUNTER_LIMITED_TOTAL, 1);
+    return admitted;
+}
+
 bool bucket_take (exchange_t *x)
 {
+    if (x->dialect->org_buckets)
+        return org_bucket_run (x, true);
     return limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), true);
 }
 
 void bucket_peek (exchange_t *x)
 {
-    limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), false);
+    if (x->dialect->org_buckets)
+        org_bucket_run (x, false);
+    else
+        limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), false);
 }
 
 /* ---- keys ---- */
 
-/* The text after "Bearer ", NULL if the header is missing or of another form. */
-static const char *bearer_of (const exchange_t *x)
+const char *bearer_text (const exchange_t *x)
 {
     const char *text = web_header (x->web, "Authorization");
     if (!text || strncasecmp (text, "Bearer ", 7) != 0)
         return NULL;
-    text += 7 + strspn (text + 7, " ");
+    return text + 7 + strspn (text + 7, " ");
+}
+
+/* NULL if the header is missing or of another form, or the text is none of a key. */
+static const char *bearer_of (const exchange_t *x)
+{
+    const char *text = bearer_text (x);
+    if (!text)
+        return NULL;
     size_t length = strlen (text);
     for (size_t i = 0; i < length; i++)
         if (text[i] <= ' ' || text[i] > '~')
@@ -118,33 +160,46 @@ static const char *bearer_of (const exchange_t *x)
     return length > 0 && length <= KEY_TEXT_MAX ? text : NULL;
 }
 
-static web_next_t unauthorized (exchange_t *x, const char *text)
+static web_next_t unauthorized (exchange_t *x, int code, const char *text)
 {
     if (!address_take (x))
         return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
-    return answer_fail (x, E_UNAUTHORIZED, NULL, text);
+    return answer_fail (x, code, NULL, text);
 }
+
+static const struct {
+    int32_t kind;
+    const char *needed;
+} kinds[] = {
+    [AUTH_APP] = {ACCOUNTS_KEY_KIND_APP, "An app key is needed here"},
+    [AUTH_ADMIN] = {ACCOUNTS_KEY_KIND_ADMIN, "An admin key is needed here"},
+    [AUTH_ORGANIZATION] = {ACCOUNTS_KEY_KIND_ORGANIZATION,
+                           "A key of an organization is needed here"},
+};
 
 static web_next_t key_known (exchange_t *x, const key_info_t *who)
 {
-    int32_t wanted = x->op->auth == AUTH_ADMIN ? ACCOUNTS_KEY_KIND_ADMIN : ACCOUNTS_KEY_KIND_APP;
-    if (who->kind != wanted)
-        return unauthorized (x, wanted == ACCOUNTS_KEY_KIND_APP ? "An app key is needed here"
-                                                                : "An admin key is needed here");
+    int64_t now = clock_now_ms ();
+    if (who->kind != kinds[x->op->auth].kind)
+        return unauthorized (x, E_UNAUTHORIZED, kinds[x->op->auth].needed);
+    if (who->expires_at && who->expires_at <= now)
+        return unauthorized (x, E_KEY_EXPIRED, NULL);
     x->who = *who;
     x->known = true;
-    key_uses_note (x->edge->uses, who->id, clock_now_ms ());
+    key_uses_note (x->edge->uses, who->id, now);
     return exchange_authorized (x);
 }
 
 static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
 {
     accounts_key_resolve_out_t out = {0};
-    if (in_time && call->failure.code == E_UNAUTHORIZED)
-        return unauthorized (x, "The API key is not known");
-    if (!in_time || call->failure.code ||
-        schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena, &out,
-                       NULL)) {
+    int code = in_time ? call->failure.code : E_TIMEOUT;
+    if (code == E_UNAUTHORIZED)
+        return unauthorized (x, code, "The API key is not known");
+    if (code == E_KEY_REVOKED || code == E_KEY_EXPIRED)
+        return unauthorized (x, code, NULL);
+    if (code || schema_unpack (&accounts_key_resolve_out_type, buf_bytes (&call->answer), x->arena,
+                               &out, NULL)) {
         address_peek (x);
         return answer_fail (x, E_UNAVAILABLE, NULL,
                             "The API key cannot be checked at the moment; try again soon");
@@ -155,7 +210,8 @@ static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
                       .kind = out.kind,
                       .test = out.test,
                       .app_status = out.app_status,
-                      .org_status = out.org_status};
+                      .org_status = out.org_status,
+                      .expires_at = out.expires_at};
     key_cache_put (x->edge->keys, x->key_epoch, x->proof, &who);
     return key_known (x, &who);
 }
@@ -180,9 +236,10 @@ web_next_t auth_begin (exchange_t *x)
     key_info_t who;
     const char *key = bearer_of (x);
     if (!key)
-        return unauthorized (x, web_header (x->web, "Authorization")
-                                    ? "The Authorization header must be \"Bearer KEY\""
-                                    : "An API key is needed: Authorization: Bearer KEY");
+        return unauthorized (x, bearer_text (x) ? E_UNAUTHORIZED : E_KEY_MISSING,
+                             web_header (x->web, "Authorization")
+                                 ? "The Authorization header must be \"Bearer KEY\""
+                                 : "An API key is needed: Authorization: Bearer KEY");
     keyring_hash (svc_keyring (x->edge->svc), key, x->proof);
     if (key_cache_find (x->edge->keys, x->proof, clock_mono_ms (), &who))
         return key_known (x, &who);

@@ -11,6 +11,7 @@ static void call_destroy (web_call_t *web)
     call_t *self = (call_t *) (void *) web;
     buf_free (&self->body);
     buf_free (&self->answer);
+    free (self->key);
     free (self);
 }
 

@@ -13,10 +13,12 @@
 #include "gen/accounts.h"
 #include "gen/edge.h"
 
+#include "buckets.h"
 #include "keycache.h"
 #include "keyuse.h"
 #include "limits.h"
 #include "route.h"
+#include "speaker.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,7 +29,8 @@ typedef struct follower follower_t;
 
 typedef struct edge {
     svc_t *svc;
-    const dialect_t *dialect;
+    speaker_t speakers[SPEAKERS_MAX]; /* the first has what no other claims */
+    size_t speaker_count;
     char listen[128]; /* of this replica */
     char public_url[512];
     char docs_url[512];
@@ -36,17 +39,19 @@ typedef struct edge {
     uint32_t limit_all; /* of every bucket; 0 = as the dialect says */
     web_config_t web;
     web_server_t *server;
-    routes_t *routes;
     key_cache_t *keys;
     key_uses_t *uses;
     int64_t uses_every_ms;
     follower_t *follower;
     limits_t *limits;
+    buckets_t *buckets;
+    uint8_t cursor_key[SIGN_KEY_SIZE]; /* of listings, the same in all edges */
+    unsigned waiting_max;              /* repeats that wait for the first to end */
+    atomic_uint waiting;
     uint8_t limits_key[SIGN_KEY_SIZE];
     blobs_t *media;                   /* DIR/media, shared with messaging */
     uint8_t media_key[SIGN_KEY_SIZE]; /* of signed links */
     uint32_t upload_timeout_ms;
-    buf_t openapi;
     buf_t docs;
     pthread_mutex_t id_lock;
     id_source_t ids;
@@ -65,7 +70,7 @@ typedef struct call {
     char request_id[REQUEST_ID_MAX + 1];
     char subject[80];
     char route[96];
-    char key[256];
+    char *key; /* NULL = none */
     buf_t body;
     /* what came back; only to be read once complete */
     failure_t failure; /* code 0: answered */
@@ -91,6 +96,10 @@ struct exchange {
     edge_t *edge;
     web_request_t *web;
     arena_t *arena;
+    const speaker_t *speaker;
+    const dialect_t *dialect; /* the speaker's */
+    const char *path;         /* of the contract, as sent */
+    bool sure;                /* it is the speaker's whatever the key */
     const char *method;
     char request_id[REQUEST_ID_MAX + 1];
     char trace[TRACE_LENGTH + 1];
@@ -114,8 +123,12 @@ struct exchange {
     int64_t until_ms; /* monotonic: its deadline */
     bool repeated;
     bool replayed;
-    void *gather; /* probes.c */
-    id16_t blob;  /* media_upload.c, media_serve.c */
+    const char *first_request_id; /* of what is replayed; NULL = request_id */
+    bool waiting;                 /* for the first of its idempotency key: one of edge->waiting */
+    int64_t wait_until_ms;
+    uint8_t listing[SIGN_SHA256_SIZE]; /* page.c: what cursors are bound to */
+    void *gather;                      /* probes.c */
+    id16_t blob;                       /* media_upload.c, media_serve.c */
     bool blob_wanted;
     /* Called with what came of the main ask (code 0: answered), before it is told; NULL = nobody. */
     void (*settle) (exchange_t *x, call_t *call, int code);
@@ -125,6 +138,10 @@ exchange_t *exchange_new (edge_t *edge, web_request_t *web);
 /* Runs `work` so that using too much of the request's memory ends it with E_TOO_LARGE. */
 int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void *more);
 id16_t edge_new_id (edge_t *edge);
+/* From here on it is spoken so: envelope, ids, the request's own id. */
+void exchange_speak (exchange_t *x, const speaker_t *speaker);
+/* How ids are spelled for who asks, and what answers tell of the request. */
+schema_ctx_t exchange_ctx (const exchange_t *x);
 
 /* exchange.c: what libs/web calls */
 web_next_t edge_submit (void *context, web_request_t *web);
@@ -137,6 +154,10 @@ web_next_t exchange_authorized (exchange_t *x);
 /* Counts against the peer's address; false: too many. */
 bool address_take (exchange_t *x);
 void address_peek (exchange_t *x);
+/* Text after "Bearer ", NULL if there is no such header. */
+const char *bearer_text (const exchange_t *x);
+/* A minute's worth of the bucket "write" or "read" of organizations. */
+uint32_t org_limit (const exchange_t *x, const char *bucket);
 bool bucket_take (exchange_t *x);
 void bucket_peek (exchange_t *x);
 
@@ -146,6 +167,10 @@ int request_read (exchange_t *x, failure_t *failure);
 int request_begin (exchange_t *x);
 int request_rest (exchange_t *x, failure_t *failure);
 int request_pack (exchange_t *x, failure_t *failure);
+
+/* page.c: after all was read, the position in the request's cursor for the core op; before an answer, the cursor of its position. 0, E_BAD_CURSOR, E_NO_MEMORY. */
+int page_begin (exchange_t *x, failure_t *failure);
+int page_end (exchange_t *x, void *out);
 
 /* media_upload.c: an operation whose body is a form with a file; goes on with ask_begin. */
 web_next_t upload_begin (exchange_t *x);
@@ -165,7 +190,7 @@ web_next_t answer_status (exchange_t *x, int status, int code, const char *text)
 web_next_t answer_out (exchange_t *x, call_t *call);
 /* Its parts: what an op answered as its struct (0 or E_); a struct of the operation's op as the answer. */
 int answer_read (exchange_t *x, const schema_op_t *op, call_t *call, void **out);
-web_next_t answer_struct (exchange_t *x, const void *out);
+web_next_t answer_struct (exchange_t *x, void *out);
 /* Status and headers of an answer whose `length` bytes follow in pieces; `more` are further header lines, NULL-terminated. */
 void answer_open (exchange_t *x, int status, const char *type, const char *const *more,
                   uint64_t length);
@@ -177,6 +202,8 @@ web_next_t answer_plain_with (exchange_t *x, int status, const char *type, const
 
 /* probes.c, openapi.c: what is served beside the dialect; false: not theirs. */
 bool site_serves (exchange_t *x, web_next_t *next);
+/* The dialect's own document, /v1/openapi.json of those that do not own the port. */
+bool document_serves (exchange_t *x, web_next_t *next);
 /* callback.c: /callbacks/..., where carriers call; false: not that. */
 bool callback_serves (exchange_t *x, web_next_t *next);
 web_next_t probe_ready (exchange_t *x);

@@ -66,6 +66,38 @@ static void trace_make (exchange_t *x)
     snprintf (x->trace, sizeof x->trace, "00-%.32s-%.16s-01", hex, hex + 32);
 }
 
+static void request_id_make (exchange_t *x)
+{
+    const char *given = x->dialect->own_request_ids ? NULL : web_header (x->web, "X-Request-Id");
+    char made[64];
+    if (!is_request_id (given)) {
+        dialect_request_id (x->dialect, edge_new_id (x->edge), made);
+        given = made;
+    }
+    snprintf (x->request_id, sizeof x->request_id, "%s", given);
+}
+
+void exchange_speak (exchange_t *x, const speaker_t *speaker)
+{
+    if (x->speaker == speaker)
+        return;
+    x->speaker = speaker;
+    x->dialect = speaker->dialect;
+    request_id_make (x);
+}
+
+schema_ctx_t exchange_ctx (const exchange_t *x)
+{
+    schema_ctx_t ctx = dialect_ctx (x->dialect, x->who.test);
+    if (!x->dialect->org_buckets)
+        return ctx;
+    ctx.told_text[TOLD_REQUEST_ID] = x->first_request_id ? x->first_request_id : x->request_id;
+    ctx.told_text[TOLD_RATE_TIER] = x->speaker->tier;
+    ctx.told_number[TOLD_RATE_WRITE] = org_limit (x, "write");
+    ctx.told_number[TOLD_RATE_READ] = org_limit (x, "read");
+    return ctx;
+}
+
 exchange_t *exchange_new (edge_t *edge, web_request_t *web)
 {
     arena_t *arena = web_arena (web);
@@ -77,13 +109,12 @@ exchange_t *exchange_new (edge_t *edge, web_request_t *web)
     x->arena = arena;
     x->method = web_method (web) ? web_method (web) : "";
     x->began_us = clock_mono_us ();
-    const char *given = web_header (web, "X-Request-Id");
-    char made[64];
-    if (!is_request_id (given)) {
-        dialect_request_id (edge->dialect, edge_new_id (edge), made);
-        given = made;
-    }
-    snprintf (x->request_id, sizeof x->request_id, "%s", given);
+    const char *raw = web_raw_path (web);
+    speaker_choice_t choice = speaker_choose (edge->speakers, edge->speaker_count, raw ? raw : "",
+                                              web_header (web, "Host"), arena);
+    x->path = choice.path;
+    x->sure = choice.sure;
+    exchange_speak (x, choice.speaker);
     trace_make (x);
     web_set_data (web, x);
     return x;
@@ -102,14 +133,18 @@ int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void
 
 static int find_route (exchange_t *x, void *code)
 {
-    const char *raw = web_raw_path (x->web);
-    *(int *) code = route_find (x->edge->routes, x->method, raw ? raw : "", x->arena, &x->route);
+    *(int *) code = route_find (x->speaker->routes, x->method, x->path, x->arena, &x->route);
     return 0;
 }
 
+/* Where there is no route and several dialects might have had one, the key says who asks. */
 static web_next_t not_routed (exchange_t *x, int code)
 {
-    x->limit_shown = true;
+    const edge_t *edge = x->edge;
+    const speaker_t *keyed = speaker_of_key (edge->speakers, edge->speaker_count, bearer_text (x));
+    if (code == E_NOT_FOUND && !x->sure)
+        exchange_speak (x, keyed ? keyed : &edge->speakers[0]);
+    x->limit_shown = !x->dialect->org_buckets;
     if (!address_take (x))
         return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
     if (code == E_METHOD_NOT_ALLOWED)
@@ -126,7 +161,8 @@ web_next_t edge_submit (void *context, web_request_t *web)
         web_answer (web, 503, NULL, (bytes_t){0});
         return WEB_DONE;
     }
-    if (site_serves (x, &next) || callback_serves (x, &next) || media_serves (x, &next))
+    if (site_serves (x, &next) || callback_serves (x, &next) || media_serves (x, &next) ||
+        document_serves (x, &next))
         return next;
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     int code = E_NOT_FOUND;
@@ -135,7 +171,9 @@ web_next_t edge_submit (void *context, web_request_t *web)
     if (code)
         return not_routed (x, code);
     x->op = x->route.op;
-    x->limit_shown = true;
+    x->limit_shown = !x->dialect->org_buckets; /* theirs are known with the key */
+    if (!x->op->op)
+        return answer_struct (x, &(common_empty_t){0});
     if (x->op->auth != AUTH_NONE)
         return auth_begin (x);
     return address_take (x) ? exchange_authorized (x) : answer_fail (x, E_RATE_LIMITED, NULL, NULL);
@@ -158,7 +196,7 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
         return;
     }
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
-    x->limit_shown = true;
+    x->limit_shown = !x->dialect->org_buckets;
     address_peek (x);
     int code = status == 413                    ? E_TOO_LARGE
                : status == 503                  ? E_UNAVAILABLE

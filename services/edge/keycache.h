@@ -20,6 +20,7 @@ typedef struct key_info {
     bool test;
     int32_t app_status;
     int32_t org_status;
+    int64_t expires_at; /* Unix ms; 0 = never */
 } key_info_t;
 
 typedef struct key_cache key_cache_t;

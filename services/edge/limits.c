@@ -4,13 +4,11 @@
  * one; a count is only overwritten by that of a later minute. */
 #include "limits.h"
 
-#include <fcntl.h>
+#include "mapped.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { PROBES = 64, TRIES = 8, TAG_BITS = 40 };
 #define WINDOW_MASK 0xFFFFFFu /* of minutes in a name: 31 years */
@@ -26,35 +24,16 @@ struct limits {
 
 static const size_t file_size = sizeof (slot_t) * LIMITS_SLOTS;
 
-/* A file of another size is an older program's: it is replaced, not resized under who has it mapped. */
-static int file_open (const char *path)
-{
-    for (int i = 0; i < 3; i++) {
-        struct stat st;
-        int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0 || fstat (fd, &st))
-            return fd;
-        if (st.st_size == 0 && ftruncate (fd, (off_t) file_size) == 0)
-            return fd;
-        if (st.st_size == (off_t) file_size)
-            return fd;
-        close (fd);
-        unlink (path);
-    }
-    return -1;
-}
-
 int limits_open (const char *path, limits_t **out, failure_t *failure)
 {
-    int fd = file_open (path);
-    if (fd < 0)
-        return failure_set (failure, E_IO, "", "%s cannot be opened", path);
-    slot_t *slots = mmap (NULL, file_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close (fd);
-    limits_t *self = slots == MAP_FAILED ? NULL : malloc (sizeof *self);
+    limits_t *self = malloc (sizeof *self);
     if (!self)
-        return failure_set (failure, E_IO, "", "%s cannot be mapped", path);
-    self->slots = slots;
+        return failure_set (failure, E_NO_MEMORY, "", "no memory");
+    self->slots = mapped_open (path, file_size);
+    if (!self->slots) {
+        free (self);
+        return failure_set (failure, E_IO, "", "%s cannot be opened or mapped", path);
+    }
     *out = self;
     return 0;
 }
@@ -63,7 +42,7 @@ void limits_close (limits_t **self)
 {
     if (!self || !*self)
         return;
-    munmap ((*self)->slots, file_size);
+    mapped_close ((*self)->slots, file_size);
     free (*self);
     *self = NULL;
 }

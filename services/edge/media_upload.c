@@ -134,7 +134,7 @@ typedef struct filling {
 
 static int fields_read (exchange_t *x, upload_t *upload, failure_t *failure)
 {
-    schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
+    schema_ctx_t ctx = exchange_ctx (x);
     int code = 0;
     for (size_t i = 0; i < upload->view->field_count && i < FIELDS_MAX && !code; i++) {
         const schema_field_t *field = &upload->view->fields[i];

@@ -31,7 +31,7 @@ static web_next_t serve (exchange_t *x)
             x, 200, json,
             bytes_of_str ("{\"name\":\"aviary\",\"version\":\"" AVIARY_VERSION "\"}"));
     if (is_path (x, "/openapi.json"))
-        return answer_plain (x, 200, json, buf_bytes (&x->edge->openapi));
+        return answer_plain (x, 200, json, buf_bytes (&x->edge->speakers[0].openapi));
     if (is_path (x, "/docs"))
         return answer_plain (x, 200, "text/html; charset=utf-8", buf_bytes (&x->edge->docs));
     return is_path (x, "/readyz") ? probe_ready (x) : probe_metrics (x);
@@ -47,6 +47,21 @@ bool site_serves (exchange_t *x, web_next_t *next)
             return true;
         }
     return false;
+}
+
+bool document_serves (exchange_t *x, web_next_t *next)
+{
+    size_t root = strlen (x->dialect->root);
+    if (x->speaker == &x->edge->speakers[0] || strncmp (x->path, x->dialect->root, root) != 0 ||
+        strcmp (x->path + root, "/openapi.json") != 0)
+        return false;
+    if (strcmp (x->method, "GET") == 0 || strcmp (x->method, "HEAD") == 0) {
+        *next = answer_plain (x, 200, json, buf_bytes (&x->speaker->openapi));
+        return true;
+    }
+    x->route.allow = "GET, HEAD";
+    *next = answer_fail (x, E_METHOD_NOT_ALLOWED, NULL, "This path does not take this method");
+    return true;
 }
 
 /* ---- the broker's word ---- */
@@ -79,12 +94,9 @@ static const broker_status_out_t *status_of (exchange_t *x, call_t *call, bool i
 
 /* ---- ready ---- */
 
-/* The services that the dialect's operations go to, and the edge. */
-static size_t needed_services (const exchange_t *x, const char *out[NEEDED_MAX])
+static size_t needed_more (const schema_dialect_t *schema, const char *out[NEEDED_MAX],
+                           size_t count)
 {
-    const schema_dialect_t *schema = x->edge->dialect->schema;
-    size_t count = 0;
-    out[count++] = "edge";
     for (size_t i = 0; i < schema->op_count; i++) {
         const schema_op_t *ops[] = {schema->ops[i].op, schema->ops[i].ensure};
         for (size_t k = 0; k < 2; k++) {
@@ -95,6 +107,16 @@ static size_t needed_services (const exchange_t *x, const char *out[NEEDED_MAX])
                 out[count++] = ops[k]->service;
         }
     }
+    return count;
+}
+
+/* The services that the dialects' operations go to, and the edge. */
+static size_t needed_services (const exchange_t *x, const char *out[NEEDED_MAX])
+{
+    size_t count = 0;
+    out[count++] = "edge";
+    for (size_t i = 0; i < x->edge->speaker_count; i++)
+        count = needed_more (x->edge->speakers[i].dialect->schema, out, count);
     return count;
 }
 

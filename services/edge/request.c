@@ -2,6 +2,9 @@
  * fingerprint. The first field that does not fit is told by the name that the client used. */
 #include "edge.h"
 
+#include "base/msgpack.h"
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +13,7 @@ enum { IDEMPOTENCY_KEY_MAX = 255 };
 
 static schema_ctx_t ctx_of (const exchange_t *x)
 {
-    schema_ctx_t ctx = dialect_ctx (x->edge->dialect, x->who.test);
+    schema_ctx_t ctx = exchange_ctx (x);
     ctx.any_test = x->known && x->who.kind == ACCOUNTS_KEY_KIND_ADMIN;
     return ctx;
 }
@@ -27,7 +30,7 @@ static size_t param_index (const char *path, const char *name)
     return ROUTE_PARAMS_MAX;
 }
 
-/* An id in a path that is none is a thing that is not there. */
+/* An id in a path that is none is a thing that is not there, or where the dialect looks at forms, a request that is none. */
 static int read_path (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *view = x->op->path_view;
@@ -37,7 +40,10 @@ static int read_path (exchange_t *x, failure_t *failure)
         size_t index = param_index (x->op->path, field->name);
         if (index >= x->route.param_count)
             return failure_set (failure, E_INTERNAL, field->name, "no such path parameter");
-        if (schema_text_read (field, &ctx, x->route.params[index], x->arena, x->in, failure))
+        int code = schema_text_read (field, &ctx, x->route.params[index], x->arena, x->in, failure);
+        if (code && x->dialect->id_forms)
+            return code;
+        if (code)
             return failure_set (failure, E_NOT_FOUND, field->name, "There is nothing with this %s",
                                 field->name);
     }
@@ -137,11 +143,44 @@ static int read_body (exchange_t *x, failure_t *failure)
 
 /* ---- idempotency ---- */
 
+/* Header bytes that are no UTF-8 are Latin-1, as HTTP had it and some clients have it still. */
+static const char *header_text (arena_t *arena, const char *bytes)
+{
+    size_t length = strlen (bytes), used = 0;
+    if (text_is_utf8 (bytes, length))
+        return bytes;
+    char *out = arena_alloc (arena, 2 * length + 1);
+    for (size_t i = 0; out && i < length; i++) {
+        uint8_t c = (uint8_t) bytes[i];
+        if (c >= 0x80)
+            out[used++] = (char) (0xC0 | c >> 6);
+        out[used++] = (char) (c >= 0x80 ? 0x80 | (c & 0x3F) : c);
+    }
+    return out;
+}
+
+/* Free text; none is as if there were no header. */
+static int read_text_key (exchange_t *x, const char *header, const char *key, failure_t *failure)
+{
+    if (!*key)
+        return 0;
+    key = header_text (x->arena, key);
+    if (!key)
+        return E_NO_MEMORY;
+    if (text_code_points (key, strlen (key)) > IDEMPOTENCY_KEY_MAX)
+        return failure_set (failure, E_BAD_REQUEST, header, "%s must be at most %d characters",
+                            header, IDEMPOTENCY_KEY_MAX);
+    x->idempotency_key = key;
+    return 0;
+}
+
 static int read_key (exchange_t *x, failure_t *failure)
 {
-    const char *header = x->edge->dialect->idempotency_header, *key = web_header (x->web, header);
+    const char *header = x->dialect->idempotency_header, *key = web_header (x->web, header);
     if (!key || strcmp (x->op->method, "POST") != 0)
         return 0;
+    if (x->dialect->idempotency_wait_ms)
+        return read_text_key (x, header, key, failure);
     size_t length = strlen (key);
     bool visible = length > 0 && length <= IDEMPOTENCY_KEY_MAX;
     for (size_t i = 0; i < length && visible; i++)
@@ -152,6 +191,15 @@ static int read_key (exchange_t *x, failure_t *failure)
                             IDEMPOTENCY_KEY_MAX);
     x->idempotency_key = key;
     return 0;
+}
+
+/* Of what the client sent: method, contract path and canonical body. */
+static int print_request (exchange_t *x)
+{
+    bytes_t body = {0};
+    if (web_body (x->web, x->edge->body_max, &body))
+        body = (bytes_t){0};
+    return dialect_fingerprint (x->op->method, x->path, body, x->fingerprint);
 }
 
 int request_begin (exchange_t *x)
@@ -171,7 +219,7 @@ int request_rest (exchange_t *x, failure_t *failure)
         code = read_key (x, failure);
     if (!code && schema_fixed_apply (x->op, x->arena, x->in))
         code = failure_set (failure, E_INTERNAL, "", "a fixed value does not fit");
-    return code;
+    return code ? code : page_begin (x, failure);
 }
 
 int request_pack (exchange_t *x, failure_t *failure)
@@ -185,8 +233,29 @@ int request_pack (exchange_t *x, failure_t *failure)
     return 0;
 }
 
+/* Two operations on one route: a member of the body says which. What cannot be read is told by the one that the route names. */
+static void pick_op (exchange_t *x)
+{
+    bytes_t body = {0};
+    buf_t packed = buf_in (x->arena);
+    if (!x->op->pick || web_body (x->web, x->edge->body_max, &body) || !body.size ||
+        schema_any_read (body, &packed, NULL))
+        return;
+    mp_reader_t in = mp_read (buf_bytes (&packed));
+    uint32_t members = mp_peek (&in) == MP_MAP ? mp_read_map (&in) : 0;
+    for (uint32_t i = 0; i < members && !in.failed; i++) {
+        bytes_t name = mp_read_str (&in);
+        if (bytes_equal (name, bytes_of_str (x->op->pick))) {
+            x->op = x->op->picked;
+            return;
+        }
+        mp_skip (&in);
+    }
+}
+
 int request_read (exchange_t *x, failure_t *failure)
 {
+    pick_op (x);
     int code = request_begin (x);
     if (!code) /* first: a bad one is told as what it is, and all of it is taken off the connection */
         code = read_body (x, failure);
@@ -194,6 +263,8 @@ int request_read (exchange_t *x, failure_t *failure)
         code = request_rest (x, failure);
     if (!code)
         code = request_pack (x, failure);
+    if (!code && x->dialect->idempotency_wait_ms)
+        return x->idempotency_key ? print_request (x) : 0;
     if (!code)
         sign_sha256 (x->packed, x->fingerprint);
     return code;

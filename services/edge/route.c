@@ -64,7 +64,7 @@ routes_t *routes_new (const schema_public_t *ops, size_t count)
 {
     routes_t *self = calloc (1, sizeof *self);
     for (size_t i = 0; self && i < count; i++)
-        if (!op_add (&self->root, &ops[i]))
+        if (!ops[i].is_picked && !op_add (&self->root, &ops[i]))
             routes_destroy (&self);
     return self;
 }
@@ -102,8 +102,7 @@ static int hex_value (char c)
                                   : -1;
 }
 
-/* The decoded segment, NULL if its escapes are malformed or give NUL or no UTF-8. */
-static const char *segment_decode (arena_t *arena, const char *text, size_t length)
+const char *route_segment (arena_t *arena, const char *text, size_t length)
 {
     char *out = arena_alloc (arena, length + 1);
     size_t used = 0;
@@ -163,7 +162,7 @@ int route_find (const routes_t *self, const char *method, const char *raw, arena
     *out = (route_match_t){0};
     while (*raw == '/') {
         size_t length = strcspn (++raw, "/");
-        if (count == ROUTE_DEPTH_MAX || !(segments[count++] = segment_decode (arena, raw, length)))
+        if (count == ROUTE_DEPTH_MAX || !(segments[count++] = route_segment (arena, raw, length)))
             return E_NOT_FOUND;
         raw += length;
     }

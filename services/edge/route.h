@@ -18,6 +18,8 @@ typedef struct route_match {
 
 routes_t *routes_new (const schema_public_t *ops, size_t count); /* NULL: no memory */
 void routes_destroy (routes_t **self);
+/* The decoded segment in the arena, NULL if its escapes are malformed or give NUL or no UTF-8. */
+const char *route_segment (arena_t *arena, const char *text, size_t length);
 /* 0; E_NOT_FOUND; E_METHOD_NOT_ALLOWED. `raw` is the path as sent. HEAD finds what GET does. A literal segment goes before a parameter. */
 int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena,
                 route_match_t *out);

@@ -30,6 +30,33 @@ static int read_limits (edge_t *edge, const char *text, failure_t *failure)
     return 0;
 }
 
+/* A tier is known by its figures. */
+static const char *tier_of (uint32_t write, uint32_t read)
+{
+    return write == 60 && read == 600     ? "default"
+           : write == 600 && read == 6000 ? "pro"
+                                          : "enterprise";
+}
+
+/* Who speaks: Chirp has what the others do not claim. */
+static int read_speakers (edge_t *edge, failure_t *failure)
+{
+    const edge_settings_t *s = svc_settings (edge->svc);
+    speaker_t *chirp = &edge->speakers[0], *kirim = &edge->speakers[1];
+    edge->speaker_count = 1;
+    int code = speaker_set (chirp, &dialect_chirp, s->chirp_mounts, "", failure);
+    if (code)
+        return code;
+    edge->speaker_count = 2;
+    code = speaker_set (kirim, &dialect_kirim, s->kirim_mounts, s->kirim_host, failure);
+    uint32_t all = edge->limit_all;
+    kirim->write_per_minute = all ? all : (uint32_t) s->kirim_write_per_minute;
+    kirim->read_per_minute = all ? all : (uint32_t) s->kirim_read_per_minute;
+    kirim->tier = tier_of (kirim->write_per_minute, kirim->read_per_minute);
+    edge->waiting_max = (unsigned) s->idempotency_waiting;
+    return code;
+}
+
 /* "HOST:PORT" to the same with PORT + replica. */
 static int read_listen (edge_t *edge, const char *text, failure_t *failure)
 {
@@ -68,6 +95,8 @@ static int read_settings (edge_t *edge, failure_t *failure)
     const edge_settings_t *s = svc_settings (edge->svc);
     char text[sizeof edge->docs_url];
     int code = read_limits (edge, s->rate_limits, failure);
+    if (!code)
+        code = read_speakers (edge, failure);
     if (!code)
         code = read_listen (edge, s->listen, failure);
     snprintf (text, sizeof text, "http://%s", s->listen);
@@ -108,15 +137,17 @@ void edge_stop (void **context)
         return;
     follower_stop (edge);
     web_server_destroy (&edge->server);
-    routes_destroy (&edge->routes);
     key_cache_destroy (&edge->keys);
     key_uses_destroy (&edge->uses);
     limits_close (&edge->limits);
+    buckets_close (&edge->buckets);
     blobs_close (&edge->media);
-    buf_free (&edge->openapi);
+    for (size_t i = 0; i < edge->speaker_count; i++)
+        speaker_clear (&edge->speakers[i]);
     buf_free (&edge->docs);
     sign_wipe (edge->limits_key, sizeof edge->limits_key);
     sign_wipe (edge->media_key, sizeof edge->media_key);
+    sign_wipe (edge->cursor_key, sizeof edge->cursor_key);
     pthread_mutex_destroy (&edge->id_lock);
     free (edge);
     *context = NULL;
@@ -129,7 +160,10 @@ static int limits_begin (edge_t *edge, failure_t *failure)
     mkdir (path, 0700); /* there already, or limits_open tells */
     snprintf (path, sizeof path, "%s/run/limits", svc_data (edge->svc));
     keyring_derive (svc_keyring (edge->svc), "rate-limits", edge->limits_key);
-    return limits_open (path, &edge->limits, failure);
+    keyring_derive (svc_keyring (edge->svc), "cursor", edge->cursor_key);
+    int code = limits_open (path, &edge->limits, failure);
+    snprintf (path, sizeof path, "%s/run/buckets", svc_data (edge->svc));
+    return code ? code : buckets_open (path, &edge->buckets, failure);
 }
 
 static int media_begin (edge_t *edge, failure_t *failure)
@@ -147,7 +181,6 @@ int edge_start (svc_t *svc, void **context, failure_t *failure)
         return failure_set (failure, E_NO_MEMORY, "", "no memory");
     *context = edge;
     edge->svc = svc;
-    edge->dialect = &dialect_chirp;
     pthread_mutex_init (&edge->id_lock, NULL);
     int code = read_settings (edge, failure);
     if (!code)
@@ -159,8 +192,7 @@ int edge_start (svc_t *svc, void **context, failure_t *failure)
         edge->web.log_context = svc;
         edge->keys = key_cache_new ();
         edge->uses = key_uses_new ();
-        edge->routes = routes_new (edge->dialect->schema->ops, edge->dialect->schema->op_count);
-        if (!edge->keys || !edge->uses || !edge->routes || site_build (edge))
+        if (!edge->keys || !edge->uses || site_build (edge))
             code = failure_set (failure, E_NO_MEMORY, "", "no memory for the edge's tables");
     }
     if (code)

@@ -65,6 +65,86 @@ static void test_a_lifted_failure_is_taken_back (void **state)
     assert_int_equal (told.messages_failed, 0);
 }
 
+static void app_delete (optest_t *test)
+{
+    accounts_app_changed_t body = {
+        .id = world_app, .org = world_org, .test = true, .deleted = true};
+    event_about_t about = {
+        .record = world_app, .version = 99, .org = world_org, .app = world_app, .test = true};
+    assert_int_equal (optest_follow (test, &accounts_app_changed_event, &about, &body, NULL), 0);
+}
+
+static int send_as (optest_t *test, id16_t app, const char *from, const char *to)
+{
+    const char *list[] = {to};
+    messaging_sms_send_in_t in = {.from = from, .to = {list, 1}, .text = "x"};
+    messaging_sms_send_out_t out = {0};
+    envelope_t header = world_caller ();
+    header.app = app;
+    return optest_ask (test, "sms_send", &header, &in, &out, NULL);
+}
+
+static size_t failures (optest_t *test)
+{
+    const common_event_t *events = NULL;
+    size_t count = optest_events (test, 0, &events), found = 0;
+    for (size_t i = 0; i < count; i++) {
+        messaging_message_status_t body = {0};
+        if (events[i].number != messaging_message_status_event.number)
+            continue;
+        assert_int_equal (
+            optest_event_body (test, &events[i], &messaging_message_status_event, &body), 0);
+        assert_int_equal (body.status, MESSAGING_STATUS_FAILED);
+        assert_int_equal (body.apps.count, 0); /* nobody is left to be told by webhook */
+        found++;
+    }
+    return found;
+}
+
+/* Without a word of the carrier, whose one answer is still to come; and no other app's, though it has the number too. */
+static void test_the_end_of_an_app_is_not_waited_for (void **state)
+{
+    enum { MESSAGES = 300, OTHERS = 40 }; /* more than one step looks at */
+    static const id16_t other = {{77}};
+    static const char second[] = "+15550009999";
+    assert_int_equal (world_assign (*state, (id16_t){{71}}, other, world_number, WORLD_SMS,
+                                    ACCOUNTS_CHANNEL_SMS, 1, false),
+                      0);
+    assert_int_equal (world_assign (*state, (id16_t){{72}}, world_app, (id16_t){{73}}, second,
+                                    ACCOUNTS_CHANNEL_SMS, 1, false),
+                      0);
+    assert_int_equal (send_as (*state, world_app, WORLD_SMS, "+15551230000"), 0);
+    outward_t *out = optest_job (*state);
+    assert_non_null (out);
+    for (int i = 0; i < MESSAGES; i++) {
+        if (i < OTHERS)
+            assert_int_equal (send_as (*state, other, WORLD_SMS, "+15551230000"), 0);
+        assert_int_equal (send_as (*state, world_app, WORLD_SMS, "+15551230000"), 0);
+    }
+    assert_int_equal (send_as (*state, world_app, second, "+15551230001"), 0);
+    outward_t *seconds = optest_job (*state);
+    assert_non_null (seconds);
+    assert_int_equal (send_as (*state, world_app, second, "+15551230001"), 0);
+    assert_int_equal (world_assign (*state, (id16_t){{72}}, world_app, (id16_t){{73}}, second,
+                                    ACCOUNTS_CHANNEL_SMS, 2, true),
+                      0); /* a number that it lost since */
+    assert_int_equal (counts (*state).messages_failed, 0);
+    app_delete (*state);
+    size_t at_once = failures (*state); /* in the turn of the event */
+    assert_true (at_once > 0 && at_once < MESSAGES);
+    assert_int_equal (send_as (*state, world_app, WORLD_SMS, "+15551230009"),
+                      E_PHONE_NUMBER_NOT_ASSIGNED);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal (optest_advance (*state, 1), 0);
+    assert_int_equal (failures (*state), MESSAGES + 1);
+    assert_int_equal (counts (*state).messages_failed, MESSAGES + 1);
+    assert_int_equal (optest_restart (*state), 0);
+    assert_int_equal (optest_turn (*state), 0);
+    assert_int_equal (failures (*state), MESSAGES + 3); /* the two that were out begin again */
+    outward_destroy (&out);
+    outward_destroy (&seconds);
+}
+
 static void test_what_a_deleted_app_had_queued_fails (void **state)
 {
     messaging_sms_send_out_t out = {0};
@@ -74,11 +154,7 @@ static void test_what_a_deleted_app_had_queued_fails (void **state)
     outward_t *first = optest_job (*state);
     assert_non_null (first);
     assert_null (optest_job (*state));
-    accounts_app_changed_t body = {
-        .id = world_app, .org = world_org, .test = true, .deleted = true};
-    event_about_t about = {
-        .record = world_app, .version = 99, .org = world_org, .app = world_app, .test = true};
-    assert_int_equal (optest_follow (*state, &accounts_app_changed_event, &about, &body, NULL), 0);
+    app_delete (*state);
     outcome_t outcome = {.stage = FETCH_ANSWERED, .body = first->out.body};
     assert_int_equal (optest_job_done (*state, first, &outcome), 0);
     world_run_out (*state);
@@ -128,6 +204,39 @@ static void test_files_are_kept_as_the_organization_says (void **state)
     }
 }
 
+typedef struct file_state {
+    id16_t id;
+    bool deleted;
+} file_state_t;
+
+static int file_look (turn_t *t, void *context)
+{
+    file_state_t *state = context;
+    messaging_media_t media = {0};
+    int code = store_get_any (t->txn, &messaging_media_record, state->id, t->arena, &media);
+    state->deleted = media.deleted;
+    return code;
+}
+
+static void test_files_of_a_deleted_app_go (void **state)
+{
+    enum { FILES = 250 /* more than one step */ };
+    optest_t *test = *state;
+    file_state_t other = {.id = world_file (test, world_live_app, MESSAGING_KIND_IMAGE)};
+    file_state_t files[FILES];
+    for (size_t i = 0; i < FILES; i++)
+        files[i] = (file_state_t){.id = world_file (test, world_app, MESSAGING_KIND_IMAGE)};
+    app_delete (test);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal (optest_advance (test, 1), 0);
+    for (size_t i = 0; i < FILES; i++) {
+        int code = optest_run (test, file_look, &files[i]);
+        assert_true (code == E_NOT_FOUND || (code == 0 && files[i].deleted));
+    }
+    assert_int_equal (optest_run (test, file_look, &other), 0);
+    assert_false (other.deleted);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +245,10 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_a_lifted_failure_is_taken_back, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_what_a_deleted_app_had_queued_fails, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_the_end_of_an_app_is_not_waited_for, world_setup,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_files_of_a_deleted_app_go, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_files_are_kept_as_the_organization_says, world_setup,
                                          world_teardown),

@@ -77,23 +77,39 @@ static void callback_note (turn_t *t, callback_work_t *work, const char *reason)
     work->row.reason = arena_printf (t->arena, "%.200s", reason);
 }
 
+/* A number of the organization that no app holds. */
+static int number_of_account (turn_t *t, const callback_work_t *work, const char *ref,
+                              messaging_route_t *out)
+{
+    messaging_number_t number = {0};
+    int code = number_find (t, work->org, ref, &number);
+    if (code == 0 && !id_equal (number.account, work->row.account))
+        code = E_NOT_FOUND;
+    if (code == 0)
+        number_route (&number, out);
+    return code;
+}
+
 /* Somebody wrote to one of our numbers; carriers name it in their own way. */
 static int inbound_act (turn_t *t, callback_work_t *work, const provider_event_t *event)
 {
+    inbound_call_t call = {work->row.id, work->row.body};
     messaging_route_t route = {0};
     provider_event_t known = *event;
     if (id_is_nil (work->row.account))
-        return inbound_take (t, work->row.carrier, event);
+        return inbound_take (t, work->row.carrier, event, &call);
     int code = route_of_carrier (t, work->row.account, event->whatsapp, event->number_ref, &route);
+    if (code == E_NOT_FOUND && event->whatsapp)
+        code = number_of_account (t, work, event->number_ref, &route);
     if (code == E_NOT_FOUND) {
-        callback_note (t, work, "it is for a number that no app has");
+        callback_note (t, work, "it is for a number that nobody has");
         return 0;
     }
     known.org = route.org;
     known.number = route.number_id;
     if (!known.to)
         known.to = route.number;
-    return code ? code : inbound_take (t, work->row.carrier, &known);
+    return code ? code : inbound_take (t, work->row.carrier, &known, &call);
 }
 
 static int template_act (turn_t *t, const callback_work_t *work, const provider_event_t *event)
@@ -118,7 +134,10 @@ static int receipt_act (turn_t *t, callback_work_t *work, const provider_event_t
                           .fault = event->fault,
                           .native_text = event->native_text,
                           .fbtrace_id = event->fbtrace_id,
+                          .raw = event->raw,
                           .callback = work->row.id};
+    if (event->alone)
+        news.call = work->row.body;
     return recipient_move (t, recipient, &news);
 }
 

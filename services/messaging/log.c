@@ -152,7 +152,7 @@ static int page_show (turn_t *t, walk_t *walks, size_t count, size_t limit,
     return code;
 }
 
-/* A cursor is a message of this log; another organization's is as unknown as one that nobody has. */
+/* A cursor is a message of this log. One that is gone since, as another organization's, is a place among ids all the same. */
 static int cursor_check (turn_t *t, const messaging_log_page_in_t *in)
 {
     messaging_message_t last = {0};
@@ -160,9 +160,9 @@ static int cursor_check (turn_t *t, const messaging_log_page_in_t *in)
         return 0;
     int code =
         store_get (t->txn, &messaging_message_record, t->ask->org, in->cursor, t->arena, &last);
-    if (code == E_NOT_FOUND || (code == 0 && last.channel != in->channel))
+    if (code == 0 && last.channel != in->channel)
         return fail (t, E_BAD_REQUEST, "cursor", "No such place in this list");
-    return code;
+    return code == E_NOT_FOUND ? 0 : code;
 }
 
 int messaging_log_page (turn_t *t, const messaging_log_page_in_t *in, messaging_log_page_out_t *out)

@@ -156,6 +156,27 @@ static void test_far_offset_is_refused (void **state)
     assert_int_equal (page_ask (*state, &in, &page, NULL), 0);
 }
 
+static int message_remove (turn_t *t, void *context)
+{
+    return store_del (t->txn, &messaging_message_record, *(const id16_t *) context);
+}
+
+static void test_cursor_may_be_gone (void **state)
+{
+    static model_t model;
+    model.count = 0;
+    assert_int_equal (optest_run (*state, fill, &model), 0);
+    id16_t ids[FILLED];
+    messaging_log_page_in_t in = {.channel = ACCOUNTS_CHANNEL_SMS, .limit = 5};
+    messaging_log_page_out_t page;
+    size_t all = model_list (&model, &in, ids);
+    in.cursor = ids[9];
+    assert_int_equal (optest_run (*state, message_remove, &ids[9]), 0);
+    assert_int_equal (page_ask (*state, &in, &page, NULL), 0);
+    assert_page (&page, ids + 10, 5);
+    assert_int_equal (page.total, all - 1);
+}
+
 static void test_recipients_have_their_own_status (void **state)
 {
     const char *to[] = {"+15551230001", "+999140008"};
@@ -226,6 +247,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_what_is_not_ours_is_not_shown, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_far_offset_is_refused, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_cursor_may_be_gone, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_recipients_have_their_own_status, world_setup,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_inbound_stands_with_the_app_of_its_number,

@@ -138,7 +138,7 @@ static void file_show (turn_t *t, int32_t kind, const messaging_media_content_t 
 {
     if (!file)
         return;
-    out->media_url = id_is_nil (file->media) ? NULL : media_link (t, file->media);
+    out->media_url = id_is_nil (file->media) ? file->link : media_link (t, file->media);
     out->media_mime_type = file->mime_type;
     out->media_filename = file->filename;
     out->media_caption = file->caption;
@@ -230,6 +230,8 @@ int log_told (turn_t *t, const messaging_message_t *message, messaging_log_messa
     *out = (messaging_log_message_t){
         .id = message->id,
         .test = message->test,
+        .app = message->log_app,
+        .channel = message->channel,
         .number_id = message->number,
         .number = inbound ? to : message->from,
         .from = message->from,

@@ -32,6 +32,8 @@ static int check_begin (turn_t *t, job_t *job, outbound_t *out)
 {
     check_work_t *work = arena_new_of (t->arena, check_work_t);
     int code = check_load (t, job, work);
+    if (code == 0 && app_is_gone (t, work->message.app))
+        code = E_NOT_FOUND; /* its sends fail unlooked at */
     if (code || work->message.media_checked || !work->url) {
         out->how = code == E_NOT_FOUND ? OUT_DROP : OUT_NOTHING;
         return code == E_NOT_FOUND ? 0 : code;

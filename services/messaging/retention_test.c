@@ -252,13 +252,13 @@ static void test_references_to_what_is_gone (void **state)
     person_writes (*state, "w-3", &reacting, MESSAGING_KIND_REACTION);
     assert_true (world_last (*state, &messaging_message_received_event, &told));
     assert_true (id_is_nil (told.message->reaction->message));
-    /* pages of the log go on from messages that are there */
+    /* pages of the log go on from its place */
     envelope_t header = {.org = world_org, .principal = PRINCIPAL_ADMIN_KEY};
     messaging_log_page_in_t page = {.channel = ACCOUNTS_CHANNEL_SMS, .cursor = sms};
     messaging_log_page_out_t shown = {0};
-    assert_int_equal (optest_ask (*state, "log_page", &header, &page, &shown, &failure),
-                      E_BAD_REQUEST);
-    assert_string_equal (failure.field, "cursor");
+    assert_int_equal (optest_ask (*state, "log_page", &header, &page, &shown, &failure), 0);
+    assert_int_equal (shown.messages.count, 0);
+    assert_true (id_is_nil (shown.next));
     /* marking it read finds nothing */
     messaging_message_ref_t ref = {.message = gone};
     messaging_success_t success = {0};
@@ -338,8 +338,9 @@ static void test_a_failed_write_leaves_nothing_half (void **state)
         delivered (*state, "+15551234501");
         delivered (*state, "+15551234502");
         store_fail_write (optest_store (*state), nth);
-        assert_int_equal (optest_advance (*state, 11 * hour_ms), 0);
+        int code = optest_advance (*state, 11 * hour_ms);
         store_fail_write (optest_store (*state), 0);
+        assert_true (code == 0 || code == E_IO); /* the handler's write, or one of the commit */
         int64_t left = rows_of (*state, "message");
         hit += left > 0;
         assert_int_equal (rows_of (*state, "recipient"), left);

@@ -45,12 +45,11 @@ int sender_find (turn_t *t, int32_t channel, const char *from, messaging_route_t
 {
     messaging_app_t app = {0};
     int code = number_of_app (t, channel, from, out);
-    if (code)
+    if (code || store_get_any (t->txn, &messaging_app_record, t->ask->app, t->arena, &app))
         return code;
-    if (store_get_any (t->txn, &messaging_app_record, t->ask->app, t->arena, &app) == 0 &&
-        app.paused)
-        return fail (t, E_FORBIDDEN, NULL, "This app is paused and may not send");
-    return 0;
+    if (app.deleted) /* its numbers follow in a moment */
+        return fail (t, E_PHONE_NUMBER_NOT_ASSIGNED, "from", "This app was deleted");
+    return app.paused ? fail (t, E_FORBIDDEN, NULL, "This app is paused and may not send") : 0;
 }
 
 typedef struct ref_search {
@@ -183,7 +182,8 @@ static int app_changed (turn_t *t, const journal_event_t *event, const void *bod
                            .paused = in->status == ACCOUNTS_APP_STATUS_PAUSED,
                            .deleted = in->deleted,
                            .version = (int64_t) event->version};
-    return store_put (t->txn, &messaging_app_record, &app, NULL);
+    code = store_put (t->txn, &messaging_app_record, &app, NULL);
+    return code == 0 && in->deleted ? app_end_add (t, in->id) : code;
 }
 
 const svc_follow_t messaging_follows[] = {
@@ -191,6 +191,7 @@ const svc_follow_t messaging_follows[] = {
     {&accounts_app_changed_event, app_changed},
     {&accounts_org_changed_event, org_changed},
     {&accounts_carrier_changed_event, carrier_changed},
+    {&accounts_number_changed_event, number_changed},
     {&templates_template_changed_event, template_changed},
     {&templates_account_synced_event, template_account_synced},
 };

@@ -100,6 +100,9 @@ static int loopback_begin (turn_t *t, const job_t *job, send_work_t *work, outbo
     }
     if (code == E_NOT_FOUND)
         return send_end (t, work, "100", "The message reacted to never reached WhatsApp", out);
+    if (code == 0 && work->message.kind == MESSAGING_KIND_TEMPLATE &&
+        template_sample_check (t, work->message.body->template))
+        return send_end (t, work, "132000", NULL, out);
     return code ? code : work->provider->send (t, &message, out);
 }
 
@@ -158,9 +161,10 @@ static int send_begin (turn_t *t, job_t *job, outbound_t *out)
     }
     if (code)
         return code;
-    if (app_is_gone (t, work->message.app))
-        return send_end (t, work, work->whatsapp ? "33" : "40305",
-                         "The app that sent it was deleted", out);
+    if (app_is_gone (t, work->message.app)) {
+        out->how = OUT_DROP;
+        return recipient_orphaned (t, &work->recipient, &work->message);
+    }
     if (!work->whatsapp && optout_holds (t, work->message.number, work->recipient.to, NULL)) {
         turn_count (t, MESSAGING_COUNTER_OPTOUTS_HELD_TOTAL, 1);
         return send_end (t, work, "40300", "The recipient has opted out", out);

@@ -5,8 +5,6 @@
 #include "gen/accounts.h"
 #include "webhooks.h"
 
-enum { DROPPED_AT_ONCE = 400, JOBS_AT_ONCE = 500 };
-
 int app_asked (turn_t *t, id16_t id, bool test, app_asked_t *out)
 {
     webhooks_app_t app = {0};
@@ -68,29 +66,6 @@ int app_changed (turn_t *t, const journal_event_t *event, const void *body)
     return code == 0 && in->deleted ? app_end_add (t, in->id) : code;
 }
 
-static int delivery_drop (void *context, const void *row)
-{
-    turn_t *t = context;
-    webhooks_delivery_t delivery = *(const webhooks_delivery_t *) row;
-    delivery.status = WEBHOOKS_DELIVERY_STATUS_DROPPED;
-    delivery.done_at = t->now;
-    delivery.next_at = 0;
-    return store_put (t->txn, &webhooks_delivery_record, &delivery, NULL);
-}
-
-/* A step: deliveries that wait are dropped, then their jobs, then the webhook itself. */
-static int subscription_clear (turn_t *t, id16_t id, bool *more)
-{
-    store_key_t keys[] = {{.id = id}, {.num = WEBHOOKS_DELIVERY_STATUS_PENDING}};
-    store_page_t page = {
-        .index = "by_subscription", .keys = keys, .key_count = 2, .limit = DROPPED_AT_ONCE};
-    int code =
-        store_list (t->txn, &webhooks_delivery_record, &page, t->arena, delivery_drop, t, more);
-    if (code == 0 && !*more)
-        code = job_group_drop (t, id, JOBS_AT_ONCE, more);
-    return code || *more ? code : store_del (t->txn, &webhooks_subscription_record, id);
-}
-
 static int id_take (void *context, const void *row)
 {
     *(id16_t *) context = ((const webhooks_subscription_t *) row)->id;
@@ -109,8 +84,10 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         store_list (t->txn, &webhooks_subscription_record, &page, t->arena, id_take, &next, &more);
     if (code || id_is_nil (next))
         return code;
-    code = subscription_clear (t, next, &more);
-    return code ? code : app_end_add (t, body->app);
+    code = subscription_clear (t, next, WEBHOOKS_DELIVERY_STATUS_DROPPED, &more);
+    if (code == 0 && !more)
+        code = store_del (t->txn, &webhooks_subscription_record, next);
+    return code ? code : job_retry (t, job, t->now + 1);
 }
 
 const job_kind_t webhooks_app_end_kind = {

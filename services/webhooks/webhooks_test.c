@@ -268,6 +268,46 @@ static void test_deleted_webhook_gets_nothing_more (void **state)
     assert_null (optest_job (*state));
 }
 
+static size_t deliveries_of (optest_t *test, id16_t hook, int32_t status)
+{
+    webhooks_deliveries_list_in_t in = {.webhook = hook, .status = status, .limit = 1000};
+    webhooks_deliveries_list_out_t out = {0};
+    assert_int_equal (optest_ask (test, "deliveries_list", NULL, &in, &out, NULL), 0);
+    return out.deliveries.count;
+}
+
+static void test_what_waits_for_a_deleted_webhook_is_dropped (void **state)
+{
+    enum { EVENTS = 900 }; /* more than one turn drops */
+    webhooks_webhook_t hook = create (*state), other = {0};
+    assert_int_equal (
+        create_for (*state, app, "http://127.0.0.1/other", "messages.sms.sent", NULL, &other, NULL),
+        0);
+    for (int i = 0; i < EVENTS; i++)
+        tell (*state, MESSAGING_STATUS_SENT); /* of one message: they wait behind each other */
+    outward_t *out = optest_job (*state), *others = optest_job (*state);
+    assert_true (out && others);
+    webhooks_delete_out_t gone = {0};
+    envelope_t owner = caller (app);
+    assert_int_equal (
+        optest_ask (*state, "delete", &owner, &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
+        0);
+    assert_true (deliveries_of (*state, hook.id, WEBHOOKS_DELIVERY_STATUS_PENDING) > 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal (optest_advance (*state, 1), 0);
+    assert_int_equal (deliveries_of (*state, hook.id, WEBHOOKS_DELIVERY_STATUS_PENDING), 0);
+    assert_int_equal (deliveries_of (*state, hook.id, WEBHOOKS_DELIVERY_STATUS_DROPPED), EVENTS);
+    assert_int_equal (deliveries_of (*state, other.id, WEBHOOKS_DELIVERY_STATUS_PENDING), EVENTS);
+    /* One was out: what its receiver says still counts, but it is not tried again. */
+    assert_int_equal (optest_job_answered (*state, out, 500, ""), 0);
+    assert_int_equal (optest_job_answered (*state, others, 500, ""), 0);
+    assert_int_equal (optest_advance (*state, 20000), 0);
+    for (outward_t *again; (again = optest_job (*state)); outward_destroy (&again))
+        assert_string_equal (again->out.request.url, "http://127.0.0.1/other");
+    assert_int_equal (deliveries_of (*state, hook.id, WEBHOOKS_DELIVERY_STATUS_DROPPED), EVENTS);
+    assert_int_equal (deliveries_of (*state, other.id, WEBHOOKS_DELIVERY_STATUS_PENDING), EVENTS);
+}
+
 static void test_many_webhooks_fan_out_as_jobs (void **state)
 {
     for (int i = 0; i < 250; i++)
@@ -360,6 +400,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_another_app_sees_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown (test_update_keeps_what_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown (test_deleted_webhook_gets_nothing_more, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_what_waits_for_a_deleted_webhook_is_dropped, setup,
+                                         teardown),
         cmocka_unit_test_setup_teardown (test_many_webhooks_fan_out_as_jobs, setup, teardown),
         cmocka_unit_test_setup_teardown (test_admin_keys_name_the_app, setup, teardown),
         cmocka_unit_test_setup_teardown (test_a_deleted_app_starts_no_delivery, setup, teardown),

@@ -31,14 +31,14 @@ from harness import BIN, House, LONG, Receiver, wait_for  # noqa: E402
 from test_main_job import draw, subscribe  # noqa: E402
 
 STORES = ["messaging", "webhooks", "accounts"]  # in the order of io_fail.c
-PROCESSES = STORES + ["templates", "edge", "broker"]
+PROCESSES = STORES + ["templates", "inbox", "edge", "broker"]
 STATUS = ["messages.sms.sent", "messages.sms.delivered", "messages.sms.failed"]
 EVENTS = STATUS + ["messages.sms.received"]
 DISK, DISK_LOW, DISK_LEFT = 160 << 20, 24 << 20, 12 << 20
 # A send cut off by a crash waits for its receipt longer than the clock ever steps; deliveries are tried often enough to outlast every fault.
 SETTINGS = {"AVIARY_MESSAGING_UNKNOWN_AFTER": "24h", "AVIARY_WEBHOOKS_TIMEOUT": "1s", "AVIARY_WEBHOOKS_BREAKER_OPEN": "300ms",
             "AVIARY_WEBHOOKS_SCHEDULE": "100ms,200ms,500ms,1s,1s,2s,2s,4s,4s,8s,8s,8s"}
-SETTINGS |= {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "edge"]}
+SETTINGS |= {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "inbox", "edge"]}
 WHAT, WHOSE, PASS, COUNT, FAILED = range(5)
 WRITES, FLUSHES = 1, 2
 

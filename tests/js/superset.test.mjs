@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { House } from "./house.mjs";
 
-const facts = JSON.parse(readFileSync(new URL("../contract/chirp.facts.json", import.meta.url), "utf8"));
+const read = (name) => JSON.parse(readFileSync(new URL(`../contract/${name}.facts.json`, import.meta.url), "utf8"));
+const contracts = [{ facts: read("chirp"), document: "/openapi.json" }, { facts: read("kirim"), document: "/kirim/v1/openapi.json" }];
 
 // Limits that the contract does not have and this installation does, each for a reason.
 const limits = new Map([
@@ -43,14 +44,17 @@ const limits = new Map([
     ["post /v1/whatsapp/messages request.template.name", "512 characters, WhatsApp's own limit"],
     ["post /v1/whatsapp/messages request.template.language", "16 characters: no language is longer"],
     ["post /v1/whatsapp/messages request.template.variables", "100 variables"],
+    ["post /webhook_subscriptions request.url", "2048 characters"],
+    ["patch /webhook_subscriptions/{id} request.url", "2048 characters"],
+    ["patch /{phone_number_id}/contacts/{id} request.email", "255 characters: no address is longer"],
 ]);
 
 let house;
-let served;
+let served; // the document under test
 
 before(async () => {
     house = await House.start();
-    served = (await house.request("GET", "/openapi.json")).json;
+    for (const contract of contracts) contract.served = (await house.request("GET", contract.document)).json;
 });
 after(() => house.stop());
 
@@ -79,6 +83,8 @@ function objectOf(node) {
 }
 
 function checkRequest(want, have, where) {
+    for (const variant of want.variants ?? []) checkRequest({ ...variant, required: [...(want.required ?? []), ...(variant.required ?? [])] }, have, where);
+    if (want.variants) return;
     have = objectOf(have);
     if (!have || Object.keys(have).length === 0 || !have.type) return; // takes anything
     for (const type of list(want.type)) assert.ok(types(have).includes(type), `${where}: type ${type} is refused`);
@@ -111,33 +117,41 @@ function checkAnswer(want, have, where) {
     if (want.items) checkAnswer(want.items, have.items ?? {}, `${where}[]`);
 }
 
-for (const [name, op] of Object.entries(facts.operations))
-    test(`contract holds ${name}`, () => {
-        const [method, path] = name.split(" ");
-        const have = served.paths[path]?.[method];
-        assert.ok(have, "operation is missing");
-        assert.equal(have.operationId, op.operationId);
-        for (const p of op.parameters) {
-            const found = (have.parameters ?? []).map(resolve).find((x) => x.name === p.name && x.in === p.in);
-            assert.ok(found, `parameter ${p.name} is missing`);
-        }
-        if (op.request.type) checkRequest(op.request, have.requestBody.content["application/json"].schema, `${name} request`);
-        for (const [status, body] of Object.entries(op.responses)) {
-            const answer = resolve(have.responses[status]);
-            assert.ok(answer, `status ${status} is missing`);
-            if (body.type) checkAnswer(body, answer.content["application/json"].schema, `${name} ${status}`);
-        }
-        assert.ok(have.responses.default, "there is no default error");
-    });
+for (const contract of contracts) {
+    const { facts, document } = contract;
+    for (const [name, op] of Object.entries(facts.operations))
+        test(`${document} holds ${name}`, () => {
+            served = contract.served;
+            const [method, path] = name.split(" ");
+            const have = served.paths[path]?.[method];
+            assert.ok(have, "operation is missing");
+            assert.equal(have.operationId, op.operationId);
+            for (const p of op.parameters) {
+                const same = (x) => (p.in === "header" ? x.name.toLowerCase() === p.name.toLowerCase() : x.name === p.name);
+                const found = (have.parameters ?? []).map(resolve).find((x) => same(x) && x.in === p.in);
+                assert.ok(found, `parameter ${p.name} is missing`);
+            }
+            if (op.request.type || op.request.variants) checkRequest(op.request, have.requestBody.content["application/json"].schema, `${name} request`);
+            for (const [status, body] of Object.entries(op.responses)) {
+                const answer = resolve(have.responses[status]);
+                assert.ok(answer, `status ${status} is missing`);
+                if (body.type) checkAnswer(body, answer.content["application/json"].schema, `${name} ${status}`);
+            }
+            assert.ok(have.responses.default, "there is no default error");
+        });
 
-for (const [name, payload] of Object.entries(facts.events))
-    test(`contract holds event ${name}`, () => {
-        const hook = served.webhooks[name];
-        assert.ok(hook, "event is missing");
-        checkAnswer(payload, hook.post.requestBody.content["application/json"].schema, name);
-    });
+    for (const [name, payload] of Object.entries(facts.events))
+        test(`${document} holds event ${name}`, () => {
+            served = contract.served;
+            const hook = served.webhooks[name];
+            assert.ok(hook, "event is missing");
+            checkAnswer(payload, hook.post.requestBody.content["application/json"].schema, name);
+        });
+}
 
-test("the document names this installation only", () => {
-    assert.equal(served.servers[0].url, house.url);
-    assert.ok(!JSON.stringify(served).match(/buildwithchirp|example\.test/));
+test("the documents name this installation only", () => {
+    for (const contract of contracts) {
+        assert.ok(contract.served.servers[0].url.startsWith(house.url));
+        assert.ok(!JSON.stringify(contract.served).match(/buildwithchirp|kirim\.chat|kirimdev|example\.test/));
+    }
 });

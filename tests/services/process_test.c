@@ -230,6 +230,65 @@ static void test_stateless (void **state)
     drive_close (&d);
 }
 
+typedef struct keyed_ask {
+    bool done, replayed;
+    int code;
+    int64_t took_ms, began_ms;
+} keyed_ask_t;
+
+static void keyed_done (void *context, const envelope_t *header, bytes_t body,
+                        const failure_t *failure)
+{
+    keyed_ask_t *ask = context;
+    (void) body;
+    ask->done = true;
+    ask->replayed = header && header->replayed;
+    ask->code = failure ? failure->code : 0;
+    ask->took_ms = clock_mono_ms () - ask->began_ms;
+}
+
+static void slow_send (drive_t *d, uint32_t wait_ms, keyed_ask_t *ask)
+{
+    mirror_slow_in_t in = {.name = "a", .wait_ms = 1500};
+    buf_t body = {0};
+    envelope_t header = {.target = "mirror.slow", .ttl_ms = 8000, .request_id = "req"};
+    header.idem = (idempotency_t){
+        .dialect = "test", .route = "POST", .key = "k", .request_id = "req", .wait_ms = wait_ms};
+    schema_pack (&mirror_slow_in_type, &in, &body);
+    *ask = (keyed_ask_t){.began_ms = clock_mono_ms ()};
+    bus_ask (d->bus, &header, buf_bytes (&body), keyed_done, ask);
+    buf_free (&body);
+}
+
+/* A twin of what still runs is told so at once, or waits as long as it was asked to. */
+static void test_twins_wait_as_asked (void **state)
+{
+    (void) state;
+    drive_t d;
+    keyed_ask_t first, at_once, soon, patient;
+    drive_open (&d);
+    drive_start (&d, "aviary-broker", NULL);
+    drive_start (&d, "aviary-test-tally", NULL);
+    drive_start (&d, "aviary-test-mirror", NULL);
+    drive_connect (&d);
+    assert_true (drive_ready (&d, "mirror"));
+    slow_send (&d, 0, &first);
+    drive_work (&d, 200, NULL);
+    assert_false (first.done);
+    slow_send (&d, IDEM_WAIT_NOT, &at_once);
+    slow_send (&d, 300, &soon);
+    slow_send (&d, 7000, &patient);
+    drive_work (&d, 5000, &patient.done);
+    drive_work (&d, 5000, &first.done);
+    assert_int_equal (at_once.code, E_IDEMPOTENCY_RUNNING);
+    assert_int_equal (soon.code, E_IDEMPOTENCY_RUNNING);
+    assert_true (at_once.took_ms < soon.took_ms && soon.took_ms >= 300);
+    assert_true (first.done && !first.replayed && patient.done && patient.replayed);
+    assert_int_equal (first.code, 0);
+    assert_int_equal (patient.code, 0);
+    drive_close (&d);
+}
+
 static int64_t mirrored (drive_t *d, const char *name)
 {
     arena_t *arena = arena_new (1 << 16);
@@ -302,6 +361,7 @@ int main (void)
         cmocka_unit_test (test_without_a_broker),
         cmocka_unit_test (test_settles_and_quarantine),
         cmocka_unit_test (test_stateless),
+        cmocka_unit_test (test_twins_wait_as_asked),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -195,6 +195,30 @@ static void test_idempotency (void **state)
     optest_destroy (&test);
 }
 
+/* What an envelope says is no outcome runs anew, whatever its class; the rest is kept. */
+static void test_forgotten_outcomes (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    uint8_t forgets[IDEM_FORGETS / 8] = {0};
+    forgets[E_CONFLICT / 8] |= 1 << E_CONFLICT % 8;
+    tally_incr_out_t out;
+    tally_fail_after_write_in_t conflict = {.name = "a"}, memory = {.name = "a", .memory = true};
+    envelope_t a = keyed ("k1", 1, "req-1"), b = keyed ("k1", 1, "req-2");
+    a.idem.forgets = b.idem.forgets = forgets;
+    assert_int_equal (optest_ask (test, "fail_after_write", &a, &conflict, NULL, NULL), E_CONFLICT);
+    assert_int_equal (optest_ask (test, "incr", &b, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      0);
+    assert_false (optest_replayed (optest_last (test), NULL));
+    envelope_t c = keyed ("k2", 1, "req-3"), e = keyed ("k2", 1, "req-4");
+    c.idem.forgets = e.idem.forgets = forgets;
+    assert_int_equal (optest_ask (test, "fail_after_write", &c, &memory, NULL, NULL), E_NO_MEMORY);
+    assert_int_equal (optest_ask (test, "incr", &e, &(tally_incr_in_t){.name = "a"}, &out, NULL),
+                      E_NO_MEMORY);
+    assert_true (optest_replayed (optest_last (test), NULL));
+    optest_destroy (&test);
+}
+
 static int search_store (turn_t *t, void *context)
 {
     static const char *const tables[] = {"svc.idem_a", "svc.idem_b", "svc.repeat_a", "svc.repeat_b",
@@ -384,6 +408,15 @@ static void test_journal_ops (void **state)
     in.cursor = page.journal;
     assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
     assert_int_equal (read.events.count, 0);
+    /* who wants none of what snapshots tell has the journal from its first event on */
+    int64_t other[] = {tally_counted_event.number + 1};
+    common_snapshot_read_in_t none = {.numbers = {other, 1}};
+    assert_int_equal (optest_ask (test, "snapshot_read", NULL, &none, &page, NULL), 0);
+    assert_int_equal (page.events.count + page.cursor.size, 0);
+    in.cursor = page.journal;
+    in.limit = 0;
+    assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &read, NULL), 0);
+    assert_int_equal (read.events.count, 5);
     /* a week later all but the newest are trimmed; who stopped at the start must begin anew */
     assert_int_equal (optest_advance (test, INT64_C (8) * 24 * 3600000), 0);
     const common_event_t *events;
@@ -491,6 +524,7 @@ int main (void)
         cmocka_unit_test (test_every_failing_write),
         cmocka_unit_test (test_repeat_by_id),
         cmocka_unit_test (test_idempotency),
+        cmocka_unit_test (test_forgotten_outcomes),
         cmocka_unit_test (test_secret_is_sealed),
         cmocka_unit_test (test_park_and_resume),
         cmocka_unit_test (test_parked_over_a_restart),

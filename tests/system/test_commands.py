@@ -195,6 +195,43 @@ def test_stop_holds_until_it_is_cleared(house):
     wait_story(house, run(house, "send", "--from", ours, "--to", person, "--text", "x").stdout.split()[0], "delivered")
 
 
+def test_messages_by_every_filter(house):
+    ours, person, before = number(house), "+13125550166", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sent = [run(house, "send", "--from", ours, "--to", person, "--text", f"secret {n}").stdout.split()[0] for n in range(3)]
+    failed = run(house, "send", "--from", ours, "--to", "+999140008", "--text", "x").stdout.split()[0]
+    assert run(house, "trigger", "sms", "--from", person, "--to", ours, "--text", "hi").returncode == 0
+    for ident in sent:
+        wait_story(house, ident, "delivered")
+    wait_story(house, failed, "failed")
+
+    def told(*args):
+        done = run(house, "messages", "--json", "--limit", "1000", *args)
+        assert done.returncode == 0, done
+        return json.loads(done.stdout)
+
+    def ids(*args):
+        return [row["id"] for row in told("--from", before, *args)["messages"]]
+
+    wait_for(lambda: ids("--status", "received", "--number", ours))
+    assert set(ids("--status", "delivered", "--number", ours)) >= set(sent) and failed not in ids("--status", "delivered")
+    assert [ident for ident in ids("--direction", "outbound", "--app", "test") if ident in sent] == sent[::-1]
+    assert failed in ids("--status", "failed", "--channel", "sms") and failed not in ids("--channel", "whatsapp")
+    assert ids("--to", before) == [] and ids("--status", "received", "--direction", "outbound") == []
+    assert ids("--after", sent[0]) == [] or ids("--after", sent[0])[0] < sent[0]
+    page = told("--status", "received", "--limit", "1")
+    assert page["total"] >= 1 and "error_code" in told("--status", "failed", "--limit", "1")["messages"][0]["recipients"][0]
+    every = told()
+    assert every["total"] == len(every["messages"]) and every["next"] is None
+    lines = run(house, "messages", "--number", ours)
+    assert "secret" not in lines.stdout and person not in lines.stdout and sent[0] in lines.stdout
+    assert "secret 0" in run(house, "messages", "--number", ours, "--reveal").stdout
+    first = run(house, "messages", "--limit", "2").stdout.splitlines()
+    rest = run(house, "messages", "--limit", "2", "--after", first[2].split()[-1]).stdout.splitlines()
+    assert "in all; more with --after" in first[2] and not {line.split()[1] for line in first[:2]} & {line.split()[1] for line in rest[:2]}
+    for wrong, code in ((["--status", "lost"], 65), (["--from", "yesterday"], 65), (["--number", "5"], 65), (["--limit", "0"], 64), (["x"], 64)):
+        assert run(house, "messages", *wrong).returncode == code, wrong
+
+
 # ---- webhooks ----
 
 
@@ -350,7 +387,7 @@ def test_recordings_are_replayed_to_test_apps(house):
 def test_backup_has_every_store_with_sums(house):
     folder = Path(tempfile.mkdtemp(prefix="aviary-")) / "copy"
     manifest = json.loads(run(house, "backup", str(folder), "--json").stdout)
-    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb"], manifest
+    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "inbox/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb"], manifest
     for file in manifest["files"]:
         data = (folder / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"] > 4096
@@ -361,7 +398,7 @@ def test_backup_has_every_store_with_sums(house):
 
 
 def test_health_and_bootstrap(house):
-    for service in ("broker", "accounts", "messaging", "templates", "webhooks", "edge"):
+    for service in ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge"):
         assert run(house, "health", service, "--json").stdout == '{"ready": true}\n', service
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/readyz").returncode == 0
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/nothing").returncode == 69

@@ -4,18 +4,15 @@
 #include "commands.h"
 #include "gen/accounts.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 8000, MEMORY = 4 << 20 };
-
 typedef struct apps {
-    const char *data;
     bool json;
-    arena_t *arena;
-    client_t *client;
+    verb_means_t means;
 } apps_t;
 
 static cJSON *app_json (const accounts_app_info_t *app)
@@ -36,14 +33,6 @@ static cJSON *app_json (const accounts_app_info_t *app)
     return row;
 }
 
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
 static void app_line (const accounts_app_info_t *app)
 {
     char id[SPELLING_SIZE];
@@ -53,12 +42,14 @@ static void app_line (const accounts_app_info_t *app)
             app->slug ? app->slug : "", app->name ? app->name : "");
 }
 
-static int list (apps_t *self, failure_t *failure)
+static int list (void *context, const char *operand, failure_t *failure)
 {
+    apps_t *self = context;
+    (void) operand;
     accounts_app_list_in_t in = {0};
     accounts_app_list_out_t out = {0};
-    int rc = client_ask (self->client, "accounts.app_list", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+    int rc = client_ask (self->means.client, "accounts.app_list", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     const accounts_app_info_t *rows = out.apps.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.apps.count; i++) {
@@ -68,7 +59,7 @@ static int list (apps_t *self, failure_t *failure)
             app_line (&rows[i]);
     }
     if (array)
-        print (array);
+        json_print (array);
     return rc;
 }
 
@@ -76,44 +67,41 @@ static int pause_or_resume (apps_t *self, const char *word, bool paused, failure
 {
     app_ref_t app;
     accounts_app_info_t out = {0};
-    int rc = app_ref_read (self->client, self->data, word, &app, failure);
+    int rc = app_ref_read (self->means.client, self->means.data, word, &app, failure);
     accounts_app_pause_in_t in = {.app = app.id, .paused = paused};
     if (!rc)
-        rc = client_ask (self->client, "accounts.app_pause", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+        rc = client_ask (self->means.client, "accounts.app_pause", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (rc)
         return rc;
     if (self->json)
-        print (app_json (&out));
+        json_print (app_json (&out));
     else
         printf (paused ? "%s is paused: its sends are refused\n" : "%s goes on\n", word);
     return 0;
 }
 
-static int run (apps_t *self, const cli_list_t *given)
+static int pause_app (void *self, const char *word, failure_t *failure)
 {
-    failure_t failure = {0};
-    const char *verb = given->items[0];
-    bool lists = !strcmp (verb, "list"), pauses = !strcmp (verb, "pause");
-    if ((!lists && !pauses && strcmp (verb, "resume") != 0) || given->count != (lists ? 1 : 2))
-        return cli_fail (EX_USAGE, "app: list, pause test|live|ID or resume test|live|ID");
-    self->arena = arena_new (MEMORY);
-    int rc = self->arena ? client_open (self->data, ASK_MS, &self->client, &failure)
-                         : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
-    if (!rc)
-        rc = lists ? list (self, &failure)
-                   : pause_or_resume (self, given->items[1], pauses, &failure);
-    client_close (&self->client);
-    arena_destroy (&self->arena);
-    return rc ? client_fail ("app", &failure) : EX_OK;
+    return pause_or_resume (self, word, true, failure);
+}
+
+static int resume_app (void *self, const char *word, failure_t *failure)
+{
+    return pause_or_resume (self, word, false, failure);
 }
 
 int cmd_app (int argc, char **argv)
 {
-    apps_t self = {.data = "./var"};
+    apps_t self = {.means.data = "./var"};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},
+    };
+    static const verb_t verbs[] = {
+        {"list", 0, list, false},
+        {"pause", 1, pause_app, false},
+        {"resume", 1, resume_app, false},
     };
     cli_form_t form = {
         .command = "app",
@@ -126,5 +114,6 @@ int cmd_app (int argc, char **argv)
         .operand_max = 2,
     };
     int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form.given);
+    return rc >= 0 ? rc
+                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
 }

@@ -26,8 +26,8 @@
 
 enum { ASK_MS = 600000, OPEN_MS = 5000, MEMORY = 1 << 18, KEYRING_MAX = 64 << 10 };
 
-/* Who follows whom: webhooks messaging and accounts, messaging templates and accounts, templates accounts. */
-static const char *const order[] = {"webhooks", "messaging", "templates", "accounts"};
+/* Who follows whom: webhooks all others, inbox messaging and accounts, messaging templates and accounts (and inbox, for erasures only), templates accounts. */
+static const char *const order[] = {"webhooks", "inbox", "messaging", "templates", "accounts"};
 
 /* The copy is mapped, not read: stores are larger than memory. */
 static int hash (const char *path, char out[2 * SIGN_SHA256_SIZE + 1], int64_t *size)

@@ -9,6 +9,7 @@
 #include "gen/accounts.h"
 #include "sign/sign.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -104,14 +105,6 @@ static cJSON *info_json (const carriers_t *self, const accounts_carrier_info_t *
     return row;
 }
 
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
 static void info_line (const carriers_t *self, const accounts_carrier_info_t *info)
 {
     char id[ID_UUID_LENGTH + 1], url[1024];
@@ -128,7 +121,7 @@ static void tell_set (const carriers_t *self, const accounts_carrier_info_t *inf
         cJSON *row = info_json (self, info);
         if (*self->made_verify_token)
             cJSON_AddStringToObject (row, "verify_token", self->made_verify_token);
-        print (row);
+        json_print (row);
         return;
     }
     info_line (self, info);
@@ -187,7 +180,7 @@ static int list (carriers_t *self, failure_t *failure)
             info_line (self, &rows[i]);
     }
     if (array)
-        print (array);
+        json_print (array);
     return rc;
 }
 

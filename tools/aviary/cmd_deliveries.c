@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "gen/webhooks.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include "base/clock.h"
 
@@ -11,12 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 5000, MEMORY = 16 << 20 };
-
 typedef struct deliveries {
-    const char *data, *webhook, *status, *after;
+    const char *webhook, *status, *after;
     int64_t limit;
     bool json, reveal;
+    verb_means_t means;
 } deliveries_t;
 
 /* ---- as JSON ---- */
@@ -35,6 +35,23 @@ static void time_add (cJSON *object, const char *name, int64_t ms)
     clock_write_iso (ms, text);
     if (ms)
         cJSON_AddStringToObject (object, name, text);
+}
+
+/* As its dialect spells it, else as the first does. */
+static const char *shown (const char *told, const char *prefix, bool test, id16_t id,
+                          char out[SPELLING_SIZE])
+{
+    spelling_write (prefix, test, id, out);
+    return told ? told : out;
+}
+
+static void shown_add (cJSON *object, const char *name, const char *told, const char *prefix,
+                       bool test, id16_t id)
+{
+    if (told)
+        cJSON_AddStringToObject (object, name, told);
+    else
+        id_add (object, name, prefix, test, id);
 }
 
 static const char *subject_prefix (const char *event)
@@ -62,11 +79,14 @@ static cJSON *tries_json (const webhooks_delivery_info_t *d, bool reveal)
 static cJSON *delivery_json (const webhooks_delivery_info_t *d, bool reveal)
 {
     cJSON *row = cJSON_CreateObject ();
-    id_add (row, "id", "dlv", d->test, d->id);
-    id_add (row, "webhook", "whk", d->test, d->webhook);
+    shown_add (row, "id", d->shown_id, "dlv", d->test, d->id);
+    shown_add (row, "webhook", d->shown_webhook, "whk", d->test, d->webhook);
     cJSON_AddStringToObject (row, "event", d->event ? d->event : "");
     cJSON_AddStringToObject (row, "event_id", d->event_id ? d->event_id : "");
-    id_add (row, "message", subject_prefix (d->event), d->test, d->subject);
+    shown_add (row, d->shown_subject ? "subject" : "message", d->shown_subject,
+               subject_prefix (d->event), d->test, d->subject);
+    if (d->replayed_from)
+        cJSON_AddStringToObject (row, "replayed_from", d->replayed_from);
     cJSON_AddStringToObject (row, "status",
                              schema_enum_word (&webhooks_delivery_status_enum, d->status));
     time_add (row, "created_at", d->created_at);
@@ -78,29 +98,19 @@ static cJSON *delivery_json (const webhooks_delivery_info_t *d, bool reveal)
     return row;
 }
 
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
 /* ---- as lines ---- */
 
 static void delivery_line (const webhooks_delivery_info_t *d)
 {
     char id[SPELLING_SIZE], webhook[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
     const webhooks_try_t *tries = d->tries.items;
-    spelling_write ("dlv", d->test, d->id, id);
-    spelling_write ("whk", d->test, d->webhook, webhook);
     clock_write_iso (d->created_at, at);
-    printf ("%s  %s  %-9s %-28s tries %zu", at, id,
+    printf ("%s  %s  %-9s %-28s tries %zu", at, shown (d->shown_id, "dlv", d->test, d->id, id),
             schema_enum_word (&webhooks_delivery_status_enum, d->status), d->event ? d->event : "",
             d->tries.count);
     if (d->tries.count)
         printf (", last %lld", (long long) tries[d->tries.count - 1].status);
-    printf ("  %s\n", webhook);
+    printf ("  %s\n", shown (d->shown_webhook, "whk", d->test, d->webhook, webhook));
 }
 
 static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
@@ -108,8 +118,8 @@ static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
     char subject[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
     const webhooks_try_t *tries = d->tries.items;
     delivery_line (d);
-    spelling_write (subject_prefix (d->event), d->test, d->subject, subject);
-    printf ("  event %s of %s\n", d->event_id ? d->event_id : "?", subject);
+    printf ("  event %s of %s\n", d->event_id ? d->event_id : "?",
+            shown (d->shown_subject, subject_prefix (d->event), d->test, d->subject, subject));
     for (size_t i = 0; i < d->tries.count; i++) {
         clock_write_iso (tries[i].at, at);
         printf ("  %s  status %lld after %lld ms%s%s\n", at, (long long) tries[i].status,
@@ -127,8 +137,10 @@ static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
 
 /* ---- the three ---- */
 
-static int list (const deliveries_t *self, client_t *client, arena_t *arena, failure_t *failure)
+static int list (void *context, const char *operand, failure_t *failure)
 {
+    const deliveries_t *self = context;
+    (void) operand;
     webhooks_deliveries_list_in_t in = {.limit = self->limit};
     webhooks_deliveries_list_out_t out = {0};
     if (self->webhook && !spelling_read (self->webhook, &in.webhook))
@@ -140,9 +152,10 @@ static int list (const deliveries_t *self, client_t *client, arena_t *arena, fai
             schema_enum_read (&webhooks_delivery_status_enum, self->status, strlen (self->status));
     if (self->status && !in.status)
         return failure_set (failure, E_BAD_REQUEST, "--status",
-                            "pending, delivered, dead or dropped, not '%s'", self->status);
-    int rc =
-        client_ask (client, "webhooks.deliveries_list", NULL, &in, &out, arena, ASK_MS, failure);
+                            "pending, retrying, delivered, dead or dropped, not '%s'",
+                            self->status);
+    int rc = client_ask (self->means.client, "webhooks.deliveries_list", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     const webhooks_delivery_info_t *rows = out.deliveries.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.deliveries.count; i++) {
@@ -152,7 +165,7 @@ static int list (const deliveries_t *self, client_t *client, arena_t *arena, fai
             delivery_line (&rows[i]);
     }
     if (array)
-        print (array);
+        json_print (array);
     else if (!rc && out.more)
         printf ("... more: --after the last id, or a larger --limit\n");
     else if (!rc && !out.deliveries.count)
@@ -160,75 +173,73 @@ static int list (const deliveries_t *self, client_t *client, arena_t *arena, fai
     return rc;
 }
 
-static int show (const deliveries_t *self, client_t *client, id16_t id, arena_t *arena,
-                 failure_t *failure)
+static int id_read (const char *text, id16_t *out, failure_t *failure)
+{
+    return spelling_read (text, out)
+               ? 0
+               : failure_set (failure, E_BAD_REQUEST, "", "'%s' is no id in any spelling", text);
+}
+
+static int ask_show (const deliveries_t *self, id16_t id, webhooks_delivery_info_t *out,
+                     failure_t *failure)
 {
     webhooks_delivery_show_in_t in = {.id = id};
+    return client_ask (self->means.client, "webhooks.delivery_show", NULL, &in, out,
+                       self->means.arena, VERB_ASK_MS, failure);
+}
+
+static int show (void *context, const char *word, failure_t *failure)
+{
+    const deliveries_t *self = context;
     webhooks_delivery_info_t out = {0};
-    int rc = client_ask (client, "webhooks.delivery_show", NULL, &in, &out, arena, ASK_MS, failure);
+    id16_t id;
+    int rc = id_read (word, &id, failure);
+    if (!rc)
+        rc = ask_show (self, id, &out, failure);
     if (!rc && self->json)
-        print (delivery_json (&out, self->reveal));
+        json_print (delivery_json (&out, self->reveal));
     else if (!rc)
         delivery_lines (&out, self->reveal);
     return rc;
 }
 
-static int replay (const deliveries_t *self, client_t *client, id16_t id, arena_t *arena,
-                   failure_t *failure)
+static int replay (void *context, const char *word, failure_t *failure)
 {
+    const deliveries_t *self = context;
     char text[SPELLING_SIZE];
-    webhooks_delivery_replay_in_t in = {.id = id};
+    webhooks_delivery_replay_in_t in = {0};
     webhooks_delivery_replay_out_t out = {0};
-    int rc =
-        client_ask (client, "webhooks.delivery_replay", NULL, &in, &out, arena, ASK_MS, failure);
-    webhooks_delivery_show_in_t again = {.id = out.id}; /* tells whether it is of a test app */
     webhooks_delivery_info_t told = {0};
+    int rc = id_read (word, &in.id, failure);
     if (!rc)
-        rc = client_ask (client, "webhooks.delivery_show", NULL, &again, &told, arena, ASK_MS,
-                         failure);
-    spelling_write ("dlv", told.test, out.id, text);
+        rc = client_ask (self->means.client, "webhooks.delivery_replay", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (!rc)
-        printf (self->json ? "{\"id\": \"%s\"}\n" : "%s is on its way\n", text);
+        rc = ask_show (self, out.id, &told, failure); /* tells whether it is of a test app */
+    if (!rc)
+        printf (self->json ? "{\"id\": \"%s\"}\n" : "%s is on its way\n",
+                shown (told.shown_id, "dlv", told.test, out.id, text));
     return rc;
-}
-
-static int run (const deliveries_t *self, const cli_list_t *given)
-{
-    const char *verb = given->items[0];
-    bool lists = !strcmp (verb, "list"), shows = !strcmp (verb, "show"),
-         replays = !strcmp (verb, "replay");
-    id16_t id = {0};
-    if ((!lists && !shows && !replays) || (lists ? given->count != 1 : given->count != 2))
-        return cli_fail (EX_USAGE, "deliveries: list, show ID or replay ID");
-    if (!lists && !spelling_read (given->items[1], &id))
-        return cli_fail (EX_DATAERR, "deliveries: '%s' is no id in any spelling", given->items[1]);
-    failure_t failure = {0};
-    client_t *client = NULL;
-    arena_t *arena = arena_new (MEMORY);
-    int rc = arena ? client_open (self->data, ASK_MS, &client, &failure)
-                   : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
-    if (!rc)
-        rc = lists   ? list (self, client, arena, &failure)
-             : shows ? show (self, client, id, arena, &failure)
-                     : replay (self, client, id, arena, &failure);
-    client_close (&client);
-    arena_destroy (&arena);
-    return rc ? client_fail ("deliveries", &failure) : EX_OK;
 }
 
 int cmd_deliveries (int argc, char **argv)
 {
-    deliveries_t self = {.data = "./var", .limit = 50};
+    deliveries_t self = {.means.data = "./var", .limit = 50};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--webhook", "ID", "list: only of this webhook", CLI_TEXT, &self.webhook, 0, 0},
-        {"--status", "S", "list: pending, delivered, dead or dropped; needs --webhook", CLI_TEXT,
-         &self.status, 0, 0},
+        {"--status", "S", "list: pending, retrying, delivered, dead or dropped; needs --webhook",
+         CLI_TEXT, &self.status, 0, 0},
         {"--limit", "N", "list: at most so many, newest first (default 50)", CLI_NUMBER,
          &self.limit, 1, 1000},
         {"--after", "ID", "list: go on after this one", CLI_TEXT, &self.after, 0, 0},
         {"--reveal", NULL, "show: with body and answers", CLI_SWITCH, &self.reveal, 0, 0},
         {"--json", NULL, "an array (list) or an object", CLI_SWITCH, &self.json, 0, 0},
+    };
+    static const verb_t verbs[] = {
+        {"list", 0, list, false},
+        {"show", 1, show, false},
+        {"replay", 1, replay, false},
     };
     cli_form_t form = {
         .command = "deliveries",
@@ -241,5 +252,6 @@ int cmd_deliveries (int argc, char **argv)
         .operand_max = 2,
     };
     int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form.given);
+    return rc >= 0 ? rc
+                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
 }

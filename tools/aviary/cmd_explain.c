@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ASK_MS = 5000, MEMORY = 32 << 20, EX_UNKNOWN_ID = 1 };
 
@@ -75,7 +76,7 @@ int cmd_explain (int argc, char **argv)
         .command = "explain",
         .about =
             "Tells what the services kept about an id: acceptance, attempts, receipts, statuses, webhook deliveries, with times.\n"
-            "The id may be in any spelling: msg_sms_KSUID, Crockford, UUID.",
+            "The id may be in any spelling: msg_sms_KSUID, Crockford, UUID; a purchase is known by the carrier's order id too.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "ID",
@@ -87,7 +88,7 @@ int cmd_explain (int argc, char **argv)
         return rc;
     id16_t id;
     const char *asked = form.given.items[0];
-    if (!spelling_read (asked, &id))
+    if (!spelling_read (asked, &id) && !id_read_any_uuid (asked, strlen (asked), &id))
         return cli_fail (EX_UNKNOWN_ID,
                          "explain: '%s' is no id in any spelling (msg_sms_KSUID, Crockford, UUID)",
                          asked);

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "gen/accounts.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include "base/clock.h"
 
@@ -14,14 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 8000, MEMORY = 4 << 20 };
-
 typedef struct keys {
-    const char *data, *app, *org, *name, *out;
+    const char *app, *org, *name, *out;
     int64_t valid_for_ms;
     bool organization, json;
-    arena_t *arena;
-    client_t *client;
+    verb_means_t means;
 } keys_t;
 
 /* ---- telling ---- */
@@ -62,14 +60,6 @@ static cJSON *key_json (const accounts_key_info_t *info, const char *key)
     return row;
 }
 
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
 static void key_line (const accounts_key_info_t *info)
 {
     char id[SPELLING_SIZE], app[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
@@ -83,26 +73,30 @@ static void key_line (const accounts_key_info_t *info)
 
 /* ---- the four ---- */
 
-static int create (keys_t *self, failure_t *failure)
+static int create (void *context, const char *operand, failure_t *failure)
 {
+    keys_t *self = context;
+    (void) operand;
     app_ref_t app = {0};
     accounts_key_create_in_t in = {
         .name = self->name, .organization = self->organization, .valid_for_ms = self->valid_for_ms};
     accounts_key_create_out_t out = {0};
-    int rc = self->app ? app_ref_read (self->client, self->data, self->app, &app, failure) : 0;
+    int rc = self->app
+                 ? app_ref_read (self->means.client, self->means.data, self->app, &app, failure)
+                 : 0;
     in.app = app.id;
     if (!rc && self->org && !spelling_read (self->org, &in.org))
         rc =
             failure_set (failure, E_NOT_FOUND, "--org", "'%s' is no id in any spelling", self->org);
     if (!rc)
-        rc = client_ask (self->client, "accounts.key_create", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+        rc = client_ask (self->means.client, "accounts.key_create", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (!rc && (!out.key || !out.info))
         rc = failure_set (failure, E_INTERNAL, "", "accounts told no key");
     if (rc)
         return rc;
     if (self->json) {
-        print (key_json (out.info, out.key));
+        json_print (key_json (out.info, out.key));
         return 0;
     }
     char id[SPELLING_SIZE];
@@ -112,16 +106,20 @@ static int create (keys_t *self, failure_t *failure)
     return 0;
 }
 
-static int list (keys_t *self, failure_t *failure)
+static int list (void *context, const char *operand, failure_t *failure)
 {
+    keys_t *self = context;
+    (void) operand;
     app_ref_t app = {0};
     accounts_key_list_in_t in = {0};
     accounts_key_list_out_t out = {0};
-    int rc = self->app ? app_ref_read (self->client, self->data, self->app, &app, failure) : 0;
+    int rc = self->app
+                 ? app_ref_read (self->means.client, self->means.data, self->app, &app, failure)
+                 : 0;
     in.app = app.id;
     if (!rc)
-        rc = client_ask (self->client, "accounts.key_list", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+        rc = client_ask (self->means.client, "accounts.key_list", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     const accounts_key_info_t *rows = out.keys.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.keys.count; i++) {
@@ -131,19 +129,20 @@ static int list (keys_t *self, failure_t *failure)
             key_line (&rows[i]);
     }
     if (array)
-        print (array);
+        json_print (array);
     return rc;
 }
 
-static int delete (keys_t *self, const char *text, failure_t *failure)
+static int delete (void *context, const char *text, failure_t *failure)
 {
+    keys_t *self = context;
     accounts_key_delete_in_t in;
     accounts_key_delete_out_t out = {0};
     memset (&in, 0, sizeof in);
     if (!spelling_read (text, &in.id))
         return failure_set (failure, E_NOT_FOUND, "", "'%s' is no id in any spelling", text);
-    int rc = client_ask (self->client, "accounts.key_delete", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+    int rc = client_ask (self->means.client, "accounts.key_delete", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (!rc)
         printf (self->json ? "{\"deleted\": \"%s\"}\n"
                            : "%s is deleted; no edge takes it any more\n",
@@ -156,8 +155,10 @@ static void bus_told (void *context, const char *name)
     cJSON_AddItemToArray (context, cJSON_CreateString (name));
 }
 
-static int bus (keys_t *self, failure_t *failure)
+static int bus (void *context, const char *operand, failure_t *failure)
 {
+    keys_t *self = context;
+    (void) operand;
     if (!self->out)
         return failure_set (failure, E_BAD_REQUEST, "", "--out DIR is needed");
     cJSON *made = cJSON_CreateArray ();
@@ -167,40 +168,17 @@ static int bus (keys_t *self, failure_t *failure)
             "%s holds a folder of keys for the broker (--keys), each service and cli (--bus-keys)\n",
             self->out);
     if (!rc && self->json)
-        print (made);
+        json_print (made);
     else
         cJSON_Delete (made);
     return rc;
 }
 
-static int run (keys_t *self, const cli_list_t *given)
-{
-    const char *verb = given->items[0];
-    bool deletes = !strcmp (verb, "delete"), buses = !strcmp (verb, "bus"),
-         creates = !strcmp (verb, "create");
-    if ((!deletes && !buses && !creates && strcmp (verb, "list") != 0) ||
-        given->count != (deletes ? 2 : 1))
-        return cli_fail (EX_USAGE, "key: create, list, delete ID or bus");
-    failure_t failure = {0};
-    self->arena = arena_new (MEMORY);
-    int rc = self->arena ? 0 : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
-    if (!rc && !buses)
-        rc = client_open (self->data, ASK_MS, &self->client, &failure);
-    if (!rc)
-        rc = creates   ? create (self, &failure)
-             : deletes ? delete (self, given->items[1], &failure)
-             : buses   ? bus (self, &failure)
-                       : list (self, &failure);
-    client_close (&self->client);
-    arena_destroy (&self->arena);
-    return rc ? client_fail ("key", &failure) : EX_OK;
-}
-
 int cmd_key (int argc, char **argv)
 {
-    keys_t self = {.data = "./var", .name = "made by aviary key create"};
+    keys_t self = {.means.data = "./var", .name = "made by aviary key create"};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--app", "test|live|ID", "create, list: of this app; create without it makes an admin key",
          CLI_TEXT, &self.app, 0, 0},
         {"--org", "ID", "create: an admin key of this organization (default the only one)",
@@ -213,6 +191,12 @@ int cmd_key (int argc, char **argv)
         {"--out", "DIR", "bus: where the folders of keys are made", CLI_TEXT, &self.out, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},
     };
+    static const verb_t verbs[] = {
+        {"create", 0, create, false},
+        {"list", 0, list, false},
+        {"delete", 1, delete, false},
+        {"bus", 0, bus, true},
+    };
     cli_form_t form = {
         .command = "key",
         .about =
@@ -224,5 +208,6 @@ int cmd_key (int argc, char **argv)
         .operand_max = 2,
     };
     int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form.given);
+    return rc >= 0 ? rc
+                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
 }

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gen/accounts.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include "base/clock.h"
 
@@ -13,33 +14,23 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 8000, MEMORY = 4 << 20 };
-
 typedef struct orgs {
-    const char *data, *name, *app;
+    const char *name, *app;
     bool json;
-    arena_t *arena;
-    client_t *client;
+    verb_means_t means;
 } orgs_t;
 
-static void print (cJSON *json)
+static int create (void *context, const char *operand, failure_t *failure)
 {
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
-static int create (orgs_t *self, const char *operand, failure_t *failure)
-{
+    orgs_t *self = context;
     (void) operand;
     char org[SPELLING_SIZE], app[SPELLING_SIZE], test[SPELLING_SIZE];
     accounts_org_create_in_t in = {.organization = self->name, .app = self->app};
     accounts_bootstrap_out_t out = {0};
     if (!self->name)
         return failure_set (failure, E_BAD_REQUEST, "--name", "--name NAME is needed");
-    int rc = client_ask (self->client, "accounts.org_create", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+    int rc = client_ask (self->means.client, "accounts.org_create", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (rc)
         return rc;
     spelling_write ("org", false, out.organization_id, org);
@@ -59,7 +50,7 @@ static int create (orgs_t *self, const char *operand, failure_t *failure)
             printf ("%-16s %s\n", rows[i][0], rows[i][1]);
     }
     if (self->json)
-        print (told);
+        json_print (told);
     else
         cJSON_Delete (told);
     fprintf (stderr, "the keys are shown this once\n");
@@ -81,14 +72,15 @@ static cJSON *org_json (const accounts_org_info_t *org)
     return row;
 }
 
-static int list (orgs_t *self, const char *operand, failure_t *failure)
+static int list (void *context, const char *operand, failure_t *failure)
 {
+    orgs_t *self = context;
     (void) operand;
     accounts_org_list_in_t in = {0};
     accounts_org_list_out_t out = {0};
     char id[SPELLING_SIZE];
-    int rc = client_ask (self->client, "accounts.org_list", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+    int rc = client_ask (self->means.client, "accounts.org_list", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     const accounts_org_info_t *rows = out.organizations.items;
     cJSON *array = !rc && self->json ? cJSON_CreateArray () : NULL;
     for (size_t i = 0; !rc && i < out.organizations.count; i++) {
@@ -101,7 +93,7 @@ static int list (orgs_t *self, const char *operand, failure_t *failure)
                     (int) rows[i].apps, rows[i].name ? rows[i].name : "");
     }
     if (array)
-        print (array);
+        json_print (array);
     return rc;
 }
 
@@ -111,60 +103,42 @@ static int set (orgs_t *self, const char *text, bool suspended, failure_t *failu
     accounts_org_info_t out = {0};
     if (!spelling_read (text, &in.id))
         return failure_set (failure, E_NOT_FOUND, "", "'%s' is no id in any spelling", text);
-    int rc = client_ask (self->client, "accounts.org_suspend", NULL, &in, &out, self->arena, ASK_MS,
-                         failure);
+    int rc = client_ask (self->means.client, "accounts.org_suspend", NULL, &in, &out,
+                         self->means.arena, VERB_ASK_MS, failure);
     if (rc)
         return rc;
     if (self->json)
-        print (org_json (&out));
+        json_print (org_json (&out));
     else
         printf (suspended ? "%s is suspended: no edge takes its keys any more\n" : "%s goes on\n",
                 text);
     return 0;
 }
 
-static int suspend (orgs_t *self, const char *text, failure_t *failure)
+static int suspend (void *self, const char *text, failure_t *failure)
 {
     return set (self, text, true, failure);
 }
 
-static int resume (orgs_t *self, const char *text, failure_t *failure)
+static int resume (void *self, const char *text, failure_t *failure)
 {
     return set (self, text, false, failure);
 }
 
-static int run (orgs_t *self, const cli_list_t *given)
-{
-    static const struct {
-        const char *verb;
-        size_t operands;
-        int (*run) (orgs_t *self, const char *operand, failure_t *failure);
-    } verbs[] = {
-        {"create", 1, create}, {"list", 1, list}, {"suspend", 2, suspend}, {"resume", 2, resume}};
-    failure_t failure = {0};
-    size_t which = 0;
-    while (which < sizeof verbs / sizeof *verbs && strcmp (verbs[which].verb, given->items[0]) != 0)
-        which++;
-    if (which == sizeof verbs / sizeof *verbs || given->count != verbs[which].operands)
-        return cli_fail (EX_USAGE, "org: create --name NAME, list, suspend ID or resume ID");
-    self->arena = arena_new (MEMORY);
-    int rc = self->arena ? client_open (self->data, ASK_MS, &self->client, &failure)
-                         : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
-    if (!rc)
-        rc = verbs[which].run (self, given->count > 1 ? given->items[1] : NULL, &failure);
-    client_close (&self->client);
-    arena_destroy (&self->arena);
-    return rc ? client_fail ("org", &failure) : EX_OK;
-}
-
 int cmd_org (int argc, char **argv)
 {
-    orgs_t self = {.data = "./var", .app = "First app"};
+    orgs_t self = {.means.data = "./var", .app = "First app"};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--name", "NAME", "create: the organization's", CLI_TEXT, &self.name, 0, 0},
         {"--app", "NAME", "create: its first app's", CLI_TEXT, &self.app, 0, 0},
         {"--json", NULL, "objects instead of lines", CLI_SWITCH, &self.json, 0, 0},
+    };
+    static const verb_t verbs[] = {
+        {"create", 0, create, false},
+        {"list", 0, list, false},
+        {"suspend", 1, suspend, false},
+        {"resume", 1, resume, false},
     };
     cli_form_t form = {
         .command = "org",
@@ -178,5 +152,6 @@ int cmd_org (int argc, char **argv)
         .operand_max = 2,
     };
     int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form.given);
+    return rc >= 0 ? rc
+                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
 }

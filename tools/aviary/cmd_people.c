@@ -4,37 +4,23 @@
 #include "commands.h"
 #include "gen/accounts.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 8000, MEMORY = 4 << 20, TEAMS_MAX = CLI_LIST_MAX };
+enum { TEAMS_MAX = CLI_LIST_MAX };
 
 typedef struct people {
-    const char *data, *org_text, *name, *email;
+    const char *org_text, *name, *email;
     cli_list_t teams;
     bool json;
-    arena_t *arena;
-    client_t *client;
+    verb_means_t means;
     id16_t org;
 } people_t;
 
-typedef struct verb {
-    const char *word;
-    size_t operands; /* the word itself counts */
-    int (*run) (people_t *self, const char *operand, failure_t *failure);
-} verb_t;
-
 /* ---- telling ---- */
-
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
 
 static cJSON *team_json (const accounts_team_t *team)
 {
@@ -71,7 +57,7 @@ static cJSON *user_json (const accounts_user_t *user)
 static void told (const people_t *self, cJSON *row)
 {
     if (self->json) {
-        print (row);
+        json_print (row);
         return;
     }
     const cJSON *email = cJSON_GetObjectItem (row, "email");
@@ -83,7 +69,7 @@ static void told (const people_t *self, cJSON *row)
 static void told_all (const people_t *self, cJSON *rows)
 {
     if (self->json) {
-        print (rows);
+        json_print (rows);
         return;
     }
     for (cJSON *row = rows->child; row;) {
@@ -98,7 +84,8 @@ static void told_all (const people_t *self, cJSON *rows)
 
 static int ask (people_t *self, const char *op, const void *in, void *out, failure_t *failure)
 {
-    return client_ask (self->client, op, NULL, in, out, self->arena, ASK_MS, failure);
+    return client_ask (self->means.client, op, NULL, in, out, self->means.arena, VERB_ASK_MS,
+                       failure);
 }
 
 static int id_read (const char *text, const char *field, id16_t *out, failure_t *failure)
@@ -110,7 +97,7 @@ static int id_read (const char *text, const char *field, id16_t *out, failure_t 
 
 static int teams_read (people_t *self, schema_list_t *out, failure_t *failure)
 {
-    id16_t *ids = arena_array_of (self->arena, id16_t, TEAMS_MAX);
+    id16_t *ids = arena_array_of (self->means.arena, id16_t, TEAMS_MAX);
     int rc = 0;
     for (size_t i = 0; i < self->teams.count && !rc; i++)
         rc = id_read (self->teams.items[i], "--team", &ids[i], failure);
@@ -123,8 +110,9 @@ static int name_needed (const people_t *self, failure_t *failure)
     return self->name ? 0 : failure_set (failure, E_BAD_REQUEST, "--name", "--name NAME is needed");
 }
 
-static int team_create (people_t *self, const char *operand, failure_t *failure)
+static int team_create (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     (void) operand;
     accounts_team_create_in_t in = {.org = self->org, .name = self->name};
     accounts_team_t out = {0};
@@ -136,8 +124,9 @@ static int team_create (people_t *self, const char *operand, failure_t *failure)
     return rc;
 }
 
-static int team_list (people_t *self, const char *operand, failure_t *failure)
+static int team_list (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     (void) operand;
     accounts_team_list_in_t in = {.org = self->org};
     accounts_team_list_out_t out = {0};
@@ -158,8 +147,9 @@ static int deleted (const people_t *self, const char *id)
     return 0;
 }
 
-static int team_delete (people_t *self, const char *operand, failure_t *failure)
+static int team_delete (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     accounts_team_delete_in_t in = {0};
     accounts_team_delete_out_t out = {0};
     int rc = id_read (operand, "", &in.id, failure);
@@ -168,8 +158,9 @@ static int team_delete (people_t *self, const char *operand, failure_t *failure)
     return rc ? rc : deleted (self, operand);
 }
 
-static int user_create (people_t *self, const char *operand, failure_t *failure)
+static int user_create (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     (void) operand;
     accounts_user_create_in_t in = {.org = self->org, .name = self->name, .email = self->email};
     accounts_user_t out = {0};
@@ -185,8 +176,9 @@ static int user_create (people_t *self, const char *operand, failure_t *failure)
     return rc;
 }
 
-static int user_list (people_t *self, const char *operand, failure_t *failure)
+static int user_list (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     (void) operand;
     accounts_user_list_in_t in = {.org = self->org};
     accounts_user_list_out_t out = {0};
@@ -201,8 +193,9 @@ static int user_list (people_t *self, const char *operand, failure_t *failure)
     return rc;
 }
 
-static int user_teams (people_t *self, const char *operand, failure_t *failure)
+static int user_teams (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     accounts_user_teams_set_in_t in = {0};
     accounts_user_t out = {0};
     int rc = id_read (operand, "", &in.id, failure);
@@ -215,8 +208,9 @@ static int user_teams (people_t *self, const char *operand, failure_t *failure)
     return rc;
 }
 
-static int user_delete (people_t *self, const char *operand, failure_t *failure)
+static int user_delete (void *context, const char *operand, failure_t *failure)
 {
+    people_t *self = context;
     accounts_user_delete_in_t in = {0};
     accounts_user_delete_out_t out = {0};
     int rc = id_read (operand, "", &in.id, failure);
@@ -229,32 +223,20 @@ static int user_delete (people_t *self, const char *operand, failure_t *failure)
 
 static int run (people_t *self, const cli_form_t *form, const verb_t *verbs, size_t count)
 {
-    const cli_list_t *given = &form->given;
     failure_t failure = {0};
-    size_t which = 0;
-    while (which < count && strcmp (verbs[which].word, given->items[0]) != 0)
-        which++;
-    if (which == count || given->count != verbs[which].operands)
-        return cli_fail (EX_USAGE, "%s: %s", form->command, form->operands);
-    self->arena = arena_new (MEMORY);
-    int rc = self->arena ? id_read (self->org_text, "--org", &self->org, &failure)
-                         : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
-    if (!rc)
-        rc = client_open (self->data, ASK_MS, &self->client, &failure);
-    if (!rc)
-        rc = verbs[which].run (self, given->count > 1 ? given->items[1] : NULL, &failure);
-    client_close (&self->client);
-    arena_destroy (&self->arena);
-    return rc ? client_fail (form->command, &failure) : EX_OK;
+    if (id_read (self->org_text, "--org", &self->org, &failure))
+        return client_fail (form->command, &failure);
+    return verbs_run (form, verbs, count, &self->means, self);
 }
 
 int cmd_team (int argc, char **argv)
 {
-    static const verb_t verbs[] = {
-        {"create", 1, team_create}, {"list", 1, team_list}, {"delete", 2, team_delete}};
-    people_t self = {.data = "./var"};
+    static const verb_t verbs[] = {{"create", 0, team_create, false},
+                                   {"list", 0, team_list, false},
+                                   {"delete", 1, team_delete, false}};
+    people_t self = {.means.data = "./var"};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--org", "ID", "the organization (create: default the only one)", CLI_TEXT, &self.org_text,
          0, 0},
         {"--name", "NAME", "create: the team's", CLI_TEXT, &self.name, 0, 0},
@@ -277,13 +259,13 @@ int cmd_team (int argc, char **argv)
 
 int cmd_user (int argc, char **argv)
 {
-    static const verb_t verbs[] = {{"create", 1, user_create},
-                                   {"list", 1, user_list},
-                                   {"teams", 2, user_teams},
-                                   {"delete", 2, user_delete}};
-    people_t self = {.data = "./var"};
+    static const verb_t verbs[] = {{"create", 0, user_create, false},
+                                   {"list", 0, user_list, false},
+                                   {"teams", 1, user_teams, false},
+                                   {"delete", 1, user_delete, false}};
+    people_t self = {.means.data = "./var"};
     const cli_option_t options[] = {
-        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.data, 0, 0},
+        {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--org", "ID", "the organization (create: default the only one)", CLI_TEXT, &self.org_text,
          0, 0},
         {"--name", "NAME", "create: the person's", CLI_TEXT, &self.name, 0, 0},

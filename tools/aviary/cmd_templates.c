@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "gen/templates.h"
 #include "spelling.h"
+#include "verbs.h"
 
 #include "base/clock.h"
 
@@ -109,14 +110,6 @@ static cJSON *account_json (const templates_account_info_t *info)
     return row;
 }
 
-static void print (cJSON *json)
-{
-    char *text = cJSON_PrintUnformatted (json);
-    puts (text ? text : "{}");
-    cJSON_free (text);
-    cJSON_Delete (json);
-}
-
 /* ---- as lines ---- */
 
 /* "body 2, button 1 1", or "-". */
@@ -212,7 +205,7 @@ static int list (const templates_t *self, failure_t *failure)
     if (!rc)
         rc = list_pages (self, root ? cJSON_AddArrayToObject (root, "templates") : NULL, failure);
     if (!rc && root)
-        print (root);
+        json_print (root);
     else
         cJSON_Delete (root);
     return rc;
@@ -279,7 +272,7 @@ static int sync (const templates_t *self, failure_t *failure)
     if (!rc && !meant)
         rc = failure_set (failure, E_NOT_FOUND, "--account", "there is no such WhatsApp account");
     if (!rc && rows)
-        print (rows);
+        json_print (rows);
     else
         cJSON_Delete (rows);
     return rc;

@@ -21,6 +21,7 @@ int cmd_team (int argc, char **argv);
 int cmd_user (int argc, char **argv);
 int cmd_carrier (int argc, char **argv);
 int cmd_number (int argc, char **argv);
+int cmd_messages (int argc, char **argv);
 int cmd_optout (int argc, char **argv);
 int cmd_templates (int argc, char **argv);
 int cmd_errors (int argc, char **argv);

@@ -36,6 +36,7 @@ const command_t commands[] = {
     {"number", "add --number N | set ID", "phone numbers: give an app one, change one", cmd_number,
      false},
     {"templates", "list|sync|show ID", "WhatsApp templates as Meta has them", cmd_templates, false},
+    {"messages", "[filters]", "messages by status, number, app and date", cmd_messages, false},
     {"optout", "list|clear PERSON", "people who wrote STOP to a number", cmd_optout, false},
     {"errors", "[--json|--markdown]", "all error codes, and numbers that provoke them", cmd_errors,
      false},

@@ -71,16 +71,24 @@ def op_row(model, dialect, symbols, p):
         parts.append(".test_only = true")
     if row.get("bucket"):
         parts.append(f".bucket = {c_string(row['bucket'])}")
-    parts.append(f".op = &{symbols}_all_ops[{op_index(model, row['core'])}]")
+    if not row.get("local"):
+        parts.append(f".op = &{symbols}_all_ops[{op_index(model, row['core'])}]")
     for part in ("path_view", "query_view", "header_view", "body_view", "answer_view"):
         view = getattr(p, part)
         if view:
             parts.append(f".{part} = &{view.symbol}")
     if row.get("body_optional"):
         parts.append(".body_optional = true")
+    if p.picked:
+        index = dialect.ops.index(p.picked)
+        parts.append(f".pick = {c_string(row['pick']['field'])}, .picked = &{symbols}_{dialect.name}_ops[{index}]")
+    if p.is_picked:
+        parts.append(".is_picked = true")
     if row.get("upload"):
         parts.append(f".upload = {c_string(row['upload'])}")
     parts.append(f".status = {row.get('status', 200)}")
+    if p.location:
+        parts.append(f".location = &{p.op.output.real.stem}_fields[{p.location.index}]")
     if p.fixed:
         parts.append(f".fixed = {dialect.name}_{c_name(p.name)}_fixed, .fixed_count = {len(p.fixed)}")
     if p.ensure:

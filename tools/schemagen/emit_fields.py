@@ -1,10 +1,10 @@
 """Rows of schema_field_t and schema_type_t: shared by core types and views."""
 
 from ctext import c_int64, c_member, c_string
-from fields import INT64_MAX, INT64_MIN
+from fields import INT64_MAX, INT64_MIN, SHOWN_ONLY, TOLD
 
 FLAG_NAMES = {"required": "SF_REQUIRED", "nullable": "SF_NULLABLE", "secret": "SF_SECRET", "personal": "SF_PERSONAL",
-              "unique": "SF_UNIQUE", "out_only": "SF_OUT_ONLY", "text_code": "SF_TEXT_CODE"}
+              "unique": "SF_UNIQUE", "out_only": "SF_OUT_ONLY", "text_code": "SF_TEXT_CODE", "limit": "SF_LIMIT"}
 
 
 def field_row(f, struct, core, type_symbol, enum_symbol, number):
@@ -18,11 +18,13 @@ def field_row(f, struct, core, type_symbol, enum_symbol, number):
         parts.append(f".has_bit = {core.index}")
         parts.append(f".offset = offsetof ({struct.real.stem}_t, {c_member(core.name)})")
     parts.append(f".kind = {f.kind}")
-    if f.item:
-        parts.append(f".item = {f.item}")
+    if f.item or f.kind == "SK_GIVEN":
+        parts.append(f".item = {f.item or core.kind}")
+    if f.kind == "SK_TOLD":
+        parts.append(f".told = {TOLD[f.ref]}")
     if f.format != "none":
         parts.append(f".format = FMT_{f.format.upper()}")
-    flags = [FLAG_NAMES[name] for name in FLAG_NAMES if name in f.flags]
+    flags = [FLAG_NAMES[name] for name in FLAG_NAMES if name in f.flags and not (name == "required" and f.kind in SHOWN_ONLY - {"SK_CONST"})]
     if flags:
         parts.append(f".flags = {' | '.join(flags)}")
     if type_symbol:

@@ -58,7 +58,7 @@ def record_rows(s, name):
     if indexes:
         out.append(f"static const schema_index_t {stem}_indexes[] = {{")
         for i, index in enumerate(indexes):
-            flags = "".join(f", .{name} = true" for name in ("unique", "counted") if index.get(name))
+            flags = "".join(f", .{name} = true" for name in ("unique", "counted", "sparse") if index.get(name))
             out.append(f"    {{.name = {c_string(index['name'])}, .fields = {stem}_index_{i}, .count = {len(index['fields'])}{flags}}},")
         out.append("};")
     owner = row.get("owner")

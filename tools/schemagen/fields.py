@@ -20,7 +20,10 @@ SCALARS = {
     "any": ("SK_ANY", "bytes_t"),
     "map": ("SK_MAP", "schema_map_t"),
 }
-FORMATS = ["none", "e164", "http_url", "uri", "date", "email", "event_name", "slug", "header_name"]
+# types of views only that are of the request or derived: word -> (SK_ kind, schema_told_t)
+TOLD = {"request_id": "TOLD_REQUEST_ID", "rate_tier": "TOLD_RATE_TIER", "rate_write": "TOLD_RATE_WRITE", "rate_read": "TOLD_RATE_READ"}
+SHOWN_ONLY = {"SK_CONST", "SK_TOLD", "SK_GIVEN"}
+FORMATS = ["none", "e164", "http_url", "uri", "date", "email", "event_name", "slug", "header_name", "digits", "phone"]
 FLAGS = ["required", "nullable", "secret", "personal", "unique", "out_only", "text_code"]
 COMMON_KEYS = {"name", "type", "doc", "required", "nullable", "secret", "personal", "unique", "format", "min", "max",
                "item_min", "item_max", "prefix", "default", "text_code"}
@@ -63,6 +66,10 @@ def split_type(path, key, text, references):
         leaf, ref = SCALARS[rest][0], ""
     elif rest == "const" and "flat" in references and kind is None:
         leaf, ref = "SK_CONST", ""
+    elif rest in TOLD and "flat" in references and kind is None:
+        leaf, ref = "SK_TOLD", rest
+    elif rest in ("given", "cursor", "limit") and "flat" in references and kind is None:
+        leaf, ref = {"given": "SK_GIVEN", "cursor": "SK_CURSOR", "limit": "SK_INT"}[rest], ""
     else:
         word, _, ref = rest.partition(":")
         if word not in references or not ref or (kind and word == "flat"):
@@ -76,8 +83,8 @@ def split_type(path, key, text, references):
     return kind, item, ref
 
 
-def json_default(path, key, kind, value):
-    """A default as JSON text, from a TOML value or from text."""
+def json_default(path, key, kind, value, nulls=False):
+    """A default (or what null stands for) as JSON text, from a TOML value or from text."""
     if kind in ("SK_BOOL", "SK_INT", "SK_NUM"):
         text = value if isinstance(value, str) else json.dumps(value)
         try:
@@ -89,8 +96,14 @@ def json_default(path, key, kind, value):
         if not good:
             raise Problem(path, f"{key}.default", f"{value!r} does not fit the type")
         return text
+    if kind == "SK_ANY" and value == "null":
+        return value
     if kind in ("SK_STR", "SK_ENUM") and isinstance(value, str):
         return value if len(value) > 1 and value[0] == value[-1] == '"' else json.dumps(value, ensure_ascii=False)
+    if nulls and kind == "SK_ID" and isinstance(value, str):
+        return json.dumps(value)
+    if nulls and kind == "SK_ANY":
+        return json.dumps(value if not isinstance(value, str) else json.loads(value))
     raise Problem(path, f"{key}.default", "only bool, int, num, str and enum fields have defaults")
 
 
@@ -106,6 +119,11 @@ def read_field(path, key, row, allowed, references):
             raise Problem(path, f"{f.key}.{name}", "must be true or false")
         if row.get(name):
             f.flags.add(name)
+    if f.kind == "SK_CURSOR" and "nullable" in f.flags:
+        f.flags.add("required")  # null at the end
+    if f.type == "limit":
+        row = {"min": 1, "max": 100, "default": "25"} | row
+        f.flags.add("limit")
     for name in ("min", "max", "item_min", "item_max"):
         value = row.get(name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
@@ -123,7 +141,7 @@ def read_field(path, key, row, allowed, references):
     if "null_as" in row:
         if "nullable" not in f.flags:
             raise Problem(path, f"{f.key}.null_as", "is for nullable fields")
-        f.null_as = json_default(path, f.key, f.kind, row["null_as"])
+        f.null_as = json_default(path, f.key, f.kind, row["null_as"], nulls=True)
     if f.kind == "SK_CONST":
         f.value = row.get("value")
         try:

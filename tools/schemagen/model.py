@@ -214,7 +214,7 @@ def load_record(s, name, key, row):
     names = set()
     for i, index in enumerate(row.get("indexes", [])):
         at = f"{key}.indexes[{i}]"
-        check_keys(s.path, at, index, {"name", "fields", "unique", "counted"})
+        check_keys(s.path, at, index, {"name", "fields", "unique", "counted", "sparse"})
         if need(s.path, at, index, "name", str) in names:
             raise Problem(s.path, at, f"the name {index['name']!r} is used twice")
         names.add(index["name"])

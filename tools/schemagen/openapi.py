@@ -4,7 +4,7 @@ import http
 import json
 import re
 
-from fields import INT64_MAX
+from fields import INT64_MAX, SHOWN_ONLY
 from problem import Problem
 
 PATTERNS = {
@@ -16,9 +16,11 @@ PATTERNS = {
     "event_name": {"pattern": r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"},
     "slug": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
     "header_name": {"pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},
+    "phone": {"pattern": r"^\+?[1-9]\d{6,14}$"},
 }
 SECURITY = {
     "app": {"appKey": {"type": "http", "scheme": "bearer", "description": "App key."}},
+    "organization": {"organizationKey": {"type": "http", "scheme": "bearer", "description": "Key of an organization."}},
     "admin": {"adminKey": {"type": "http", "scheme": "bearer", "description": "Admin key."}},
 }
 PLAIN = {
@@ -48,6 +50,8 @@ def leaf_schema(dialect, f, kind, low, high):
             return {"type": "string", "format": "uuid"}
         pattern = dialect.head.get("id_pattern", "^{prefix}_(?:test_)?[a-zA-Z0-9]{27}$")
         return {"type": "string", "pattern": pattern.replace("{prefix}", f.prefix)}
+    if kind == "SK_STR" and f.format == "digits":
+        return {"type": "string", "pattern": f"^\\d{{{low or 1},{high or ''}}}$"}
     if kind == "SK_STR":
         out = {"type": "string"} | PATTERNS.get(f.format, {})
         limits(out, "minLength", "maxLength", low, high)
@@ -71,6 +75,14 @@ def field_schema(dialect, f):
         out = {"type": "object", "additionalProperties": {"type": "string"}}
         limits(out["additionalProperties"], "minLength", "maxLength", None, f.item_max)
         limits(out, "minProperties", "maxProperties", f.min, f.max)
+    elif f.kind == "SK_TOLD":
+        out = {"type": "string"} if f.ref in ("request_id", "rate_tier") else {"type": "integer", "minimum": 0}
+    elif f.kind == "SK_GIVEN":
+        out = {"type": "boolean"}
+    elif f.kind == "SK_CURSOR":
+        out = {"type": "string"}
+    elif "limit" in f.flags:
+        return {"type": "string", "pattern": r"^\d+$", "description": f.doc or f"How many at most: {f.min} to {f.max}, {f.default} if not given."}
     elif "text_code" in f.flags:
         out = {"type": "string", "pattern": "^-?[0-9]+$"}
     else:
@@ -119,7 +131,7 @@ def view_schema(dialect, view):
     if view.doc:
         out["description"] = view.doc
     out["properties"] = {f.name: field_schema(dialect, f) for f in view.fields}
-    required = [f.name for f in view.fields if "required" in f.flags or f.kind == "SK_CONST"]
+    required = [f.name for f in view.fields if "required" in f.flags or f.kind in SHOWN_ONLY]
     if required:
         out["required"] = required
     rules = [rule_schema(r) for r in view.rules]
@@ -181,9 +193,13 @@ def operation(dialect, p):
         out["parameters"] = rows
     if p.body_view:
         body = upload_content(dialect, p) if row.get("upload") else content(p.body_view.name)
+        if p.picked:
+            body = {"application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{o.body_view.name}"} for o in (p, p.picked)]}}}
         out["requestBody"] = {"required": not row.get("body_optional", False), "content": body}
     status = row.get("status", 200)
     success = {"description": phrase(status)}
+    if p.location:
+        success["headers"] = {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}}
     if p.answer_view:
         success["content"] = content(p.answer_view.name)
     out["responses"] = {str(status): success}
@@ -194,27 +210,32 @@ def operation(dialect, p):
     return out
 
 
+def error_name(dialect):
+    return dialect.head.get("error_name", "ErrorResponse")
+
+
 def error_responses(dialect):
     codes = sorted({code for p in dialect.ops for code in p.row.get("errors", [])})
-    out = {"Error": {"description": "Error", "content": content("ErrorResponse")}}
+    name = error_name(dialect)
+    out = {"Error": {"description": "Error", "content": content(name)}}
     for code in codes:
-        out[f"Error{code}"] = {"description": phrase(code), "content": content("ErrorResponse")}
+        out[f"Error{code}"] = {"description": phrase(code), "content": content(name)}
     return out
 
 
 def event_content(dialect, e):
-    """The payload of an event: its view, or where the view shows a part the dialect's envelope around it."""
-    if e.part is None:
-        return content(e.view.name)
+    """The payload of an event: what its row says, else its view, or where the view shows a part the dialect's envelope around it."""
     ref = {"$ref": f"#/components/schemas/{e.view.name}"}
-    text = dialect.head.get("event_schema")
+    text = e.schema or dialect.head.get("event_schema")
+    if e.part is None and not e.schema:
+        return content(e.view.name)
     if text is not None:
         text = text.replace("{event}", e.name).replace("{ref}", ref["$ref"])
-        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [e.part.name, *e.told]))
+        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [*([e.part.name] if e.part else []), *e.told]))
         try:
             return {"application/json": {"schema": json.loads(text)}}
         except ValueError as error:
-            raise Problem(dialect.path, "dialect.event_schema", f"is not JSON: {error}") from None
+            raise Problem(dialect.path, f"schema of event {e.name}", f"is not JSON: {error}") from None
     data = {"type": "object", "required": [e.part.name], "properties": {e.part.name: ref, "app": {"type": "object"}}}
     schema = {"type": "object", "required": ["event", "eventId", "timestamp", "data"],
               "properties": {"event": {"const": e.name}, "eventId": {"type": "string"},
@@ -226,9 +247,11 @@ def make_openapi(dialect):
     info = {"title": dialect.head["title"], "version": dialect.head["version"]}
     if dialect.head.get("doc"):
         info["description"] = dialect.head["doc"]
-    paths = {}
+    paths, root = {}, dialect.head.get("root", "")
     for p in dialect.ops:
-        paths.setdefault(p.row["path"], {})[p.row["method"].lower()] = operation(dialect, p)
+        if p.is_picked:
+            continue
+        paths.setdefault(p.row["path"].removeprefix(root), {})[p.row["method"].lower()] = operation(dialect, p)
     webhooks = {}
     for e in dialect.events:
         post = {"operationId": "on_" + re.sub("[^A-Za-z0-9]", "_", e.name), "requestBody": {"content": event_content(dialect, e)},
@@ -250,11 +273,11 @@ def make_openapi(dialect):
     document = {
         "openapi": "3.1.0",
         "info": info,
-        "servers": [{"url": "{base_url}"}],
+        "servers": [{"url": "{base_url}" + root}],
         "paths": paths,
         "webhooks": webhooks,
         "components": {
-            "schemas": schemas | {"ErrorResponse": error_schema},
+            "schemas": schemas | {error_name(dialect): error_schema},
             "parameters": {"IdempotencyKey": key},
             "responses": error_responses(dialect),
             "securitySchemes": dialect.json_key("security", schemes),

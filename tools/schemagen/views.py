@@ -6,7 +6,7 @@ from dataclasses import dataclass, field as member
 from typing import Any
 
 from ctext import c_name, snake
-from fields import VIEW_KEYS, json_default, read_field
+from fields import SHOWN_ONLY, VIEW_KEYS, json_default, read_field
 from model import Enum, need, text_list
 from problem import Problem, check_keys
 
@@ -14,7 +14,7 @@ REFERENCES = {"words": "SK_ENUM", "enum": "SK_ENUM", "view": "SK_OBJ", "flat": "
 VIEW_TABLE_KEYS = {"of", "doc", "fields", "any_of", "when"}
 OP_KEYS = {"method", "path", "auth", "test_only", "bucket", "core", "path_fields", "query", "body", "body_optional", "upload", "status",
            "answer", "errors", "tags", "doc", "fixed", "ensure", "ensure_map",
-           "headers", "also"}
+           "headers", "also", "local", "location", "pick"}
 TOP_KEYS = {"dialect", "class", "errors", "buckets", "words", "view", "op", "event"}
 
 
@@ -63,6 +63,17 @@ class PublicOp:
     ensure_map: list = member(default_factory=list)  # (Field of the ensured op's in, core Field)
     header_view: View | None = None
     also: list = member(default_factory=list)        # names of ops
+    location: Any = None                             # Field of the core op's out
+    picked: Any = None                               # PublicOp that bodies with row["pick"]["field"] are for
+    is_picked: bool = False
+
+
+class LocalOp:
+    """Stands in for the core op where the edge answers by itself."""
+
+    def __init__(self, empty):
+        self.input = self.output = empty
+        self.row = {}
 
 
 @dataclass
@@ -76,6 +87,7 @@ class PublicEvent:
     view: View
     when: list         # what load_condition gives
     told: list         # further names that data always has, beside the part
+    schema: Any        # JSON text of its payload where the view does not say it; None
 
 
 class Dialect:
@@ -117,6 +129,7 @@ class Dialect:
         for name, (path, row) in rows["op"].items():
             self.ops.append(self.load_op(path, name, row))
         self.ops.sort(key=route_order)
+        self.load_picks()
         self.check_routes()
         for name, (path, row) in rows["event"].items():
             self.events.append(self.load_event(path, name, row))
@@ -213,7 +226,7 @@ class Dialect:
         """Find the core field, check that the types fit, and take over what the view leaves to the core."""
         path, core_name = view.path, f.core
         f.core = None
-        if f.kind == "SK_CONST":
+        if f.kind in ("SK_CONST", "SK_TOLD"):
             return
         if f.kind == "SK_FLAT":
             f.target = self.instance(path, f"{f.key}.type", f.ref, view.struct)
@@ -224,6 +237,10 @@ class Dialect:
             raise Problem(path, f.key, f"{view.struct.label} has no field {core_name or snake(f.name)!r}{at}")
         f.core = core
         times = {"SK_INT", "SK_TIME"}
+        if f.kind == "SK_GIVEN":
+            return
+        if (f.kind, core.kind) == ("SK_CURSOR", "SK_BYTES"):
+            return
         if (f.kind, f.item) != (core.kind, core.item) and not ({f.kind, core.kind} <= times):
             raise Problem(path, f"{f.key}.type", f"{f.type!r} cannot show {view.struct.label}.{core.name} of type {core.type!r}")
         leaf = f.item or f.kind
@@ -289,7 +306,7 @@ class Dialect:
         self.fill(view, rows)
         for f in view.fields:
             leaf = f.item or f.kind
-            if leaf in ("SK_OBJ", "SK_FLAT", "SK_CONST", "SK_MAP", "SK_ANY", "SK_BYTES"):
+            if leaf in SHOWN_ONLY or leaf in ("SK_OBJ", "SK_FLAT", "SK_MAP", "SK_ANY", "SK_BYTES"):
                 raise Problem(path, f"{f.key}.type", f"{f.type!r} cannot stand in a URL")
             if kind == "path":
                 f.flags.add("required")
@@ -299,15 +316,18 @@ class Dialect:
     def load_op(self, path, name, row):
         key = f"op.{name}"
         check_keys(path, key, row, OP_KEYS)
-        for part in ("method", "path", "auth", "core"):
+        local = row.get("local", False)
+        for part in ("method", "path", "auth") + (() if local else ("core",)):
             need(path, key, row, part, str)
-        op = self.model.op(row["core"])
+        if local and ("core" in row or "body" in row or "path_fields" in row or "query" in row):
+            raise Problem(path, f"{key}.local", "the edge answers by itself: no core, no fields")
+        op = LocalOp(self.struct(path, f"{key}.local", "common.empty")) if local else self.model.op(row["core"])
         if op is None:
             raise Problem(path, f"{key}.core", f"no op {row['core']!r}")
         if row["method"] not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             raise Problem(path, f"{key}.method", f"{row['method']!r} is no method")
-        if row["auth"] not in ("none", "app", "admin"):
-            raise Problem(path, f"{key}.auth", "must be app, admin or none")
+        if row["auth"] not in ("none", "app", "admin", "organization"):
+            raise Problem(path, f"{key}.auth", "must be app, admin, organization or none")
         if not row["path"].startswith("/"):
             raise Problem(path, f"{key}.path", "must begin with /")
         names = re.findall(r"{([^}]*)}", row["path"])
@@ -315,8 +335,8 @@ class Dialect:
         if sorted(names) != sorted(given):
             raise Problem(path, f"{key}.path_fields", f"the path has {names}, path_fields {given}")
         status = row.get("status", 200)
-        if not isinstance(status, int) or not 200 <= status < 300:
-            raise Problem(path, f"{key}.status", "must be a status of success")
+        if not isinstance(status, int) or not (200 <= status < 300 or (status in (302, 303, 307) and "location" in row)):
+            raise Problem(path, f"{key}.status", "must be a status of success, or of a redirection with a location")
         for code in row.get("errors", []):
             if not isinstance(code, int) or not 400 <= code < 600:
                 raise Problem(path, f"{key}.errors", f"{code!r} is no error status")
@@ -327,6 +347,10 @@ class Dialect:
         for other in out.also:
             if self.model.op(other) is None or not self.model.op(other).row.get("read"):
                 raise Problem(path, f"{key}.also", f"no reading op {other!r}")
+        if "location" in row:
+            out.location = op.output.find(row["location"])
+            if out.location is None or out.location.kind != "SK_STR" or "answer" in row:
+                raise Problem(path, f"{key}.location", "must be a str field of the core op's out, and there is no answer beside it")
         if "body" in row:
             out.body_view = self.instance(path, f"{key}.body", row["body"], op.input)
         if "answer" in row:
@@ -357,9 +381,28 @@ class Dialect:
             raise Problem(path, key, f"{value!r} is no word of enum {f.target.name}")
         return f, json_default(path, key, f.kind, value)
 
+    def load_picks(self):
+        """pick = { field = "status", op = "markRead" }: one route, two operations, told apart by a member of the body."""
+        named = {op.name: op for op in self.ops}
+        for op in self.ops:
+            if "pick" not in op.row:
+                continue
+            path, key = self.rows["op"][op.name][0], f"op.{op.name}.pick"
+            check_keys(path, key, op.row["pick"], {"field", "op"})
+            need(path, key, op.row["pick"], "field", str)
+            other = named.get(need(path, key, op.row["pick"], "op", str))
+            alike = ("method", "path", "auth", "bucket")
+            if other is None or other is op or any(op.row.get(k) != other.row.get(k) for k in alike):
+                raise Problem(path, f"{key}.op", "must be another operation with the same method, path, auth and bucket")
+            if op.body_view is None or other.body_view is None or op.answer_view is not other.answer_view:
+                raise Problem(path, f"{key}.op", "both need a body, and one answer")
+            op.picked, other.is_picked = other, True
+
     def check_routes(self):
         seen = {}
         for op in self.ops:
+            if op.is_picked:
+                continue
             route = (op.row["method"], re.sub(r"{[^}]*}", "{}", op.row["path"]))
             if route in seen:
                 raise Problem(self.rows["op"][op.name][0], f"op.{op.name}.path", f"the route is the same as {seen[route]}'s")
@@ -384,11 +427,11 @@ class Dialect:
             if part is None or part.kind != "SK_OBJ":
                 raise Problem(path, f"{key}.{part_name}", f"{of} has no object {part_name!r}")
         view = self.instance(path, key, view_name, part.target if part else struct)
-        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []))
+        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []), row.get("schema"))
         when = row.get("when", [])
         rules = [when] if isinstance(when, dict) else list(when)
         for selector, word in row.items():
-            if selector not in ("core", "view", "message", "when", "told", "doc"):
+            if selector not in ("core", "view", "message", "when", "told", "doc", "schema"):
                 rules.append({"field": selector, "is": word})
         for rule in rules:
             out.when.append(self.load_condition(path, key, of, struct, part, rule))

@@ -1,0 +1,145 @@
+/* pending.c - what a write transaction keeps in memory until its commit: entries of plain indexes, and counters (counter.c).
+ *
+ * A savepoint of the backend copies every page that is written in it. Entries and counters are many small writes to many tables, and hardly ever read in the
+ * transaction that makes them; written once, at the outermost level, they cost a fraction. A savepoint that is rolled back takes them back; a walk over
+ * an index in the transaction has them written first, at the level where it stands, so nobody can tell. Unique indexes are asked at every write and
+ * are not put off.
+ *
+ * Fails with E_NO_MEMORY, or as writes do: the level is doomed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/private.h"
+
+enum { ENTRIES_FIRST = 64, KEPT_MOST = 65536 };
+
+typedef struct entry {
+    table_t *table;
+    size_t at, size; /* of the key in `keys` */
+    bool add;        /* else it goes */
+} entry_t;
+
+struct entries {
+    entry_t *items; /* in the order in which they were made */
+    size_t count, capacity;
+    size_t written; /* the first so many are in their tables */
+    buf_t keys;
+};
+
+int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add)
+{
+    if (txn->levels[txn->depth].doom)
+        return txn->levels[txn->depth].doom;
+    if (!txn->entries && !(txn->entries = calloc (1, sizeof *txn->entries)))
+        return E_NO_MEMORY;
+    entries_t *self = txn->entries;
+    if (self->count == self->capacity) {
+        size_t more = self->capacity ? 2 * self->capacity : ENTRIES_FIRST;
+        entry_t *items = realloc (self->items, more * sizeof *items);
+        if (!items)
+            return E_NO_MEMORY;
+        self->items = items;
+        self->capacity = more;
+    }
+    size_t at = self->keys.size;
+    buf_add (&self->keys, key.data, key.size);
+    if (buf_failed (&self->keys))
+        return E_NO_MEMORY;
+    self->items[self->count++] = (entry_t){table, at, key.size, add};
+    table->pending++;
+    return 0;
+}
+
+/* An entry that is not where it must be, or is where it must not: the index is not that of the rows. */
+static int entries_write (txn_t *txn)
+{
+    entries_t *self = txn->entries;
+    while (self && self->written < self->count) {
+        const entry_t *entry = &self->items[self->written];
+        bytes_t key = bytes_of (self->keys.data + entry->at, entry->size);
+        int rc = entry->add ? kv_add (txn, entry->table, key, (bytes_t){0})
+                            : kv_del (txn, entry->table, key);
+        if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
+            rc = txn_doom (txn, E_CORRUPT);
+        if (rc)
+            return rc;
+        entry->table->pending--;
+        self->written++;
+    }
+    return 0;
+}
+
+int entries_settle (txn_t *txn, const table_t *table)
+{
+    return table->pending ? entries_write (txn) : 0;
+}
+
+static void entries_undo (entries_t *self, size_t count, size_t written)
+{
+    while (self->count > count) {
+        const entry_t *entry = &self->items[--self->count];
+        if (self->count >= self->written)
+            entry->table->pending--;
+        self->keys.size = entry->at;
+    }
+    if (self->written > self->count)
+        self->written = self->count;
+    while (self->written > written)
+        self->items[--self->written].table->pending++;
+}
+
+static void entries_destroy (entries_t **self)
+{
+    entries_t *gone = *self;
+    if (!gone)
+        return;
+    buf_free (&gone->keys);
+    free (gone->items);
+    free (gone);
+    *self = NULL;
+}
+
+/* ---- with the transaction ---- */
+
+pending_mark_t pending_mark (const txn_t *txn)
+{
+    pending_mark_t mark = {.counters = counters_mark (txn)};
+    if (txn->entries) {
+        mark.entries = txn->entries->count;
+        mark.written = txn->entries->written;
+    }
+    return mark;
+}
+
+void pending_undo (txn_t *txn, const pending_mark_t *mark)
+{
+    counters_undo (txn, mark->counters);
+    if (txn->entries)
+        entries_undo (txn->entries, mark->entries, mark->written);
+}
+
+int pending_settle (txn_t *txn)
+{
+    int rc = entries_write (txn);
+    if (!rc)
+        rc = counters_store (txn);
+    if (!rc && !txn->depth)
+        pending_forget (txn);
+    return rc;
+}
+
+void pending_forget (txn_t *txn)
+{
+    counters_forget (txn);
+    if (!txn->entries)
+        return;
+    entries_undo (txn->entries, 0, 0);
+    if (txn->entries->capacity > KEPT_MOST)
+        entries_destroy (&txn->entries);
+}
+
+void pending_destroy (txn_t *txn)
+{
+    counters_destroy (&txn->counters);
+    entries_destroy (&txn->entries);
+}

@@ -1,0 +1,42 @@
+/* verbs.c - see verbs.h. */
+#include "verbs.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MEMORY = 16 << 20 };
+
+static const verb_t *verb_find (const cli_list_t *given, const verb_t *verbs, size_t count)
+{
+    for (size_t i = 0; i < count && given->count; i++)
+        if (strcmp (verbs[i].name, given->items[0]) == 0)
+            return given->count == 1 + verbs[i].operands ? &verbs[i] : NULL;
+    return NULL;
+}
+
+int verbs_run (const cli_form_t *form, const verb_t *verbs, size_t count, verb_means_t *means,
+               void *self)
+{
+    failure_t failure = {0};
+    const verb_t *verb = verb_find (&form->given, verbs, count);
+    if (!verb)
+        return cli_fail (EX_USAGE, "%s: %s", form->command, form->operands);
+    means->arena = arena_new (MEMORY);
+    int rc = means->arena ? 0 : failure_set (&failure, E_NO_MEMORY, "", "out of memory");
+    if (!rc && !verb->offline)
+        rc = client_open (means->data, VERB_ASK_MS, &means->client, &failure);
+    if (!rc)
+        rc = verb->run (self, verb->operands ? form->given.items[1] : NULL, &failure);
+    client_close (&means->client);
+    arena_destroy (&means->arena);
+    return rc ? client_fail (form->command, &failure) : EX_OK;
+}
+
+void json_print (cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted (json);
+    puts (text ? text : "{}");
+    cJSON_free (text);
+    cJSON_Delete (json);
+}
