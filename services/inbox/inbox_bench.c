@@ -186,11 +186,12 @@ static int compare (const void *a, const void *b)
 
 static double median (house_t *self, what_t what, unsigned rounds)
 {
-    int64_t took[ROUNDS_MOST];
+    int64_t took[ROUNDS_MOST] = {0};
+    unsigned middle = rounds / 2;
     for (unsigned i = 0; i < rounds; i++)
         took[i] = ask (self, what);
     qsort (took, rounds, sizeof *took, compare);
-    return (double) took[rounds / 2];
+    return (double) took[middle];
 }
 
 /* Times are those of `shuffled`: 25 are older than the place, and one is the newest. */

@@ -90,7 +90,7 @@ int message_of_number (turn_t *t, id16_t id, id16_t number, messaging_message_t 
 /* ---- the ops that show one ---- */
 
 int messaging_thread_message_get (turn_t *t, const messaging_thread_message_ref_t *in,
-                              messaging_message_info_t *out)
+                                  messaging_message_info_t *out)
 {
     messaging_number_t number = {0};
     messaging_message_t message = {0};

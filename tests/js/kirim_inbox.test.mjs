@@ -159,6 +159,29 @@ test("conversations", async () => {
     await fails(400, "invalid_limit", "limit", "GET", `${base}/conversations?limit=0`);
 });
 
+test("a send tells the conversation that it is in, and a read receipt makes it read", async () => {
+    const who = phone();
+    const send = async (to) => (await call(200, "POST", `${base}/messages`, { body: { messaging_product: "whatsapp", to, type: "text", text: { body: "Halo" } } })).data;
+    const sent = await send(who);
+    const it = await until("the conversation", () => conversationOf(who));
+    assert.deepEqual([it.id, it.unread_count, it.last_inbound_at], [sent.conversation_id, 0, null]);
+    await writes(who, "one");
+    await writes(who, "two");
+    await until("both", async () => (await conversationOf(who)).unread_count === 2);
+    const inbound = (await call(200, "GET", `${base}/messages?conversation_id=${it.id}&direction=inbound`)).data;
+    assert.equal(inbound.length, 2);
+    const wamid = async (id) => (await call(200, "GET", `${base}/messages/${id}`)).data.message_id;
+    for (const left of [1, 0]) {
+        await call(200, "POST", `${base}/messages`, { body: { messaging_product: "whatsapp", status: "read", message_id: await wamid(inbound[left].id) } });
+        await until("unread", async () => (await conversationOf(who)).unread_count === left);
+    }
+    const early = await create({ name: "Before any message" });
+    await fails(404, "resource_not_found", "id", "GET", `${base}/conversations/cnv_${early.id.slice(4)}`);
+    const first = await send(early.phone_number);
+    const begun = await until("the conversation", () => conversationOf(early.phone_number));
+    assert.deepEqual([begun.id, begun.contact.id, begun.contact.name], [first.conversation_id, early.id, "Before any message"]);
+});
+
 test("labels", async () => {
     const it = await talk();
     const vip = await label({ name: "VIP" });

@@ -126,12 +126,24 @@ def rule_schema(rule):
     return {"if": condition, "then": needs(names)}
 
 
-def view_schema(dialect, view):
+def asked_views(dialect):
+    """Names of the views that stand in requests."""
+    found, left = set(), [p.row["body"] for p in dialect.ops if p.row.get("body")]
+    while left:
+        name = left.pop()
+        if name not in found and name in dialect.views:
+            found.add(name)
+            left += [f.ref for f in dialect.views[name].fields if f.ref]
+    return found
+
+
+def view_schema(dialect, view, asked=False):
+    """A constant is always told, but nobody has to send one."""
     out = {"type": "object"}
     if view.doc:
         out["description"] = view.doc
     out["properties"] = {f.name: field_schema(dialect, f) for f in view.fields}
-    required = [f.name for f in view.fields if "required" in f.flags or f.kind in SHOWN_ONLY]
+    required = [f.name for f in view.fields if "required" in f.flags or (f.kind in SHOWN_ONLY and not asked)]
     if required:
         out["required"] = required
     rules = [rule_schema(r) for r in view.rules]
@@ -263,7 +275,8 @@ def make_openapi(dialect):
     for auth, scheme in SECURITY.items():
         if any(p.row["auth"] == auth for p in dialect.ops):
             schemes |= scheme
-    schemas = {view.name: view_schema(dialect, view) for view in dialect.views.values()}
+    asked = asked_views(dialect)
+    schemas = {view.name: view_schema(dialect, view, view.name in asked) for view in dialect.views.values()}
     error_schema = dict(dialect.error_schema)
     if dialect.head.get("error_doc"):
         error_schema["description"] = dialect.head["error_doc"]
