@@ -223,7 +223,17 @@ static int receipts_open (turn_t *t, const wish_t *wish)
     return rc;
 }
 
-int erase_heard (turn_t *t, const schema_event_t *event, const void *body)
+/* A snapshot tells of all that ever was erased: what is known needs no walk again. */
+static bool is_new (turn_t *t, const wish_t *wish)
+{
+    id16_t id;
+    if (!wish->ids.size)
+        return true;
+    memcpy (id.b, wish->ids.data, sizeof id.b);
+    return erase_find (t, id) != 0;
+}
+
+int erase_heard (turn_t *t, const schema_event_t *event, const void *body, bool snapshot)
 {
     wish_t wish = {0};
     if (!event->erases || !t->svc->store || t->inner->readonly)
@@ -234,7 +244,8 @@ int erase_heard (turn_t *t, const schema_event_t *event, const void *body)
     }
     bool failed = buf_failed (&wish.ids) || buf_failed (&wish.beside) || buf_failed (&wish.texts);
     int rc = failed ? E_NO_MEMORY : 0;
-    if (!rc && (wish.ids.size || wish.text_count))
+    bool walks = wish.ids.size || wish.text_count;
+    if (!rc && walks && (!snapshot || is_new (t, &wish)))
         rc = wish_store (t, &wish);
     if (!rc)
         rc = receipts_open (t, &wish);

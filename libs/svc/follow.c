@@ -230,7 +230,7 @@ static int apply_run (turn_t *t, void *context)
                              .trace = a->e->trace,
                              .body = a->e->body};
     rc = a->row->apply (t, &event, body);
-    return rc || a->snapshot ? rc : erase_heard (t, a->row->event, body);
+    return rc ? rc : erase_heard (t, a->row->event, body, a->snapshot);
 }
 
 static int quarantine_run (turn_t *t, void *context)

@@ -347,7 +347,7 @@ int erase_open (svc_t *svc); /* in the first turn */
 void erase_close (svc_t *svc);
 int erase_run (turn_t *t); /* a timer */
 /* An event was made or followed: if its schema says that it erases, the walk begins. */
-int erase_heard (turn_t *t, const schema_event_t *event, const void *body);
+int erase_heard (turn_t *t, const schema_event_t *event, const void *body, bool snapshot);
 /* When an id was to be erased, and when nothing of it was left (0: not yet). E_NOT_FOUND: never. */
 int erase_receipt (svc_t *svc, txn_t *txn, id16_t id, int64_t *asked, int64_t *done);
 

@@ -471,7 +471,7 @@ static int following_run (turn_t *t, void *context)
     t->ask = &f->header;
     int rc = f->row->apply (t, f->event, f->body);
     if (!rc)
-        rc = erase_heard (t, f->row->event, f->body);
+        rc = erase_heard (t, f->row->event, f->body, false);
     if (rc && f->failure)
         *f->failure = t->failure;
     return rc;

@@ -128,9 +128,9 @@ static void ref_add (step_t *step, int32_t carrier, const char *provider_id)
 static int callback_end (turn_t *t, step_t *step, id16_t id)
 {
     messaging_callback_t row = {0};
-    int code = id_is_nil (id) ? E_NOT_FOUND
-                              : store_get_any (t->txn, &messaging_callback_record, id, t->arena,
-                                               &row);
+    int code = id_is_nil (id)
+                   ? E_NOT_FOUND
+                   : store_get_any (t->txn, &messaging_callback_record, id, t->arena, &row);
     if (code)
         return gone (code);
     if (callback_erase (t, &row) == 0)
@@ -143,9 +143,9 @@ static int callback_end (turn_t *t, step_t *step, id16_t id)
 static int file_end (turn_t *t, id16_t id)
 {
     messaging_media_t media = {0};
-    int code = id_is_nil (id) ? E_NOT_FOUND
-                              : store_get_any (t->txn, &messaging_media_record, id, t->arena,
-                                               &media);
+    int code = id_is_nil (id)
+                   ? E_NOT_FOUND
+                   : store_get_any (t->txn, &messaging_media_record, id, t->arena, &media);
     if (code || !id_is_nil (media.app))
         return gone (code);
     media.deleted = true;
@@ -218,8 +218,8 @@ static int erase_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     store_page_t page = {
         .index = "by_conversation", .keys = &key, .key_count = 1, .limit = MESSAGES_STEP};
     bool more = false;
-    int code = store_list (t->txn, &messaging_message_record, &page, t->arena, message_take, &step,
-                           &more);
+    int code =
+        store_list (t->txn, &messaging_message_record, &page, t->arena, message_take, &step, &more);
     for (size_t i = 0; i < step.count && code == 0; i++) {
         step.told[i] = step.messages[i].id;
         ref_add (&step, step.messages[i].carrier, step.messages[i].provider_id);

@@ -215,7 +215,7 @@ static void test_restarts (void **state)
     }
     assert_int_equal (optest_ask (test, "forget", NULL, &in, &out, NULL), 0);
     unsigned before = rows_with (test, marker);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_int_equal (optest_advance (test, 1000), 0);
         assert_int_equal (optest_turn (test), 0);
         assert_int_equal (optest_restart (test), 0);
