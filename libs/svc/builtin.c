@@ -72,9 +72,10 @@ static int lines_erased (turn_t *t, lines_t *lines)
     int rc = erase_receipt (t->svc, t->txn, lines->id, &asked, &done);
     if (rc)
         return rc == E_NOT_FOUND || rc == E_UNAVAILABLE ? 0 : rc;
-    lines_add (lines, asked, "erase", "to be erased for good");
     if (done)
         lines_add (lines, done, "erased", "nothing of it is left here");
+    else
+        lines_add (lines, asked, "being erased", "since then");
     return 0;
 }
 
@@ -83,11 +84,10 @@ static int lines_run (turn_t *t, void *context)
     lines_t *lines = context;
     lines->rows = arena_array_of (t->arena, common_explain_line_t, LINES_MAX);
     svc_explain_t out = {.line = lines_add, .context = lines};
-    int rc = t->txn ? lines_erased (t, lines) : 0;
-    if (rc || !lines->svc->service->explain)
+    int rc = lines->svc->service->explain ? lines->svc->service->explain (t, lines->id, &out) : 0;
+    if (rc && rc != E_NOT_FOUND)
         return rc;
-    rc = lines->svc->service->explain (t, lines->id, &out);
-    return rc == E_NOT_FOUND ? 0 : rc;
+    return t->txn ? lines_erased (t, lines) : 0;
 }
 
 static void run_explain (svc_t *svc, ask_t *ask, txn_t *txn)

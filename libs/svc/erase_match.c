@@ -134,7 +134,7 @@ static bool has_id (erase_match_t *self, bytes_t bytes, int64_t made)
         unsigned tail = tail_of (bytes.data + at);
         if (!(self->bits[tail / 8] & 1 << tail % 8))
             continue;
-        known_t key;
+        known_t key = {0};
         memcpy (key.id.b, bytes.data + at, sizeof key.id.b);
         const known_t *known = bsearch (&key, self->ids, self->count, sizeof key, compare);
         if (known && known->until > made)

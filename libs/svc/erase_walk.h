@@ -25,8 +25,4 @@ typedef struct erase_table {
 /* Table number n: the service's declared records, then the runtime's own, the journal last. False: there is none. */
 bool erase_table (const svc_t *svc, size_t n, erase_table_t *out);
 
-/* lanes_erase.c: a waiting job. *left: it is under way. *gone: its row is. */
-int lanes_erase (lanes_t *self, turn_t *t, bytes_t key, bytes_t value, erase_match_t *match,
-                 bool *left, bool *gone);
-
 #endif

@@ -1,8 +1,8 @@
 /* lanes_erase.c - takes a waiting job that tells of what was erased out of its lane.
  *
  * A job that is under way ends by itself, and finds what it was for gone; the walk comes again until it has. Fails with what the store says. */
+#include "svc/erase_match.h"
 #include "svc/lanes_state.h"
-#include "svc/erase_walk.h"
 
 enum { DUE_LOOKS = 2000 };
 

@@ -18,8 +18,7 @@ static void outbound (svc_t *svc, fetch_config_t *out)
 static const job_kind_t *const jobs[] = {
     &messaging_send_kind,     &messaging_unknown_kind,     &messaging_receipt_kind,
     &messaging_callback_kind, &messaging_media_fetch_kind, &messaging_media_check_kind,
-    &messaging_read_kind,     &messaging_app_end_kind,
-    &messaging_erase_kind,
+    &messaging_read_kind,     &messaging_app_end_kind,     &messaging_erase_kind,
 };
 
 static const svc_timer_t timers[] = {
