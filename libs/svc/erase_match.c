@@ -177,7 +177,7 @@ static bool has_text (const needle_t *n, bytes_t bytes)
 
 static bool is_meant (const needle_t *n, int64_t made)
 {
-    return !made || made <= n->until;
+    return !made || made < n->until;
 }
 
 static bool is_beside (const needle_t *n, bytes_t bytes)

@@ -13,7 +13,7 @@ typedef struct erase_match erase_match_t;
 
 typedef struct erase_text {
     const char *text;
-    int64_t until;        /* Unix ms; what was made later is not meant */
+    int64_t until;        /* Unix ms; what was made then or later is not meant */
     const id16_t *beside; /* one of them must be there too; none = the text alone will do */
     size_t beside_count;
 } erase_text_t;

@@ -118,7 +118,7 @@ static int kept_look (turn_t *t, erase_walk_t *w, const char *table, bytes_t key
         kept.state == KEPT_RUNNING)
         return 0;
     bool tells = erase_match_before (w->match, copy, kept.at);
-    if (kept.state == KEPT_FAILED && erase_match_text (w->match, copy, kept.at)) {
+    if (kept.state == KEPT_FAILED && erase_match_text (w->match, copy, 0)) {
         int code = kept.failure.code;
         kept.failure = (failure_t){0};
         failure_set (&kept.failure, code, NULL, "%s", error_doc (code));

@@ -1,8 +1,8 @@
 /* route.c - messaging's own copy of apps and assignments, followed from accounts.
  *
  * Deleted rows stay as tombstones with their version, so that an older event told again cannot bring them back. */
-#include "gen/inbox.h"
 #include "gen/accounts.h"
+#include "gen/inbox.h"
 #include "gen/templates.h"
 #include "messaging.h"
 

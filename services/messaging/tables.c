@@ -30,7 +30,7 @@ static const svc_snapshot_t snapshots[] = {
     {&messaging_thread_record, &messaging_thread_state_event, thread_state_fill},
 };
 
-/* Without templates their sends go out unchecked, and Meta says whether they fit. Without an inbox nobody is erased. */
+/* Without templates their sends go out unchecked, and Meta says whether they fit; without inbox nobody deletes contacts. */
 static const char *const if_there[] = {"templates", "inbox", NULL};
 
 const svc_service_t messaging_tables = {

@@ -106,6 +106,7 @@ static void forget (optest_t *test, id16_t about, const char *number)
 {
     tally_forget_in_t in = {.about = about, .number = id_of (9), .phone = number};
     tally_forget_out_t out;
+    assert_int_equal (optest_advance (test, 10), 0); /* later than what is forgotten */
     assert_int_equal (optest_ask (test, "forget", NULL, &in, &out, NULL), 0);
 }
 
@@ -244,6 +245,7 @@ static void test_restarts (void **state)
 static int follow_forgotten (optest_t *test, id16_t about)
 {
     tally_forgotten_t told = {.about = about, .number = id_of (9), .phone = phone};
+    assert_int_equal (optest_advance (test, 10), 0);
     return optest_follow (test, &tally_forgotten_event, &(event_about_t){.record = about}, &told,
                           NULL);
 }
