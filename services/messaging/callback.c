@@ -6,6 +6,8 @@
 #include "messaging.h"
 #include <string.h>
 
+enum { CALL_TOLD_MOST = 256 << 10 };
+
 typedef struct callback_work {
     messaging_callback_t row;
     id16_t org;       /* of the carrier account; nil = loopback */
@@ -88,6 +90,11 @@ static int number_of_account (turn_t *t, const callback_work_t *work, const char
     if (code == 0)
         number_route (&number, out);
     return code;
+}
+
+bytes_t call_told (bytes_t body)
+{
+    return body.size <= CALL_TOLD_MOST ? body : (bytes_t){0};
 }
 
 /* Somebody wrote to one of our numbers; carriers name it in their own way. */

@@ -260,6 +260,8 @@ typedef struct callback_origin {
 
 /* Store a carrier's callback as it came, then act on it; if that fails it is tried again by a job. */
 int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
+/* A carrier's call as events carry it: as it came, unless it is so long that followers would choke on it; then its item alone is told. */
+bytes_t call_told (bytes_t body);
 /* A callback by its id, or the callbacks that a carrier account's URL refused. */
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
