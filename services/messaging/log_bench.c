@@ -197,7 +197,8 @@ static int in_add (turn_t *t, kept_t *row, const char *from, const char *to)
                               .to = to,
                               .text = "Thank you!"};
     store_page_t page = {.newest_first = true, .limit = 1};
-    int code = inbound_take (t, ACCOUNTS_CARRIER_LOOPBACK, &event, NULL);
+    inbound_call_t call = {.id = turn_id (t), .body = bytes_of_str ("{}")};
+    int code = inbound_take (t, ACCOUNTS_CARRIER_LOOPBACK, &event, &call);
     return code ? code
                 : store_list (t->txn, &messaging_message_record, &page, t->arena, newest_note, row,
                               NULL);
