@@ -58,7 +58,7 @@ static done_t *done_add (compacting_t *c, const char *service)
         return NULL;
     done_t *done = &c->done[c->count++];
     *done = (done_t){0};
-    snprintf (done->service, sizeof done->service, "%s", service);
+    snprintf (done->service, sizeof done->service, "%.*s", NAME_SIZE - 1, service);
     return done;
 }
 
