@@ -185,6 +185,37 @@ test("services that are killed go on with it", async () => {
     assert.deepEqual(tablesWith(await rows(), "MARK-kill", ...people.map((p) => p.who.slice(1))), []);
 });
 
+test("what came by a carrier goes too, files and late receipts included", async () => {
+    const loopback = { house, key, number, ours };
+    house = await House.start("--simulate", "--rate-limits", "off");
+    try {
+        ({ key, phone_number_id: number } = house.credentials.kirim);
+        const control = async (path, body, method = "POST") => {
+            const answer = await fetch(house.credentials.simulator.control_url + path, { method, body: JSON.stringify(body) });
+            assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
+        };
+        const who = "+14157770199", mark = "MARK-carrier-of-a-person";
+        const to = house.credentials.app.whatsapp_number;
+        const document = { base64: Buffer.from(`%PDF-1.4\n${mark}\n%%EOF\n`).toString("base64"), mime_type: "application/pdf", filename: `${mark}.pdf` };
+        await control("/inbound", { provider: "meta", from: who, to, type: "text", text: { body: mark } });
+        await control("/inbound", { provider: "meta", from: who, to, type: "document", document: { caption: mark }, media: document });
+        await until("the file", async () => filesWith(mark).some((path) => path.includes("/media/")));
+        const contact = await until("a contact", () => contactOf(who));
+        await control("/settings", { callback_delay_ms: 1500 }, "PUT"); // its receipts come when it is gone
+        const sent = await ask("POST", `/${number}/messages`, { messaging_product: "whatsapp", to: who, type: "text", text: { body: `bye, ${mark}` } });
+        await until("the send", async () => ["sent", "pending"].includes((await ask("GET", `/${number}/messages/${sent.id}`)).status) && (await cli("explain", sent.id)).includes("attempt"));
+        await ask("DELETE", `/${number}/contacts/${contact.id}`);
+        await erased(contact.id);
+        await sleep(2500); // the late receipts
+        await erased(contact.id);
+        assert.deepEqual(tablesWith(await rows(), mark, who.slice(1)), []);
+        assert.deepEqual(filesWith(mark, who.slice(1)).filter((path) => path.includes("/media/")), []);
+    } finally {
+        await house.stop();
+        ({ house, key, number, ours } = loopback);
+    }
+});
+
 test("compacting leaves no byte of it in any file", async () => {
     const gone = ["MARK-8814", "MARK-kill", "628117654321", "6281176544"];
     assert.ok(filesWith(...gone).length > 0, "erasing alone overwrites nothing");
