@@ -270,10 +270,11 @@ optest_put_t *optest_put (optest_t *self, const char *op, envelope_t *header, co
     put->ask = ask_new (svc, 0, &head, buf_bytes (&body), arena);
     put->next = self->puts;
     self->puts = self->last = put;
-    put->ask->op = row;
+    put->ask->op = row ? row : builtin->writes;
     if (row)
         put->ask->slot = (unsigned) (row - self->service->schema->ops);
-    if (row && (row->flags & OP_WRITE) && !self->service->stateless) {
+    bool writes = put->ask->op && (put->ask->op->flags & OP_WRITE);
+    if (writes && !self->service->stateless) {
         *self->chain_end = &put->ask->work;
         self->chain_end = (work_t **) (void *) &put->ask->work.item.next;
     } else {
