@@ -79,7 +79,7 @@ int kept_event_act (turn_t *t, id16_t id, bool drop, const char **name)
     if (rc)
         return rc;
     const svc_follow_t *row = follow_row (svc, kept.service, kept.event.number);
-    *name = arena_printf (t->arena, "%s/%s", kept.service, row ? row->event->name : "?");
+    *name = row ? row->event->name : arena_printf (t->arena, "%s.?", kept.service);
     if (!drop && !row)
         return fail (t, E_CORRUPT, "id", "This program does not follow such events");
     if (!drop)

@@ -56,7 +56,7 @@ static void event_show (const listing_t *l, bytes_t key, bytes_t value, common_k
     if (kept_event_read (key, value, l->arena, &kept))
         return;
     const svc_follow_t *row = follow_row (l->svc, kept.service, kept.event.number);
-    out->kind = arena_printf (l->arena, "%s/%s", kept.service, row ? row->event->name : "?");
+    out->kind = row ? row->event->name : arena_printf (l->arena, "%s.?", kept.service);
     out->since = kept.since;
     out->reason = error_name (kept.code);
     out->made = kept.event.at;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "svc/inner.h"
 
 enum { TEST_MEMORY = 256 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
@@ -207,6 +208,21 @@ optest_t *optest_new (const svc_service_t *service)
 int optest_restart (optest_t *self)
 {
     return optest_restart_as (self, self->service);
+}
+
+int optest_restart_restored (optest_t *self)
+{
+    char path[sizeof self->svc.data + 128], text[2 * sizeof (id16_t) + 1];
+    const char *name = self->service->schema->name;
+    id16_t restore = id_next (&self->ids, clock_now_ms ());
+    text_write_hex (restore.b, sizeof restore.b, text);
+    snprintf (path, sizeof path, "%s/run/%s.started", self->svc.data, name);
+    unlink (path);
+    snprintf (path, sizeof path, "%s/store/%s/restored", self->svc.data, name);
+    FILE *file = fopen (path, "we");
+    if (!file || fputs (text, file) < 0 || fclose (file))
+        return E_IO;
+    return optest_restart (self);
 }
 
 int optest_restart_as (optest_t *self, const svc_service_t *service)
