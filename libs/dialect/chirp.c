@@ -16,4 +16,5 @@ const dialect_t dialect_chirp = {
     .request_id = chirp_request_id,
     .error_render = chirp_error_render,
     .event_render = chirp_event_render,
+    .delivery = &chirp_delivery,
 };

@@ -26,8 +26,10 @@ int chirp_error_render (const dialect_t *d, const failure_t *failure, const dial
 /* chirp_event.c */
 extern const char *const chirp_event_names[];
 int chirp_event_render (const dialect_t *d, const schema_public_event_t *row,
-                        const journal_event_t *event, const void *body,
-                        const messaging_app_ref_t *app, const char *public_url, int64_t now,
-                        char event_id[64], buf_t *out);
+                        const journal_event_t *event, const void *body, const dialect_how_t *how,
+                        dialect_rendered_t *rendered, buf_t *out);
+
+/* chirp_delivery.c */
+extern const dialect_delivery_t chirp_delivery;
 
 #endif

@@ -108,21 +108,20 @@ static void add_message (const dialect_t *d, const schema_public_event_t *row,
 }
 
 int chirp_event_render (const dialect_t *d, const schema_public_event_t *row,
-                        const journal_event_t *event, const void *body,
-                        const messaging_app_ref_t *app, const char *public_url, int64_t now,
-                        char event_id[64], buf_t *out)
+                        const journal_event_t *event, const void *body, const dialect_how_t *how,
+                        dialect_rendered_t *rendered, buf_t *out)
 {
     char at[CLOCK_ISO_SIZE], docs_url[512];
     chirp_error_t error;
     bool failed = failed_error (row, body, &error);
-    snprintf (docs_url, sizeof docs_url, "%s/docs", public_url ? public_url : "");
-    error.docs_url = public_url ? docs_url : NULL;
-    chirp_id_write ("evt", false, event->id, event_id);
-    clock_write_iso (now, at);
+    snprintf (docs_url, sizeof docs_url, "%s/docs", how->public_url ? how->public_url : "");
+    error.docs_url = how->public_url ? docs_url : NULL;
+    chirp_id_write ("evt", false, event->id, rendered->event_id);
+    clock_write_iso (how->now, at);
     buf_printf (out, "{\"event\":\"%s\",\"eventId\":\"%s\",\"timestamp\":\"%s\",", row->name,
-                event_id, at);
+                rendered->event_id, at);
     add_message (d, row, event, body, failed ? &error : NULL, out);
-    add_app (app, out);
+    add_app (how->app, out);
     buf_add_str (out, "}}");
     return buf_failed (out) ? E_NO_MEMORY : 0;
 }

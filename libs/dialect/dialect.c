@@ -6,6 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+const dialect_t *const dialect_all[] = {&dialect_chirp, &dialect_kirim};
+const size_t dialect_count = sizeof dialect_all / sizeof *dialect_all;
+
+const dialect_t *dialect_find (const char *name)
+{
+    for (size_t i = 0; i < dialect_count; i++)
+        if (!name || strcmp (dialect_all[i]->name, name) == 0)
+            return dialect_all[i];
+    return NULL;
+}
+
 static const schema_public_event_t *row_of (const dialect_t *d, const journal_event_t *event,
                                             const void *body)
 {
@@ -26,14 +37,46 @@ const char *dialect_event_name (const dialect_t *d, const journal_event_t *event
     return row ? row->name : NULL;
 }
 
+int dialect_event_render_how (const dialect_t *d, const journal_event_t *event, const void *body,
+                              const dialect_how_t *how, dialect_rendered_t *rendered, buf_t *out)
+{
+    const schema_public_event_t *row = row_of (d, event, body);
+    *rendered = (dialect_rendered_t){0};
+    if (!row)
+        return E_NOT_FOUND;
+    int code = d->event_render (d, row, event, body, how, rendered, out);
+    return code ? code : buf_failed (out) ? E_NO_MEMORY : 0;
+}
+
 int dialect_event_render (const dialect_t *d, const journal_event_t *event, const void *body,
                           const messaging_app_ref_t *app, const char *public_url, int64_t now,
                           char event_id[64], buf_t *out)
 {
-    const schema_public_event_t *row = row_of (d, event, body);
-    if (!row)
-        return E_NOT_FOUND;
-    return d->event_render (d, row, event, body, app, public_url, now, event_id, out);
+    dialect_how_t how = {.app = app, .public_url = public_url, .now = now};
+    dialect_rendered_t rendered;
+    int code = dialect_event_render_how (d, event, body, &how, &rendered, out);
+    snprintf (event_id, 64, "%.63s", rendered.event_id);
+    return code;
+}
+
+bytes_t dialect_marked (const dialect_t *d, arena_t *arena, bytes_t body, size_t mark,
+                        id16_t delivery)
+{
+    char id[64];
+    d->id_write (d->delivery->id_prefix, false, delivery, id);
+    size_t length = strlen (id);
+    if (!mark || mark > body.size || length > body.size - mark)
+        return body;
+    uint8_t *copy = arena_memdup (arena, body.data, body.size);
+    if (!copy)
+        return (bytes_t){0};
+    memcpy (copy + mark, id, length);
+    return bytes_of (copy, body.size);
+}
+
+void dialect_header_add (dialect_headers_t *self, const char *name, const char *value)
+{
+    self->items[self->count++] = arena_printf (self->arena, "%s: %s", name, value);
 }
 
 bool dialect_event_known (const dialect_t *d, const char *name)

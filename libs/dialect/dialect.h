@@ -15,6 +15,12 @@ typedef struct dialect dialect_t;
 extern const dialect_t dialect_chirp;
 extern const dialect_t dialect_kirim;
 
+/* All of them; the first is the one of records from before there were several. */
+extern const dialect_t *const dialect_all[];
+extern const size_t dialect_count;
+/* By name; NULL = the first. NULL if there is none of this name. */
+const dialect_t *dialect_find (const char *name);
+
 /* The dialect's name of a core event ("messages.sms.sent"), NULL if it shows no such thing. `body` is the decoded struct of event->event->type. */
 const char *dialect_event_name (const dialect_t *d, const journal_event_t *event, const void *body);
 /* The payload for one app into *out (appended), and the id of the occurrence, the same for every app and attempt. `now` is told as the time the webhook
@@ -22,10 +28,75 @@ const char *dialect_event_name (const dialect_t *d, const journal_event_t *event
 int dialect_event_render (const dialect_t *d, const journal_event_t *event, const void *body,
                           const messaging_app_ref_t *app, const char *public_url, int64_t now,
                           char event_id[64], buf_t *out);
+/* How an event is rendered. Zero-initialised but for what is known. */
+typedef struct dialect_how {
+    const messaging_app_ref_t *app; /* NULL: for the whole organization */
+    const char *public_url;         /* where our docs are; NULL = nowhere */
+    int64_t now;
+    bool status_in_event_id; /* where the id is the carrier's id of a message: append :STATUS */
+    bool extras;             /* an object of ours in bodies that are relayed from the carrier */
+} dialect_how_t;
+
+enum { DIALECT_EVENT_ID_SIZE = 256 };
+
+typedef struct dialect_rendered {
+    char event_id[DIALECT_EVENT_ID_SIZE]; /* of the occurrence, the same for every attempt */
+    size_t mark; /* in the body: where a delivery's own id goes (dialect_marked); 0 = nowhere */
+} dialect_rendered_t;
+
+/* As dialect_event_render, with all that may be said of how. */
+int dialect_event_render_how (const dialect_t *d, const journal_event_t *event, const void *body,
+                              const dialect_how_t *how, dialect_rendered_t *rendered, buf_t *out);
+/* The body of one delivery: with its id where `mark` says. In the arena if it differs; size 0 without memory. */
+bytes_t dialect_marked (const dialect_t *d, arena_t *arena, bytes_t body, size_t mark,
+                        id16_t delivery);
 /* Is it a name that webhooks may subscribe to (whether or not it comes from here already). */
 bool dialect_event_known (const dialect_t *d, const char *name);
 /* All of them, NULL-terminated. */
 const char *const *dialect_event_names (const dialect_t *d);
+
+/* ---- deliveries of webhooks ---- */
+
+/* Whose are webhooks: they hear of what happens to the holder. */
+typedef enum dialect_holder { HOLDER_APP, HOLDER_ORG } dialect_holder_t;
+
+/* One attempt, for its headers. */
+typedef struct dialect_sending {
+    const char *event; /* name */
+    const char *event_id;
+    id16_t delivery;
+    uint32_t attempt; /* 1 = the first */
+    int64_t timestamp_s;
+    bytes_t body;
+    const char *const *secrets; /* all that sign */
+    size_t secret_count;
+} dialect_sending_t;
+
+enum { DIALECT_HEADERS_MAX = 8 };
+
+/* Lines "Name: value", in the arena; there is room for DIALECT_HEADERS_MAX more. */
+typedef struct dialect_headers {
+    arena_t *arena;
+    const char **items;
+    size_t count;
+} dialect_headers_t;
+
+void dialect_header_add (dialect_headers_t *self, const char *name, const char *value);
+
+typedef struct dialect_delivery {
+    dialect_holder_t holder;
+    const char *schedule;  /* waits before retries, "10s,30s"; NULL = the installation's setting */
+    uint32_t timeout_ms;   /* of an attempt; 0 = the installation's setting */
+    size_t answer_kept;    /* bytes of a receiver's answer that the log shows */
+    bool refusal_is_final; /* 4xx other than 408 and 429 is not tried again */
+    bool tells_retrying;   /* the log tells deliveries with a failed attempt from untried ones */
+    bool breaker; /* failures in a row hold deliveries back; else they only narrow the way */
+    const char *id_prefix, *subscription_prefix;            /* of ids in the log */
+    const char *(*subject_prefix) (const char *event_name); /* of what the event is about */
+    void (*secret_make) (char out[64]);                     /* a new signing secret */
+    /* 0, or E_BAD_REQUEST (a secret that cannot sign), E_NO_MEMORY. */
+    int (*headers) (const dialect_sending_t *sending, dialect_headers_t *out);
+} dialect_delivery_t;
 
 /* ---- for HTTP ---- */
 
@@ -82,9 +153,9 @@ struct dialect {
     int (*error_render) (const dialect_t *d, const failure_t *failure, const dialect_blame_t *blame,
                          buf_t *out);
     int (*event_render) (const dialect_t *d, const schema_public_event_t *row,
-                         const journal_event_t *event, const void *body,
-                         const messaging_app_ref_t *app, const char *public_url, int64_t now,
-                         char event_id[64], buf_t *out);
+                         const journal_event_t *event, const void *body, const dialect_how_t *how,
+                         dialect_rendered_t *rendered, buf_t *out);
+    const dialect_delivery_t *delivery;
 };
 
 #endif

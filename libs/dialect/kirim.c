@@ -22,4 +22,5 @@ const dialect_t dialect_kirim = {
     .request_id = kirim_request_id,
     .error_render = kirim_error_render,
     .event_render = kirim_event_render,
+    .delivery = &kirim_delivery,
 };

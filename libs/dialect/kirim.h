@@ -16,8 +16,10 @@ int kirim_error_render (const dialect_t *d, const failure_t *failure, const dial
 /* kirim_event.c */
 extern const char *const kirim_event_names[];
 int kirim_event_render (const dialect_t *d, const schema_public_event_t *row,
-                        const journal_event_t *event, const void *body,
-                        const messaging_app_ref_t *app, const char *public_url, int64_t now,
-                        char event_id[64], buf_t *out);
+                        const journal_event_t *event, const void *body, const dialect_how_t *how,
+                        dialect_rendered_t *rendered, buf_t *out);
+
+/* kirim_delivery.c */
+extern const dialect_delivery_t kirim_delivery;
 
 #endif

@@ -10,6 +10,7 @@ typedef struct meta_batch {
     turn_t *t;
     int (*each) (turn_t *t, const provider_event_t *event, void *context);
     void *context;
+    bool alone; /* there is one thing in it all */
 } meta_batch_t;
 
 /* ---- text that is no text ---- */
@@ -76,7 +77,8 @@ static void status_error (turn_t *t, bytes_t item, provider_event_t *event)
 static int take_status (meta_batch_t *b, bytes_t value, bytes_t item)
 {
     arena_t *arena = b->t->arena;
-    provider_event_t event = {.news = status_news (item), .whatsapp = true};
+    provider_event_t event = {
+        .news = status_news (item), .whatsapp = true, .raw = item, .alone = b->alone};
     event.provider_id = jval_word (arena, item, "id");
     if (!event.news || !event.provider_id || jval_is (item, "type", "call"))
         return 0;
@@ -97,7 +99,10 @@ static int take_status (meta_batch_t *b, bytes_t value, bytes_t item)
 static int take_message (meta_batch_t *b, bytes_t value, bytes_t item)
 {
     provider_event_t event = {0};
-    return meta_inbound (b->t, value, item, &event) ? b->each (b->t, &event, b->context) : 0;
+    if (!meta_inbound (b->t, value, item, &event))
+        return 0;
+    event.alone = b->alone;
+    return b->each (b->t, &event, b->context);
 }
 
 static int take_list (meta_batch_t *b, bytes_t value, const char *name,
@@ -136,6 +141,40 @@ static int take_template (meta_batch_t *b, bytes_t entry, bytes_t value)
 
 /* ---- the frame ---- */
 
+static size_t list_count (bytes_t value, const char *name)
+{
+    jval_list_t list = jval_list (value, name);
+    bytes_t item;
+    size_t count = 0;
+    while (jval_next (&list, &item))
+        count++;
+    return count;
+}
+
+/* How many things the changes of an entry say, whatever they are. */
+static size_t entry_count (bytes_t entry)
+{
+    jval_list_t changes = jval_list (entry, "changes");
+    bytes_t change;
+    size_t count = 0;
+    while (jval_next (&changes, &change)) {
+        bytes_t value = jval_find (change, "value");
+        size_t items = list_count (value, "messages") + list_count (value, "statuses");
+        count += items ? items : 1;
+    }
+    return count;
+}
+
+static bool is_alone (bytes_t root)
+{
+    jval_list_t entries = jval_list (root, "entry");
+    bytes_t entry;
+    size_t count = 0;
+    while (count < 2 && jval_next (&entries, &entry))
+        count += entry_count (entry);
+    return count == 1;
+}
+
 static int take_change (meta_batch_t *b, bytes_t entry, bytes_t change)
 {
     bytes_t value = jval_find (change, "value");
@@ -160,6 +199,7 @@ int meta_parse (turn_t *t, bytes_t raw,
         return code;
     if (!jval_is (root, "object", "whatsapp_business_account"))
         return fail (t, E_BAD_REQUEST, "object", "Not a callback of a WhatsApp account");
+    batch.alone = is_alone (root);
     jval_list_t entries = jval_list (root, "entry");
     while (code == 0 && jval_next (&entries, &entry))
         code = take_list (&batch, entry, "changes", take_change);

@@ -25,13 +25,19 @@ static int put_text (turn_t *t, const provider_message_t *m, buf_t *out)
     return 0;
 }
 
+/* By the carrier's id, else where it is to be fetched. */
+static void put_file (buf_t *out, const char *provider_id, const char *link)
+{
+    jval_put_text (out, provider_id ? "id" : "link", provider_id ? provider_id : link);
+}
+
 static int put_media (turn_t *t, const provider_message_t *m, const char *type, buf_t *out)
 {
     const messaging_media_content_t *media = m->body ? m->body->media : NULL;
-    if (!media || !media->provider_id)
+    if (!media || (!media->provider_id && !media->link))
         return lacks (t, "media");
     meta_begin (out, type, '{');
-    jval_put_text (out, "id", media->provider_id);
+    put_file (out, media->provider_id, media->link);
     if (m->kind != MESSAGING_KIND_AUDIO && m->kind != MESSAGING_KIND_STICKER && media->caption &&
         *media->caption)
         jval_put_text (out, "caption", media->caption);
@@ -139,6 +145,13 @@ static int put_template (turn_t *t, const provider_message_t *m, buf_t *out)
 
 /* ---- interactive ---- */
 
+static void put_words (buf_t *out, const char *name, const char *text)
+{
+    meta_begin (out, name, '{');
+    jval_put_text (out, "text", text);
+    buf_add_byte (out, '}');
+}
+
 static int put_header (turn_t *t, const messaging_interactive_header_t *header, buf_t *out)
 {
     static const char *const words[] = {[MESSAGING_HEADER_KIND_TEXT] = "text",
@@ -148,7 +161,7 @@ static int put_header (turn_t *t, const messaging_interactive_header_t *header, 
     if (header->kind < MESSAGING_HEADER_KIND_TEXT || header->kind > MESSAGING_HEADER_KIND_DOCUMENT)
         return lacks (t, "interactive.header.type");
     bool text = header->kind == MESSAGING_HEADER_KIND_TEXT;
-    if (text ? !header->text : !header->provider_id)
+    if (text ? !header->text : !header->provider_id && !header->link)
         return lacks (t, text ? "interactive.header.text" : "interactive.header.media");
     meta_begin (out, "header", '{');
     jval_put_text (out, "type", words[header->kind]);
@@ -156,7 +169,7 @@ static int put_header (turn_t *t, const messaging_interactive_header_t *header, 
         jval_put_text (out, "text", header->text);
     else {
         meta_begin (out, words[header->kind], '{');
-        jval_put_text (out, "id", header->provider_id);
+        put_file (out, header->provider_id, header->link);
         if (header->kind == MESSAGING_HEADER_KIND_DOCUMENT)
             jval_put_text (out, "filename", header->filename);
         buf_add_byte (out, '}');
@@ -165,8 +178,9 @@ static int put_header (turn_t *t, const messaging_interactive_header_t *header, 
     return 0;
 }
 
-static void put_buttons (const messaging_interactive_content_t *in, buf_t *out)
+static int put_buttons (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
 {
+    (void) t;
     const messaging_interactive_button_t *buttons = in->buttons.items;
     meta_begin (out, "buttons", '[');
     for (size_t i = 0; i < in->buttons.count; i++) {
@@ -176,31 +190,82 @@ static void put_buttons (const messaging_interactive_content_t *in, buf_t *out)
         buf_add_byte (out, '}');
     }
     buf_add_byte (out, ']');
+    return 0;
 }
 
-static void put_list (const messaging_interactive_content_t *in, buf_t *out)
+static int put_list (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
 {
+    (void) t;
     const messaging_interactive_section_t *sections = in->sections.items;
     jval_put_text (out, "button", in->button_text);
     meta_begin (out, "sections", '[');
     for (size_t i = 0; i < in->sections.count; i++)
         meta_put (out, NULL, &messaging_interactive_section_type, &sections[i]);
     buf_add_byte (out, ']');
+    return 0;
 }
 
-static void put_cta_url (const messaging_interactive_content_t *in, buf_t *out)
+static void put_link (const char *text, const char *url, buf_t *out)
 {
     jval_put_text (out, "name", "cta_url");
     meta_begin (out, "parameters", '{');
-    jval_put_text (out, "display_text", in->button_text);
-    jval_put_text (out, "url", in->url);
+    jval_put_text (out, "display_text", text);
+    jval_put_text (out, "url", url);
     buf_add_byte (out, '}');
 }
 
-static void put_location_request (const messaging_interactive_content_t *in, buf_t *out)
+static int put_cta_url (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
 {
+    (void) t;
+    put_link (in->button_text, in->url, out);
+    return 0;
+}
+
+/* ---- carousel ---- */
+
+static int put_card (turn_t *t, const messaging_interactive_card_t *card, buf_t *out)
+{
+    const messaging_interactive_button_t *buttons = card->buttons.items;
+    int code = 0;
+    meta_begin (out, NULL, '{');
+    meta_begin (out, "card_index", 0);
+    buf_printf (out, "%d", (int) card->index);
+    jval_put_text (out, "type", "cta_url");
+    code = card->header ? put_header (t, card->header, out) : lacks (t, "interactive.cards.header");
+    if (card->body && *card->body)
+        put_words (out, "body", card->body);
+    meta_begin (out, "action", '{');
+    if (card->buttons.count)
+        meta_begin (out, "buttons", '[');
+    else
+        put_link (card->button_text, card->url, out);
+    for (size_t i = 0; i < card->buttons.count; i++) {
+        meta_begin (out, NULL, '{');
+        jval_put_text (out, "type", "quick_reply");
+        meta_put (out, "quick_reply", &messaging_interactive_button_type, &buttons[i]);
+        buf_add_byte (out, '}');
+    }
+    buf_add_str (out, card->buttons.count ? "]}}" : "}}");
+    return code;
+}
+
+static int put_cards (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
+{
+    const messaging_interactive_card_t *cards = in->cards.items;
+    int code = 0;
+    meta_begin (out, "cards", '[');
+    for (size_t i = 0; i < in->cards.count && code == 0; i++)
+        code = put_card (t, &cards[i], out);
+    buf_add_byte (out, ']');
+    return code;
+}
+
+static int put_location_request (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
+{
+    (void) t;
     (void) in;
     jval_put_text (out, "name", "send_location");
+    return 0;
 }
 
 static bool is_empty_map (bytes_t packed)
@@ -210,8 +275,9 @@ static bool is_empty_map (bytes_t packed)
 }
 
 /* The payload is for navigate alone, and Meta refuses empty data in it. */
-static void put_flow (const messaging_interactive_content_t *in, buf_t *out)
+static int put_flow (turn_t *t, const messaging_interactive_content_t *in, buf_t *out)
 {
+    (void) t;
     bool navigate = in->flow_action != MESSAGING_FLOW_ACTION_DATA_EXCHANGE;
     jval_put_text (out, "name", "flow");
     meta_begin (out, "parameters", '{');
@@ -231,11 +297,12 @@ static void put_flow (const messaging_interactive_content_t *in, buf_t *out)
         buf_add_byte (out, '}');
     }
     buf_add_byte (out, '}');
+    return 0;
 }
 
 typedef struct interactive_row {
     const char *word;
-    void (*put) (const messaging_interactive_content_t *in, buf_t *out);
+    int (*put) (turn_t *t, const messaging_interactive_content_t *in, buf_t *out);
     bool bare; /* takes a body and nothing else */
 } interactive_row_t;
 
@@ -246,20 +313,14 @@ static const interactive_row_t interactive_rows[] = {
     [MESSAGING_INTERACTIVE_KIND_LOCATION_REQUEST] = {"location_request_message",
                                                      put_location_request, true},
     [MESSAGING_INTERACTIVE_KIND_FLOW] = {"flow", put_flow, false},
+    [MESSAGING_INTERACTIVE_KIND_CAROUSEL] = {"carousel", put_cards, true},
 };
-
-static void put_words (buf_t *out, const char *name, const char *text)
-{
-    meta_begin (out, name, '{');
-    jval_put_text (out, "text", text);
-    buf_add_byte (out, '}');
-}
 
 static int put_interactive (turn_t *t, const provider_message_t *m, buf_t *out)
 {
     const messaging_interactive_content_t *in = m->body ? m->body->interactive : NULL;
     if (!in || !in->body || in->kind < MESSAGING_INTERACTIVE_KIND_BUTTONS ||
-        in->kind > MESSAGING_INTERACTIVE_KIND_FLOW)
+        in->kind > MESSAGING_INTERACTIVE_KIND_CAROUSEL)
         return lacks (t, "interactive");
     const interactive_row_t *row = &interactive_rows[in->kind];
     meta_begin (out, "interactive", '{');
@@ -271,9 +332,9 @@ static int put_interactive (turn_t *t, const provider_message_t *m, buf_t *out)
     if (in->footer && *in->footer && !row->bare)
         put_words (out, "footer", in->footer);
     meta_begin (out, "action", '{');
-    row->put (in, out);
+    code = row->put (t, in, out);
     buf_add_str (out, "}}");
-    return 0;
+    return code;
 }
 
 /* ---- the frame ---- */

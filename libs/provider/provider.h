@@ -87,6 +87,8 @@ typedef struct provider_event {
     const provider_fault_t *fault;
     const char *native_text; /* the carrier's own words of a failure, NULL = the fault's title */
     const char *fbtrace_id;
+    bytes_t raw;   /* of a status: the carrier's item as it came, packed; Meta */
+    bool alone;    /* the callback says nothing else; Meta */
     bool whatsapp; /* NEWS_INBOUND, from here on */
     id16_t org;    /* loopback says these two; others give number_ref */
     id16_t number;
@@ -218,8 +220,22 @@ extern const provider_t provider_loopback;
 
 /* The error maps of Telnyx and Meta; `whatsapp` chooses. Never NULL: unknown codes give the carrier's general error. */
 const provider_fault_t *provider_fault (bool whatsapp, const char *native);
+/* MESSAGING_FAILURE_REASON_ of Meta's code (reason.c); NULL and what has no row are OTHER. */
+int32_t provider_reason (const char *native);
 /* All rows, for `aviary errors` and docs. */
 const provider_fault_t *provider_faults (size_t *count);
+
+/* ---- loopback: templates ---- */
+
+/* A template that every test number has, approved, with nothing but a body (loopback_template.c). */
+typedef struct provider_sample {
+    id16_t id;
+    const char *name;
+    const char *language;
+    const char *body;
+    int64_t variables; /* positional ones in its body */
+} provider_sample_t;
+const provider_sample_t *provider_samples (size_t *count);
 
 /* ---- loopback: magic numbers ---- */
 

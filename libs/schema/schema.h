@@ -251,6 +251,7 @@ typedef struct schema_index {
         unique; /* the fields alone are the key: a second record with the same values is E_ALREADY_EXISTS */
     bool
         counted; /* keeps how many records share each value of the fields (and of the first field alone) */
+    bool sparse; /* records whose first field is absent are not in it */
 } schema_index_t;
 
 /* A record with a table of its own. Its key is its `id` field (appended in order of making). */
@@ -269,6 +270,8 @@ typedef struct schema_event {
     const char *service;
     uint16_t number; /* within the service's journal, never reused */
     const schema_type_t *type;
+    const char *const
+        *erases; /* fields that name what was erased, NULL-terminated; NULL: it does not erase */
 } schema_event_t;
 
 enum {
@@ -368,6 +371,9 @@ typedef struct schema_public {
     const schema_type_t *header_view; /* fields of request headers over op->in, or NULL */
     const schema_type_t *body_view;   /* or NULL: no body is read */
     bool body_optional;
+    const char *pick; /* a body that has this member is for `picked` instead; NULL = none */
+    const struct schema_public *picked; /* same method, path, auth and bucket; it has no route */
+    bool is_picked;
     const char *
         upload; /* the body is multipart/form-data: name of the part that is the file, the body_view's fields are the others; NULL = JSON */
     int status; /* of success */

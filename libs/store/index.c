@@ -102,8 +102,8 @@ static int fields_add (const schema_index_t *index, const store_key_t *keys, siz
             return rc;
         if (i == 0)
             out->first = out->size;
-        if (index->unique && i + 1 == index->count)
-            out->entry = !index_key_absent (field, &key);
+        if ((index->unique && i + 1 == index->count) || (index->sparse && i == 0))
+            out->entry = out->entry && !index_key_absent (field, &key);
     }
     out->fields = out->size;
     return 0;
@@ -127,7 +127,8 @@ int index_row_key (const schema_record_t *record, const schema_index_t *index,
 
 void index_signature (const schema_index_t *index, buf_t *out)
 {
-    buf_printf (out, "%c%c", index->unique ? 'u' : '-', index->counted ? 'c' : '-');
+    buf_printf (out, "%c%c%s", index->unique ? 'u' : '-', index->counted ? 'c' : '-',
+                index->sparse ? "s" : "");
     for (size_t i = 0; i < index->count; i++)
         buf_printf (out, " %u:%u", index->fields[i]->number, index->fields[i]->kind);
 }

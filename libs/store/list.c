@@ -3,6 +3,8 @@
 
 #include "store/private.h"
 
+enum { PLACE_FIELDS = 8 };
+
 typedef struct lister {
     txn_t *txn;
     const schema_record_t *record;
@@ -14,6 +16,20 @@ typedef struct lister {
     kv_cursor_t cursor;
 } lister_t;
 
+/* Where it stood, whatever its row says now. */
+static int place_told (lister_t *self, void *row)
+{
+    const store_page_t *page = self->page;
+    const schema_record_t *record = self->record;
+    store_key_t keys[PLACE_FIELDS];
+    if (!self->index || self->index->count > PLACE_FIELDS || page->key_count > self->index->count)
+        return E_INTERNAL;
+    for (size_t i = 0; i < self->index->count; i++)
+        keys[i] = i < page->key_count ? page->keys[i] : page->place[i - page->key_count];
+    memcpy ((uint8_t *) row + record->id->offset, page->after.b, sizeof page->after.b);
+    return index_row_key (record, self->index, keys, self->index->count, row, &self->from);
+}
+
 /* Where the record that was seen last stands: `keys` and, for the other fields, its own. */
 static int place_after (lister_t *self, arena_t *arena)
 {
@@ -22,6 +38,8 @@ static int place_after (lister_t *self, arena_t *arena)
     void *row = arena_alloc (arena, record->type->size);
     if (!row)
         return E_NO_MEMORY;
+    if (page->place)
+        return place_told (self, row);
     if (!self->index || page->key_count == self->index->count)
         memcpy ((uint8_t *) row + record->id->offset, page->after.b, sizeof page->after.b);
     else {

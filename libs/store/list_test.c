@@ -114,6 +114,37 @@ static void pages_list (void **state)
     }
 }
 
+/* A place goes by what was seen, wherever the row stands now, or if it is gone. */
+static void places (void **state)
+{
+    fixture_t *f = *state;
+    static const struct {
+        unsigned after;
+        int64_t at;
+        bool reverse;
+        const char *want;
+    } rows[] = {
+        {9, 91, false, "8 7 5 1"},  {9, 95, false, "1"},       {9, 91, true, "3"},
+        {1, 96, true, "5 7 8 9 3"}, {77, 93, true, "7 8 9 3"}, {77, 95, false, "1"},
+    };
+    txn_t *txn = begin_read (f->store);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        store_key_t key = {.id = test_app (1)}, behind = {.num = rows[i].at};
+        store_page_t page = {.index = "by_time",
+                             .keys = &key,
+                             .key_count = 1,
+                             .newest_first = rows[i].reverse,
+                             .after = test_id (rows[i].after),
+                             .place = &behind,
+                             .limit = 9};
+        seen_t seen = {0};
+        assert_int_equal (store_list (txn, &item_v1, &page, f->arena, each, &seen, NULL), 0);
+        if (strcmp (seen.text, rows[i].want) != 0)
+            fail_msg ("row %zu: got %s", i, seen.text);
+    }
+    txn_abort (&txn);
+}
+
 static void refusals (void **state)
 {
     fixture_t *f = *state;
@@ -218,7 +249,11 @@ static void arena_overflow_leaks_nothing (void **state)
 int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {T (pages_list), T (refusals), T (cursor_record_gone),
-                                       T (delete_while_listing), T (arena_overflow_leaks_nothing)};
+    const struct CMUnitTest tests[] = {T (pages_list),
+                                       T (places),
+                                       T (refusals),
+                                       T (cursor_record_gone),
+                                       T (delete_while_listing),
+                                       T (arena_overflow_leaks_nothing)};
     return cmocka_run_group_tests_name ("store_list", tests, NULL, NULL);
 }

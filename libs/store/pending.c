@@ -71,7 +71,7 @@ static int entries_write (txn_t *txn)
 
 int entries_settle (txn_t *txn, const table_t *table)
 {
-    return table->pending ? entries_write (txn) : 0;
+    return txn->entries && table->pending ? entries_write (txn) : 0; /* readers keep none */
 }
 
 static void entries_undo (entries_t *self, size_t count, size_t written)

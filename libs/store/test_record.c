@@ -41,15 +41,15 @@ static const schema_field_t *const only_open[] = {&fields[5]};
 static const schema_field_t *const only_note[] = {&fields[6]};
 
 static const schema_index_t indexes_v1[] = {
-    {"by_number", app_number, 2, true, true},
-    {"by_state", app_state, 2, false, true},
-    {"by_time", app_at, 2, false, false},
-    {"by_open", only_open, 1, false, false},
+    {"by_number", app_number, 2, true, true, false},
+    {"by_state", app_state, 2, false, true, false},
+    {"by_time", app_at, 2, false, false, false},
+    {"by_open", only_open, 1, false, false, false},
 };
 static const schema_index_t indexes_v2[] = {
-    {"by_note", only_note, 1, false, true},  {"by_number", app_number, 2, true, true},
-    {"by_state", app_state, 2, false, true}, {"by_time", only_at, 1, false, false},
-    {"by_open", only_open, 1, false, false},
+    {"by_note", only_note, 1, false, true, false},  {"by_number", app_number, 2, true, true, false},
+    {"by_state", app_state, 2, false, true, false}, {"by_time", only_at, 1, false, false, false},
+    {"by_open", only_open, 1, false, false, false},
 };
 
 const schema_record_t item_v1 = {&type_v1, "test.item", 7, &fields[0], &fields[1], indexes_v1, 4};

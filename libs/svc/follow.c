@@ -151,6 +151,8 @@ static void follow_ask (follow_t *f)
     buf_clear (&f->body);
     if (snapshot) {
         common_snapshot_read_in_t in = {.cursor = cursor, .limit = BATCH};
+        if (f->number_count <= NUMBERS_MOST)
+            in.numbers = (schema_list_t){f->numbers, f->number_count};
         schema_pack (&common_snapshot_read_in_type, &in, &f->body);
     } else {
         /* The first answer tells the head that readiness waits for: at once. */
@@ -226,7 +228,8 @@ int follow_apply (turn_t *t, const svc_follow_t *row, const common_event_t *e, b
                              .snapshot = snapshot,
                              .trace = e->trace,
                              .body = e->body};
-    return row->apply (t, &event, body);
+    rc = row->apply (t, &event, body);
+    return rc ? rc : erase_heard (t, row->event, body, snapshot);
 }
 
 static int apply_run (turn_t *t, void *context)

@@ -63,6 +63,8 @@ typedef struct job_policy {
     double burst;
     unsigned breaker_failures; /* consecutive failures that open the breaker; 0 = no breaker */
     uint32_t breaker_open_ms;  /* then one probe, doubling up to 16 times as long */
+    unsigned
+        failing_width; /* in place of the breaker: after so many failures at most so many jobs are outward at once, until one succeeds; 0 = the breaker */
 } job_policy_t;
 
 struct job_kind {
@@ -84,6 +86,7 @@ struct job_kind {
     int (*unknown) (turn_t *t, job_t *job);
     /* Does it concern this phone number of ours? NULL = jobs of this kind concern none. */
     bool (*is_about) (turn_t *t, const job_t *job, const char *number);
+    bool erases; /* it is the erasing itself: the erase walk leaves its jobs alone */
 };
 
 typedef struct job_new {

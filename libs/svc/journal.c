@@ -233,12 +233,12 @@ static bool poll_add (svc_t *svc, ask_t *ask, const char *follower, int64_t wait
 }
 
 /* The journal cursor that `in` names: 0 readable, else a reset. */
-static bool must_reset (svc_t *svc, txn_t *txn, const cursor_t *at, int *rc)
+static bool must_reset (svc_t *svc, txn_t *txn, cursor_t *at, int *rc)
 {
     uint64_t first = 0, last = 0;
     bytes_t row;
     bool fits = false;
-    *rc = epoch_fits (svc, txn, at, &fits);
+    *rc = epoch_place (svc, txn, at, &fits);
     if (*rc || !fits)
         return true;
     int code = journal_edge (txn, svc->journal.table, false, &first, &row);

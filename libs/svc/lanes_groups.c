@@ -1,6 +1,7 @@
 /* lanes_groups.c - groups in memory: when each may go on (due, width, tokens, breaker, pauses), and where it stands until then.
  *
  * A group that cannot go on costs nothing: it is in the heap under the time at which it may, or nowhere. Fails only without memory. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -346,10 +347,19 @@ static int64_t token_time (const group_facts_t *g, int64_t now)
     return missing < 1e-6 ? 0 : ms < 1e15 ? now + (int64_t) ms : NEVER;
 }
 
+/* A receiver that fails gets less of what all share. */
+static unsigned width_now (const group_facts_t *g)
+{
+    bool failing = g->policy.failing_width && g->policy.breaker_failures &&
+                   g->failures >= g->policy.breaker_failures;
+    return failing && g->policy.failing_width < g->policy.width ? g->policy.failing_width
+                                                                : g->policy.width;
+}
+
 int64_t group_limit (const group_t *group, int64_t now)
 {
     const group_facts_t *g = &group->now;
-    if (g->breaker == BREAKER_PROBING || g->outward >= g->policy.width)
+    if (g->breaker == BREAKER_PROBING || g->outward >= width_now (g))
         return NEVER;
     int64_t at = later (g->hold_until, g->pause_until);
     if (g->breaker == BREAKER_OPEN)
@@ -389,7 +399,10 @@ void group_outcome (group_t *group, const entry_t *entry, bool failed, const out
     }
     if (!g->policy.breaker_failures)
         return;
-    g->failures++;
+    if (g->failures < UINT_MAX)
+        g->failures++;
+    if (g->policy.failing_width)
+        return;
     if (g->breaker == BREAKER_PROBING
             ? entry->probe
             : g->breaker == BREAKER_CLOSED && g->failures >= g->policy.breaker_failures)

@@ -159,10 +159,11 @@ static int kept_gone (turn_t *t, const keeping_t *k)
     return kv_del (t->txn, table_of (k), bytes_of (k->id.b, sizeof k->id.b));
 }
 
-/* After all that can fail. */
-static void kept_count (const keeping_t *k)
+void lanes_kept_gone (lanes_t *self, kept_where_t where)
 {
-    uint64_t *count = k->where == KEPT_HELD ? &k->self->held_count : &k->self->quarantine_count;
+    if (!self)
+        return;
+    uint64_t *count = where == KEPT_HELD ? &self->held_count : &self->quarantine_count;
     *count -= *count > 0;
 }
 
@@ -224,7 +225,7 @@ static int kept_act (keeping_t *k, turn_t *t, int (*run) (turn_t *t, void *conte
     if (kind)
         *kind = k->kind ? k->kind->name : "?";
     if (!rc)
-        kept_count (k);
+        lanes_kept_gone (k->self, k->where);
     return rc == E_PARKED ? E_INTERNAL : rc;
 }
 

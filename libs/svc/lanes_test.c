@@ -313,6 +313,31 @@ static void breaker_opens_and_probes (void **state)
     world_check (w);
 }
 
+/* In place of a breaker: what fails goes on, through a narrower way, until one succeeds. */
+static void failures_narrow_the_way (void **state)
+{
+    world_t *w = *state;
+    w->policy = (job_policy_t){
+        .width = 6, .breaker_failures = 3, .breaker_open_ms = 1000, .failing_width = 2};
+    turn_open (w);
+    for (int n = 0; n < 20; n++)
+        assert_int_equal (add (w, &kind_hook, 1, 1, NULL, (body_t){.n = n}, 0), 0);
+    assert_int_equal (turn_close (w, 16), 0);
+    assert_int_equal (w->out_count, 6);
+    for (size_t i = 0; i < 4; i++)
+        end (w, i, 500); /* the first two make room for others, from the third on two are out */
+    assert_int_equal (breakers (w), 0);
+    assert_int_equal (w->out_count, 6 + 2);
+    end (w, 4, 500);
+    end (w, 5, 500);
+    assert_int_equal (w->out_count, 6 + 2);
+    end (w, 6, 500);
+    assert_int_equal (w->out_count, 6 + 3); /* one out, one in */
+    end (w, 7, 200);
+    assert_int_equal (w->out_count, 6 + 3 + 5); /* as wide as before */
+    world_check (w);
+}
+
 /* ---- handlers that fail ---- */
 
 static void aborted_turn_happens_again (void **state)
@@ -640,6 +665,7 @@ int main (void)
         T (tokens_limit),
         T (retry_after_holds_group),
         T (breaker_opens_and_probes),
+        T (failures_narrow_the_way),
         T (aborted_turn_happens_again),
         T (handler_rolled_back),
         T (begin_that_fails),

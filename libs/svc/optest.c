@@ -407,7 +407,7 @@ static const char *copy_text (arena_t *arena, const char *text)
     return text ? arena_strdup (arena, text) : NULL;
 }
 
-static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *outcome)
+void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
     arena_t *arena = outward->arena;
     outward_done_t *done = outward->done;
@@ -423,15 +423,15 @@ static void job_outcome (optest_t *self, outward_t *outward, const outcome_t *ou
     writer_outward_done (&self->svc, done);
 }
 
-static int outcomes_turn (optest_t *self)
+int optest_jobs_turn (optest_t *self)
 {
     return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
 }
 
 int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
 {
-    job_outcome (self, outward, outcome);
-    return outcomes_turn (self);
+    optest_job_put (self, outward, outcome);
+    return optest_jobs_turn (self);
 }
 
 int optest_jobs_all (optest_t *self, int status, size_t *count)
@@ -442,11 +442,11 @@ int optest_jobs_all (optest_t *self, int status, size_t *count)
         outcome_t outcome = {.stage = FETCH_ANSWERED,
                              .status = waits ? 0 : status,
                              .body = waits ? job->out.body : (bytes_t){0}};
-        job_outcome (self, job, &outcome);
+        optest_job_put (self, job, &outcome);
     }
     if (count)
         *count = n;
-    return outcomes_turn (self);
+    return optest_jobs_turn (self);
 }
 
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body)
@@ -487,6 +487,8 @@ static int following_run (turn_t *t, void *context)
     following_t *f = context;
     t->ask = &f->header;
     int rc = f->row->apply (t, f->event, f->body);
+    if (!rc)
+        rc = erase_heard (t, f->row->event, f->body, false);
     if (rc && f->failure)
         *f->failure = t->failure;
     return rc;

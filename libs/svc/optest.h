@@ -53,6 +53,9 @@ int optest_event_body (optest_t *self, const common_event_t *event, const schema
 outward_t *optest_job (optest_t *self);
 int optest_job_done (optest_t *self, outward_t *outward,
                      const outcome_t *outcome); /* runs its turn */
+/* The same without a turn, for many in one: put them, then run it. */
+void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcome);
+int optest_jobs_turn (optest_t *self);
 int optest_job_answered (optest_t *self, outward_t *outward, int status, const char *body);
 
 /* All that are outward, in one turn: waits are answered with what they carry, requests with `status`. *count (may be NULL): how many. */

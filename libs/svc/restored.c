@@ -5,7 +5,8 @@
  * has done and how far, so a start that is cut off goes on; the file goes last.
  *
  * A follower's cursor of a life before this one is as good as one of this life up to the parting: both have the same events there. So followers, whose copies are older,
- * go on where they were and miss nothing. Behind the parting their events are others: a reset. Fails with the store's codes and E_IO. */
+ * go on where they were and miss nothing. One that had heard more than the copy has (messaging of inbox: each follows the other) goes on from the parting: all that comes
+ * behind it is new to it. Fails with the store's codes and E_IO. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static bytes_t past_key (id16_t epoch, uint8_t space[PAST_KEY])
     return bytes_of (space, PAST_KEY);
 }
 
-int epoch_fits (svc_t *svc, txn_t *txn, const cursor_t *at, bool *fits)
+int epoch_place (svc_t *svc, txn_t *txn, cursor_t *at, bool *fits)
 {
     uint8_t space[PAST_KEY];
     bytes_t value;
@@ -51,7 +52,9 @@ int epoch_fits (svc_t *svc, txn_t *txn, const cursor_t *at, bool *fits)
         return 0;
     int rc =
         kv_get (txn, store_table (svc->store, "svc.state"), past_key (at->epoch, space), &value);
-    *fits = !rc && value.size == 8 && at->sequence <= u64_get (value.data);
+    *fits = !rc && value.size == 8;
+    if (*fits && at->sequence > u64_get (value.data))
+        at->sequence = u64_get (value.data);
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 

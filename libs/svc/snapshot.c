@@ -1,8 +1,8 @@
 /* snapshot.c - pages of all that a new follower must know, as events made from rows.
  *
  * The cursor is (journal position when the snapshot began, row of svc_snapshot_t, last id). A row that changes between pages is told
- * again by the journal, from the position on; versions sort that out. Without snapshot rows a follower starts at the journal's first
- * kept event. */
+ * again by the journal, from the position on; versions sort that out. Without snapshot rows that it wants a follower starts at the
+ * journal's first kept event. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ enum { PAGE_CURSOR_SIZE = CURSOR_SIZE + 2 + 16, PAGE_MEMORY = 32 << 20 };
 typedef struct walk {
     svc_t *svc;
     ask_t *ask;
+    schema_list_t wanted; /* numbers of events; empty = all */
     turn_t turn;
     turn_inner_t inner;
     const svc_snapshot_t *row;
@@ -57,21 +58,30 @@ static int walk_row (void *context, const void *row)
     return 0;
 }
 
+static bool is_wanted (const schema_list_t *wanted, const svc_snapshot_t *row)
+{
+    const int64_t *numbers = wanted->items;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (numbers[i] == row->event->number)
+            return true;
+    return wanted->count == 0;
+}
+
 /* From (row, after) on until the page is full; *row == snapshot_count at the end. */
 static int walk_rows (turn_t *t, void *context)
 {
     walk_t *w = context;
     const svc_service_t *service = w->svc->service;
     for (; w->row < service->snapshots + service->snapshot_count; w->row++, w->last = id_nil ()) {
-        bool more = false;
-        do {
+        bool more = is_wanted (&w->wanted, w->row);
+        while (more) {
             store_page_t page = {.after = w->last, .limit = 200};
             int rc = store_list (t->txn, w->row->record, &page, t->arena, walk_row, w, &more);
             if (w->full)
                 return 0;
             if (rc)
                 return rc;
-        } while (more);
+        }
     }
     return 0;
 }
@@ -89,9 +99,11 @@ static bytes_t page_cursor (walk_t *w, const cursor_t *start, unsigned row)
 }
 
 /* As this read transaction sees it: the newest event, or without snapshot rows what is before the first. */
-static bool position_now (svc_t *svc, txn_t *txn, uint64_t *out)
+static bool position_now (svc_t *svc, txn_t *txn, const schema_list_t *wanted, uint64_t *out)
 {
-    bool rows = svc->service->snapshot_count > 0;
+    bool rows = false;
+    for (size_t i = 0; i < svc->service->snapshot_count; i++)
+        rows = rows || is_wanted (wanted, &svc->service->snapshots[i]);
     bytes_t row;
     int rc = journal_edge (txn, svc->journal.table, rows, out, &row);
     if (!rc && !rows)
@@ -99,18 +111,19 @@ static bool position_now (svc_t *svc, txn_t *txn, uint64_t *out)
     return !rc || rc == E_NOT_FOUND;
 }
 
-static bool page_start (svc_t *svc, txn_t *txn, bytes_t text, cursor_t *start, unsigned *row,
-                        id16_t *last)
+static bool page_start (svc_t *svc, txn_t *txn, const common_snapshot_read_in_t *in,
+                        cursor_t *start, unsigned *row, id16_t *last)
 {
+    bytes_t text = in->cursor;
     start->epoch = svc->journal.epoch;
     if (!text.size)
-        return position_now (svc, txn, &start->sequence);
+        return position_now (svc, txn, &in->numbers, &start->sequence);
     if (text.size != PAGE_CURSOR_SIZE || !cursor_read (bytes_of (text.data, CURSOR_SIZE), start))
         return false;
     *row = (unsigned) (text.data[CURSOR_SIZE] << 8 | text.data[CURSOR_SIZE + 1]);
     memcpy (last->b, text.data + CURSOR_SIZE + 2, 16);
     bool fits = false;
-    if (epoch_fits (svc, txn, start, &fits) || !fits)
+    if (epoch_place (svc, txn, start, &fits) || !fits)
         return false;
     start->epoch = svc->journal.epoch;
     return *row < svc->service->snapshot_count;
@@ -123,7 +136,7 @@ void snapshot_read (svc_t *svc, ask_t *ask, txn_t *txn)
     unsigned row = 0;
     walk_t w = {.svc = svc, .ask = ask};
     int rc = schema_unpack (&common_snapshot_read_in_type, ask->body, ask->arena, &in, NULL);
-    if (rc || !page_start (svc, txn, in.cursor, &start, &row, &w.last)) {
+    if (rc || !page_start (svc, txn, &in, &start, &row, &w.last)) {
         ask_fail (ask, rc ? rc : E_CONFLICT,
                   "The cursor is none of this store's life; start again");
         return;
@@ -134,6 +147,7 @@ void snapshot_read (svc_t *svc, ask_t *ask, txn_t *txn)
         return;
     }
     turn_init (svc, &w.turn, &w.inner, txn, arena, &ask->header, true);
+    w.wanted = in.numbers;
     w.row = svc->service->snapshots + row;
     w.most = in.limit > 0 && in.limit <= 1000 ? (size_t) in.limit : 256;
     w.events = arena_array_of (arena, common_event_t, w.most);

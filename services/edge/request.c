@@ -2,6 +2,7 @@
  * fingerprint. The first field that does not fit is told by the name that the client used. */
 #include "edge.h"
 
+#include "base/msgpack.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -232,8 +233,29 @@ int request_pack (exchange_t *x, failure_t *failure)
     return 0;
 }
 
+/* Two operations on one route: a member of the body says which. What cannot be read is told by the one that the route names. */
+static void pick_op (exchange_t *x)
+{
+    bytes_t body = {0};
+    buf_t packed = buf_in (x->arena);
+    if (!x->op->pick || web_body (x->web, x->edge->body_max, &body) || !body.size ||
+        schema_any_read (body, &packed, NULL))
+        return;
+    mp_reader_t in = mp_read (buf_bytes (&packed));
+    uint32_t members = mp_peek (&in) == MP_MAP ? mp_read_map (&in) : 0;
+    for (uint32_t i = 0; i < members && !in.failed; i++) {
+        bytes_t name = mp_read_str (&in);
+        if (bytes_equal (name, bytes_of_str (x->op->pick))) {
+            x->op = x->op->picked;
+            return;
+        }
+        mp_skip (&in);
+    }
+}
+
 int request_read (exchange_t *x, failure_t *failure)
 {
+    pick_op (x);
     int code = request_begin (x);
     if (!code) /* first: a bad one is told as what it is, and all of it is taken off the connection */
         code = read_body (x, failure);

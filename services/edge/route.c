@@ -64,7 +64,7 @@ routes_t *routes_new (const schema_public_t *ops, size_t count)
 {
     routes_t *self = calloc (1, sizeof *self);
     for (size_t i = 0; self && i < count; i++)
-        if (!op_add (&self->root, &ops[i]))
+        if (!ops[i].is_picked && !op_add (&self->root, &ops[i]))
             routes_destroy (&self);
     return self;
 }

@@ -95,6 +95,8 @@ static void test_every_operation (void **state)
     for (size_t s = 0; s < count; s++)
         for (size_t i = 0; i < speakers[s].dialect->schema->op_count; i++) {
             const schema_public_t *op = &speakers[s].dialect->schema->ops[i];
+            if (op->is_picked)
+                continue;
             buf_t path = buf_in (arena);
             for (const char *at = op->path; *at; at++) {
                 if (*at != '{') {

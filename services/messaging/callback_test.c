@@ -416,6 +416,64 @@ static void test_an_account_speaks_of_its_own_messages_only (void **state)
     assert_string_equal (world_story (f->test), "received accepted sent delivered ");
 }
 
+/* A call that tells one thing goes on as it came; of others the item goes on. */
+static void test_calls_that_tell_one_thing (void **state)
+{
+    const fixture_t *f = *state;
+    messaging_message_received_t got = {0};
+    messaging_message_status_t moved = {0};
+    messaging_whatsapp_send_in_t in = {.kind = MESSAGING_KIND_TEXT, .text = "Hello"};
+    messaging_whatsapp_send_out_t out = {0};
+    static const char one[] = META_TEXT (PHONE_ID, "wamid.o1");
+    assert_int_equal (meta_calls (f->test, world_meta, one), 200);
+    assert_true (world_last (f->test, &messaging_message_received_event, &got));
+    assert_true (bytes_equal (got.call, bytes_of_str (one)));
+    assert_string_equal (got.provider_id, "wamid.o1");
+    assert_string_equal (got.thread->name, "Ann");
+    assert_int_equal (world_whatsapp (f->test, world_live_caller (), &in, &out, NULL), 0);
+    assert_int_equal (
+        optest_job_answered (
+            f->test, optest_job (f->test), 200,
+            "{\"messaging_product\":\"whatsapp\",\"messages\":[{\"id\":\"wamid.o2\"}]}"),
+        0);
+    static const char alone[] = META_FRAME (
+        PHONE_ID,
+        "\"statuses\":[{\"id\":\"wamid.o2\",\"status\":\"delivered\",\"timestamp\":\"1760000001\","
+        "\"recipient_id\":\"15551234567\"}]");
+    assert_int_equal (meta_calls (f->test, world_meta, alone), 200);
+    assert_true (world_last (f->test, &messaging_message_status_event, &moved));
+    assert_true (bytes_equal (moved.call, bytes_of_str (alone)));
+    assert_int_equal (moved.at, 1760000001000);
+    static const char two[] = META_FRAME (
+        PHONE_ID,
+        "\"statuses\":[{\"id\":\"wamid.o2\",\"status\":\"read\",\"timestamp\":\"1760000002\","
+        "\"recipient_id\":\"15551234567\"},{\"id\":\"wamid.none\",\"status\":\"read\","
+        "\"timestamp\":\"1760000002\"}]");
+    assert_int_equal (meta_calls (f->test, world_meta, two), 200);
+    assert_true (world_last (f->test, &messaging_message_status_event, &moved));
+    assert_int_equal (moved.call.size, 0);
+    assert_string_equal (moved.provider_id, "wamid.o2");
+    assert_true (id_equal (moved.thread->conversation, got.thread->conversation));
+    buf_t raw = buf_in (optest_arena (f->test));
+    schema_any_write (moved.raw, &raw);
+    assert_non_null (strstr (buf_text (&raw), "\"timestamp\":\"1760000002\""));
+}
+
+/* A number that no app holds is still the organization's. */
+static void test_a_number_without_an_app_receives (void **state)
+{
+    optest_t *test = ((fixture_t *) *state)->test;
+    messaging_message_received_t got = {0};
+    assert_int_equal (world_assign (test, (id16_t){{16}}, world_live_app,
+                                    world_live_whatsapp_number, WORLD_LIVE_WHATSAPP,
+                                    ACCOUNTS_CHANNEL_WHATSAPP, 2, true),
+                      0);
+    assert_int_equal (meta_calls (test, world_meta, META_TEXT (PHONE_ID, "wamid.n1")), 200);
+    assert_true (world_last (test, &messaging_message_received_event, &got));
+    assert_int_equal (got.apps.count, 0);
+    assert_string_equal (got.thread->number_ref, PHONE_ID);
+}
+
 static void test_early_receipts_of_one_batch (void **state)
 {
     const fixture_t *f = *state;
@@ -463,6 +521,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_an_account_speaks_of_its_own_messages_only, setup,
                                          teardown),
         cmocka_unit_test_setup_teardown (test_early_receipts_of_one_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_calls_that_tell_one_thing, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_a_number_without_an_app_receives, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -47,9 +47,14 @@ static bool is_plain_name (const char *name)
 static int file_check (turn_t *t, content_t *self, const messaging_media_content_t *given,
                        const char *field)
 {
+    messaging_media_content_t *file = arena_new_of (t->arena, messaging_media_content_t);
+    if (given && id_is_nil (given->media) && (given->link || given->provider_id)) {
+        *file = *given; /* the carrier has it, or fetches it */
+        self->body->media = file;
+        return 0;
+    }
     if (!given || id_is_nil (given->media))
         return fail (t, E_BAD_REQUEST, field, "mediaId is missing");
-    messaging_media_content_t *file = arena_new_of (t->arena, messaging_media_content_t);
     int code = media_find (t, self->message->app, given->media, self->in->kind, file);
     if (code)
         return fail (t, code, field, "%s", t->failure.text);
@@ -189,7 +194,8 @@ static int template_content_check (turn_t *t, content_t *self)
     messaging_template_content_t *template = arena_new_of (t->arena, messaging_template_content_t);
     *template = *self->in->template;
     self->body->template = template;
-    return template_check (t, self->from, template);
+    return template_check (t, self->from, template,
+                           self->in->window == MESSAGING_WINDOW_POLICY_LET_FAIL);
 }
 
 static int interactive_check (turn_t *t, content_t *self)

@@ -5,7 +5,7 @@
 #include "messaging.h"
 #include <string.h>
 
-enum { ROWS_MAX = 10, BUTTONS_MAX = 3, SECTIONS_MAX = 10 };
+enum { ROWS_MAX = 10, BUTTONS_MAX = 3, SECTIONS_MAX = 10, CARDS_MAX = 10 };
 
 static bool is_given (const char *text)
 {
@@ -119,6 +119,49 @@ static int flow_check (turn_t *t, const messaging_interactive_content_t *in)
     return 0;
 }
 
+/* ---- carousels ---- */
+
+static int card_action_check (turn_t *t, const messaging_interactive_card_t *card,
+                              const char *field)
+{
+    const messaging_interactive_button_t *buttons = card->buttons.items;
+    bool link = is_given (card->url) && is_given (card->button_text);
+    if (link == (card->buttons.count > 0))
+        return fail (t, E_BAD_REQUEST, field, "A card needs a link or buttons, and not both");
+    for (size_t i = 0; i < card->buttons.count; i++)
+        if (!is_given (buttons[i].id) || !is_given (buttons[i].title))
+            return fail (t, E_BAD_REQUEST, field, "A button needs id and title");
+    return 0;
+}
+
+static int card_check (turn_t *t, const messaging_interactive_card_t *card, size_t nth)
+{
+    const char *field = arena_printf (t->arena, "interactive.cards[%zu]", nth);
+    if (card->index != (int64_t) nth)
+        return fail (t, E_BAD_REQUEST, field, "card_index must count from 0");
+    if (!card->header || (card->header->kind != MESSAGING_HEADER_KIND_IMAGE &&
+                          card->header->kind != MESSAGING_HEADER_KIND_VIDEO))
+        return fail (t, E_BAD_REQUEST, field, "A card's header must be an image or a video");
+    if (!is_given (card->header->link) && !is_given (card->header->provider_id))
+        return fail (t, E_BAD_REQUEST, field, "A card's header needs a link");
+    return card_action_check (t, card, field);
+}
+
+static int carousel_check (turn_t *t, const messaging_interactive_content_t *in)
+{
+    const messaging_interactive_card_t *cards = in->cards.items;
+    if (in->header || in->footer)
+        return fail (t, E_BAD_REQUEST, in->header ? "interactive.header" : "interactive.footer",
+                     "A carousel has neither header nor footer");
+    if (in->cards.count < 2 || in->cards.count > CARDS_MAX)
+        return fail (t, E_BAD_REQUEST, "interactive.cards", "There must be 2 to %d cards",
+                     CARDS_MAX);
+    int code = 0;
+    for (size_t i = 0; i < in->cards.count && code == 0; i++)
+        code = card_check (t, &cards[i], i);
+    return code;
+}
+
 static const struct {
     int32_t kind;
     int (*check) (turn_t *t, const messaging_interactive_content_t *in);
@@ -128,6 +171,7 @@ static const struct {
     {MESSAGING_INTERACTIVE_KIND_CTA_URL, link_check},
     {MESSAGING_INTERACTIVE_KIND_LOCATION_REQUEST, location_request_check},
     {MESSAGING_INTERACTIVE_KIND_FLOW, flow_check},
+    {MESSAGING_INTERACTIVE_KIND_CAROUSEL, carousel_check},
 };
 
 static int header_file_check (turn_t *t, id16_t app, const messaging_interactive_header_t *in,
@@ -139,6 +183,8 @@ static int header_file_check (turn_t *t, id16_t app, const messaging_interactive
     messaging_media_content_t file = {0};
     if (in->kind < MESSAGING_HEADER_KIND_IMAGE || in->kind > MESSAGING_HEADER_KIND_DOCUMENT)
         return fail (t, E_BAD_REQUEST, "interactive.header.type", "There is no such header");
+    if (id_is_nil (in->media) && (in->link || in->provider_id))
+        return 0; /* the carrier has it, or fetches it */
     if (id_is_nil (in->media))
         return missing (t, "header.mediaId");
     int code = media_find (t, app, in->media, kinds[in->kind], &file);

@@ -5,9 +5,12 @@
 #include "gen/accounts.h"
 #include "messaging.h"
 
-int inbound_tell (turn_t *t, const messaging_message_t *message)
+static int received_tell (turn_t *t, const messaging_message_t *message, bytes_t call, bool created)
 {
-    messaging_message_received_t event = {.message = content_told (t, message, NULL)};
+    messaging_message_received_t event = {.message = content_told (t, message, NULL),
+                                          .thread = thread_told (t, message, created),
+                                          .call = call_told (call),
+                                          .provider_id = message->provider_id};
     int code = apps_of_number (t, message->number, &event.apps);
     if (code)
         return code;
@@ -19,6 +22,18 @@ int inbound_tell (turn_t *t, const messaging_message_t *message)
     turn_count (t, MESSAGING_COUNTER_INBOUND_TOTAL, 1);
     code = app_count_received (t, message->org, &event.apps);
     return code ? code : event_add (t, &messaging_message_received_event, &about, &event);
+}
+
+int inbound_tell (turn_t *t, messaging_message_t *message)
+{
+    messaging_callback_t call = {0};
+    int code = thread_enter_late (t, message);
+    if (code == 0 && message->called_alone)
+        code =
+            store_get_any (t->txn, &messaging_callback_record, message->callback, t->arena, &call);
+    if (code && code != E_NOT_FOUND)
+        return code;
+    return received_tell (t, message, call.body, false);
 }
 
 /* Only what a person writes now opens a window: no notices of the carrier, nothing out of an old phone's history. */
@@ -140,15 +155,19 @@ static int log_app_note (turn_t *t, messaging_message_t *message)
     return code;
 }
 
-static int files_or_tell (turn_t *t, messaging_message_t *message)
+static int files_or_tell (turn_t *t, messaging_message_t *message, const inbound_call_t *call,
+                          bool created)
 {
     bool later = false;
     int code = media_inbound (t, message, &later);
-    return code || later ? code : inbound_tell (t, message);
+    bytes_t body = message->called_alone ? call->body : (bytes_t){0};
+    return code || later ? code : received_tell (t, message, body, created);
 }
 
-int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event)
+int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event,
+                  const inbound_call_t *call)
 {
+    bool created = false;
     messaging_message_t *message = arena_new_of (t->arena, messaging_message_t);
     int code = is_known (t, carrier, event);
     if (code)
@@ -156,6 +175,10 @@ int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event)
     if (!event->from || !event->to)
         return fail (t, E_BAD_REQUEST, NULL, "A message without sender or recipient");
     code = message_make (t, carrier, event, message);
+    message->callback = call->id;
+    message->called_alone = event->alone;
+    if (code == 0)
+        code = thread_enter (t, message, &created);
     if (code == 0)
         code = window_note (t, message);
     if (code == 0)
@@ -164,5 +187,5 @@ int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event)
         code = log_app_note (t, message);
     if (code == 0)
         code = store_insert (t->txn, &messaging_message_record, message, NULL);
-    return code ? code : files_or_tell (t, message);
+    return code ? code : files_or_tell (t, message, call, created);
 }

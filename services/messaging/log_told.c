@@ -138,7 +138,7 @@ static void file_show (turn_t *t, int32_t kind, const messaging_media_content_t 
 {
     if (!file)
         return;
-    out->media_url = id_is_nil (file->media) ? NULL : media_link (t, file->media);
+    out->media_url = id_is_nil (file->media) ? file->link : media_link (t, file->media);
     out->media_mime_type = file->mime_type;
     out->media_filename = file->filename;
     out->media_caption = file->caption;

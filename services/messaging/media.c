@@ -109,13 +109,15 @@ static bool number_is_held (turn_t *t, id16_t number, id16_t app)
     return search.found;
 }
 
+/* `app` nil: for the organization itself, which may use all its files. */
 static int media_of_app (turn_t *t, id16_t app, id16_t id, messaging_media_t *out)
 {
     int code = store_get (t->txn, &messaging_media_record, t->ask->org, id, t->arena, out);
     if (code)
         return code;
-    bool its =
-        id_is_nil (out->app) ? number_is_held (t, out->number, app) : id_equal (out->app, app);
+    bool its = id_is_nil (app)        ? t->ask->principal == PRINCIPAL_ORG_KEY
+               : id_is_nil (out->app) ? number_is_held (t, out->number, app)
+                                      : id_equal (out->app, app);
     return its && media_is_live (t, out) ? 0 : E_NOT_FOUND;
 }
 

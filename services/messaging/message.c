@@ -15,13 +15,19 @@ static int recipient_add (turn_t *t, const messaging_message_t *message, const c
     return code ? code : send_job_add (t, message, &recipient);
 }
 
-static int accepted_event (turn_t *t, const messaging_message_t *message)
+int message_apps (turn_t *t, const messaging_message_t *message, schema_list_t *out)
+{
+    return id_is_nil (message->app) ? apps_of_number (t, message->number, out)
+                                    : app_told (t, message->app, out);
+}
+
+static int accepted_event (turn_t *t, const messaging_message_t *message, const schema_list_t *apps,
+                           bool created)
 {
     messaging_message_accepted_t event = {.message = content_told (t, message, NULL),
-                                          .recipients = message->to};
-    int code = app_told (t, message->app, &event.apps);
-    if (code)
-        return code;
+                                          .apps = *apps,
+                                          .recipients = message->to,
+                                          .thread = thread_told (t, message, created)};
     event_about_t about = {.record = message->id,
                            .version = 1,
                            .org = message->org,
@@ -36,17 +42,26 @@ int message_accept (turn_t *t, messaging_message_t *message, const char *const *
     message->id = turn_id (t);
     message->org = t->ask->org;
     message->app = t->ask->app;
-    message->log_app = t->ask->app;
-    message->test = t->ask->test;
+    if (!id_is_nil (message->app))
+        message->test = t->ask->test;
     message->direction = MESSAGING_DIRECTION_OUTBOUND;
     message->created_at = t->now;
     message->occurred_at = t->now;
     message->request_id = t->ask->request_id;
     message->trace = t->ask->trace;
-    int code = store_insert (t->txn, &messaging_message_record, message, NULL);
+    schema_list_t apps = {0};
+    bool created = false;
+    int code = message_apps (t, message, &apps);
+    if (code == 0)
+        code = thread_enter (t, message, &created);
+    message->log_app = !id_is_nil (message->app) ? message->app
+                       : apps.count              ? ((const messaging_app_ref_t *) apps.items)[0].id
+                                                 : id_nil ();
+    if (code == 0)
+        code = store_insert (t->txn, &messaging_message_record, message, NULL);
     for (size_t i = 0; i < count && code == 0; i++)
         code = recipient_add (t, message, to[i]);
     if (code == 0)
-        code = accepted_event (t, message);
+        code = accepted_event (t, message, &apps, created);
     return code ? fail (t, code, NULL, "The message could not be stored") : 0;
 }

@@ -25,6 +25,47 @@ int app_told (turn_t *t, id16_t app, schema_list_t *out);
 extern const svc_follow_t messaging_follows[];
 extern const size_t messaging_follow_count;
 
+/* ---- numbers and threads (number.c, thread.c, thread_state.c) ---- */
+
+/* A WhatsApp number of the asking organization by its carrier's id of it. Fails with E_NOT_FOUND ("number_ref"). */
+int number_of_ref (turn_t *t, const char *ref, messaging_number_t *out);
+/* The same, and E_NUMBER_NOT_CONNECTED (thread_send.c). */
+int number_connected (turn_t *t, const char *ref, messaging_number_t *out);
+/* The same as number_of_ref of any organization; says nothing. */
+int number_find (turn_t *t, id16_t org, const char *ref, messaging_number_t *out);
+/* What a send needs of it, as a route that is no app's. */
+void number_route (const messaging_number_t *number, messaging_route_t *out);
+/* Follows accounts.number_changed. */
+int number_changed (turn_t *t, const journal_event_t *event, const void *body);
+/* Whom a message is to or from; NULL if it does not say. */
+const char *message_peer (const messaging_message_t *message);
+/* Its text, caption or body; NULL if it has none. */
+const char *message_text (const messaging_message_t *message);
+/* Put a message that is about to be stored into its thread, which is made if there is none; an SMS stays without. */
+int thread_enter (turn_t *t, messaging_message_t *message, bool *created);
+/* The same of a stored message that is older than threads; stores it. */
+int thread_enter_late (turn_t *t, messaging_message_t *message);
+/* As events tell it; NULL: the message is in none. */
+const messaging_thread_told_t *thread_told (turn_t *t, const messaging_message_t *message,
+                                            bool created);
+/* The part of it that says which number of ours. */
+void thread_number_tell (turn_t *t, id16_t number, messaging_thread_told_t *out);
+typedef struct thread_unread {
+    int64_t unread; /* inbound messages after the newest that was marked read, at most 1,000 */
+    id16_t newest_read;
+} thread_unread_t;
+int thread_unread (turn_t *t, id16_t conversation, thread_unread_t *out);
+/* Of a thread's row the event that tells it whole (thread_state). */
+int thread_state_fill (turn_t *t, const void *row, event_about_t *about, void *body);
+int thread_state_tell (turn_t *t, const messaging_thread_t *thread);
+/* A timer: puts messages that are older than threads into threads, then tells of all; once in a store's life. */
+int thread_fill (turn_t *t);
+
+/* Follows inbox.erased (erase.c). */
+int contact_erased (turn_t *t, const journal_event_t *event, const void *body);
+/* A recipient with its further ids at the carrier; adds to *rows what was removed (retention.c). */
+int recipient_remove (turn_t *t, id16_t recipient, unsigned *rows);
+
 /* ---- apps and organizations (app_count.c) ---- */
 
 /* A recipient's status moved. */
@@ -49,6 +90,8 @@ extern const job_kind_t messaging_app_end_kind;
 
 /* Store an outbound message with its recipients, its event, and a send job for each. Fills ids and times of *message. */
 int message_accept (turn_t *t, messaging_message_t *message, const char *const *to, size_t count);
+/* Whose webhooks hear of an outbound message: the app that sent it, else all that hold the number. */
+int message_apps (turn_t *t, const messaging_message_t *message, schema_list_t *out);
 /* The message as events tell it to one recipient (NULL = none yet); files with fresh links (told.c). */
 const messaging_content_t *content_told (turn_t *t, const messaging_message_t *message,
                                          const messaging_recipient_t *recipient);
@@ -77,7 +120,7 @@ int provider_id_of (turn_t *t, const messaging_message_t *message, const char **
 /* The organization's message that a carrier names, in either direction; nil if there is none. */
 int message_of_provider_id (turn_t *t, int32_t carrier, id16_t org, id16_t number,
                             const char *provider_id, id16_t *out);
-/* A live route of a number of ours: its carrier, account, ref. E_NOT_FOUND if no app holds it. */
+/* A live route of a number of ours, an app's or nobody's: its carrier, account, ref. E_NOT_FOUND if there is no such number. */
 int route_of_number (turn_t *t, id16_t number, messaging_route_t *out);
 /* A recipient by a carrier's id, the further ones too. E_NOT_FOUND if there is none. */
 int recipient_of_provider_id (turn_t *t, int32_t carrier, const char *provider_id,
@@ -88,6 +131,17 @@ int provider_ids_note (turn_t *t, messaging_recipient_t *recipient, const char *
 /* A WhatsApp message between a number of ours and a person, that one of them quotes or reacts to. Fails with E_NOT_FOUND and `field`. */
 int message_of_pair (turn_t *t, id16_t id, id16_t number, const char *peer, const char *field,
                      messaging_message_t *out);
+
+/* Is the person within 24 hours, or does the message not need it, or may it fail? Notes the window in the message (whatsapp_send.c). */
+int window_check (turn_t *t, const messaging_whatsapp_send_in_t *in, messaging_message_t *message);
+
+/* ---- messages as an organization's callers see them (message_info.c) ---- */
+
+int message_info (turn_t *t, const messaging_message_t *message, messaging_message_info_t *out);
+/* MESSAGING_SHOWN_STATUS_ of a recipient's status. */
+int32_t status_shown_of (int32_t status);
+/* A message of a number of the asking organization. Fails with E_NOT_FOUND ("id"). */
+int message_of_number (turn_t *t, id16_t id, id16_t number, messaging_message_t *out);
 
 /* Parts of an SMS and their encoding; GSM 03.38 with its extension, else UCS-2. */
 size_t text_segments (const char *text, int32_t *encoding);
@@ -102,6 +156,8 @@ typedef struct status_news {
     const char *native_text;       /* the carrier's own words of it, or NULL */
     const char *fbtrace_id;
     id16_t callback;                    /* that said it, nil if none */
+    bytes_t raw;                        /* the carrier's item as it came, packed */
+    bytes_t call;                       /* the whole callback, where it said nothing else */
     const messaging_message_t *message; /* where it is in hand, NULL: read for the event */
 } status_news_t;
 
@@ -118,6 +174,7 @@ extern const job_kind_t messaging_unknown_kind;
 extern const job_kind_t messaging_receipt_kind;
 extern const job_kind_t messaging_callback_kind;
 extern const job_kind_t messaging_read_kind;
+extern const job_kind_t messaging_erase_kind;
 /* All kinds of jobs stand in a list in tables.c. */
 
 int send_job_add (turn_t *t, const messaging_message_t *message,
@@ -161,9 +218,12 @@ const char *media_link (turn_t *t, id16_t media);
 int media_inbound (turn_t *t, messaging_message_t *message, bool *later);
 /* Name, language, approval and variables of a template that is to be sent from a route's number. Fails with E_TEMPLATE_NOT_FOUND ("template.name") or
  * E_TEMPLATE_PARAMETER_MISMATCH ("template.variables", "template.components"); fills `components` of *content where it has to be. Test numbers have two sample
- * templates; of an account whose templates are not known yet nothing is checked: Meta does. */
-int template_check (turn_t *t, const messaging_route_t *from,
-                    messaging_template_content_t *content);
+ * templates; of an account whose templates are not known yet nothing is checked: Meta does.
+ * `let_fail`: what is wrong with one that is there is the carrier's to say. */
+int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content,
+                    bool let_fail);
+/* What a real carrier would say of a template send from a test number: E_TEMPLATE_PARAMETER_MISMATCH. */
+int template_sample_check (turn_t *t, const messaging_template_content_t *content);
 /* Do the variables, by position or name, fill what the template takes? Puts them into `components` in Meta's shape where they are not the body's by position
  * (template_fill.c). */
 int template_fill (turn_t *t, const messaging_template_t *template,
@@ -200,6 +260,8 @@ typedef struct callback_origin {
 
 /* Store a carrier's callback as it came, then act on it; if that fails it is tried again by a job. */
 int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
+/* A carrier's call as events carry it: as it came, unless it is so long that followers would choke on it; then its item alone is told. */
+bytes_t call_told (bytes_t body);
 /* A callback by its id, or the callbacks that a carrier account's URL refused. */
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
@@ -209,10 +271,16 @@ int receipts_expire (turn_t *t, svc_swept_t *out);
 
 /* ---- inbound (inbound.c, window.c) ---- */
 
+/* The callback that tells of an inbound message. */
+typedef struct inbound_call {
+    id16_t id;
+    bytes_t body;
+} inbound_call_t;
 /* Store what somebody wrote to event->number, once, and tell of it. */
-int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event);
-/* Tell of a stored inbound message: its event for all apps that hold the number. */
-int inbound_tell (turn_t *t, const messaging_message_t *message);
+int inbound_take (turn_t *t, int32_t carrier, const provider_event_t *event,
+                  const inbound_call_t *call);
+/* Tell of an inbound message that was stored earlier, when its files are here: its event for all apps that hold the number. */
+int inbound_tell (turn_t *t, messaging_message_t *message);
 /* Opt-out words of people, by number (optout.c). */
 bool optout_holds (turn_t *t, id16_t number, const char *peer,
                    messaging_optout_t *out /* may be NULL */);
@@ -224,6 +292,17 @@ int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
+
+/* ---- what comes late of an erased message (erase_late.c) ---- */
+
+/* A carrier's id of a message as the id under which it is remembered that it was erased. */
+id16_t provider_ref_id (int32_t carrier, const char *provider_id);
+/* Is this about a message that was erased? `token`: our recipient id, may be nil. */
+bool receipt_is_erased (turn_t *t, int32_t carrier, id16_t token, const char *provider_id);
+/* May this messaging_callback_t go? E_CONFLICT: not yet. */
+int callback_erase (turn_t *t, const void *row);
+enum { MESSAGING_ERASES = 1 };
+extern const svc_erase_t messaging_erases[MESSAGING_ERASES];
 
 /* What is not kept for ever (retention.c). */
 enum { MESSAGING_RETENTIONS = 6 };

@@ -47,6 +47,27 @@ int world_assign (optest_t *test, id16_t id, id16_t app, id16_t number, const ch
     return optest_follow (test, &accounts_assignment_changed_event, &about, &body, NULL);
 }
 
+int world_number_tell (optest_t *test, id16_t number, int32_t status, uint64_t version,
+                       bool deleted)
+{
+    bool live = id_equal (number, world_live_whatsapp_number);
+    accounts_number_changed_t body = {.id = number,
+                                      .org = world_org,
+                                      .number = live ? WORLD_LIVE_WHATSAPP : WORLD_WHATSAPP,
+                                      .channel = ACCOUNTS_CHANNEL_WHATSAPP,
+                                      .carrier =
+                                          live ? ACCOUNTS_CARRIER_META : ACCOUNTS_CARRIER_LOOPBACK,
+                                      .test = !live,
+                                      .account = live ? world_meta : id_nil (),
+                                      .ref = live ? WORLD_LIVE_REF : WORLD_REF,
+                                      .waba = "1",
+                                      .name = "Shop",
+                                      .status = status,
+                                      .deleted = deleted};
+    event_about_t about = {.record = number, .version = version, .org = world_org};
+    return optest_follow (test, &accounts_number_changed_event, &about, &body, NULL);
+}
+
 static int app_add (optest_t *test, id16_t id)
 {
     accounts_app_changed_t body = {.id = id,
@@ -106,6 +127,12 @@ int world_setup_with (void **state, const char *const *more)
                                     world_live_whatsapp_number, WORLD_LIVE_WHATSAPP,
                                     ACCOUNTS_CHANNEL_WHATSAPP, 1, false),
                       0);
+    assert_int_equal (
+        world_number_tell (test, world_whatsapp_number, ACCOUNTS_NUMBER_STATUS_CONNECTED, 1, false),
+        0);
+    assert_int_equal (world_number_tell (test, world_live_whatsapp_number,
+                                         ACCOUNTS_NUMBER_STATUS_CONNECTED, 1, false),
+                      0);
     *state = test;
     return 0;
 }
@@ -132,6 +159,11 @@ envelope_t world_live_caller (void)
                         .app = world_live_app,
                         .principal = PRINCIPAL_APP_KEY,
                         .request_id = "req_2"};
+}
+
+envelope_t world_org_caller (void)
+{
+    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ORG_KEY, .request_id = "req_3"};
 }
 
 int world_sms (optest_t *test, const char *to, const char *text, messaging_sms_send_out_t *out,
@@ -197,7 +229,8 @@ typedef struct inbound {
 static int inbound_run (turn_t *t, void *context)
 {
     const inbound_t *self = context;
-    return inbound_take (t, self->carrier, self->event);
+    inbound_call_t call = {.id = turn_id (t), .body = bytes_of_str ("{}")};
+    return inbound_take (t, self->carrier, self->event, &call);
 }
 
 void world_inbound (optest_t *test, int32_t carrier, const provider_event_t *event)

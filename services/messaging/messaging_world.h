@@ -11,6 +11,8 @@
 #define WORLD_LIVE_SMS      "+15550003333"
 #define WORLD_LIVE_WHATSAPP "+15550004444"
 #define WORLD_PERSON        "+15551234567"
+#define WORLD_REF           "100200300400"
+#define WORLD_LIVE_REF      "106540352242922"
 
 extern const id16_t world_org, world_app, world_live_app, world_number, world_whatsapp_number,
     world_live_number, world_live_whatsapp_number, world_meta, world_telnyx;
@@ -21,9 +23,14 @@ int world_setup (void **state);
 int world_setup_with (void **state, const char *const *more);
 int world_teardown (void **state);
 
+/* A number as accounts tells it: its status, and whether it is gone. */
+int world_number_tell (optest_t *test, id16_t number, int32_t status, uint64_t version,
+                       bool deleted);
 /* The test app's and the live app's calls. */
 envelope_t world_caller (void);
 envelope_t world_live_caller (void);
+/* Calls of the organization's own key, which is no app's. */
+envelope_t world_org_caller (void);
 
 /* An assignment as accounts tells it. */
 int world_assign (optest_t *test, id16_t id, id16_t app, id16_t number, const char *e164,

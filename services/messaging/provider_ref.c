@@ -125,5 +125,11 @@ int route_of_number (turn_t *t, id16_t number, messaging_route_t *out)
     bool more = false;
     int code =
         store_list (t->txn, &messaging_route_record, &page, t->arena, route_live, out, &more);
-    return code == E_ALREADY_EXISTS ? 0 : code ? code : E_NOT_FOUND;
+    if (code)
+        return code == E_ALREADY_EXISTS ? 0 : code;
+    messaging_number_t row = {0};
+    code = store_get_any (t->txn, &messaging_number_record, number, t->arena, &row);
+    if (code == 0 && !row.deleted)
+        number_route (&row, out);
+    return code ? code : row.deleted ? E_NOT_FOUND : 0;
 }

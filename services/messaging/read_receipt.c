@@ -1,4 +1,5 @@
-/* read_receipt.c - tell the sender of an inbound WhatsApp message that it was read, with or without the sign that an answer is being written.
+/* read_receipt.c - tell the sender of an inbound WhatsApp message that it was read, with or without the sign that an answer is being written. Apps name the message
+ * by our id and ask each time; an organization's callers name it by the carrier's, and what was marked before is not asked for again.
  *
  * The caller waits for the carrier's answer: the ask is parked on a job. To mark twice does no harm, so a request whose answer got lost is made again
  * once; then the caller hears that the carrier is not there. */
@@ -51,21 +52,24 @@ static int read_check (turn_t *t, id16_t id, messaging_message_t *out)
     return code;
 }
 
+static int read_park (turn_t *t, const messaging_message_t *message, bool typing)
+{
+    messaging_read_job_t body = {.message = message->id, .typing = typing};
+    bool loopback = message->carrier == ACCOUNTS_CARRIER_LOOPBACK;
+    job_new_t job = {.kind = &messaging_read_kind,
+                     .tenant = message->org,
+                     .group = loopback ? message->org : message->account,
+                     .ask = turn_ask_id (t),
+                     .body = &body};
+    int code = job_add (t, &job, NULL);
+    return code ? code : park (t);
+}
+
 static int read_ask (turn_t *t, id16_t id, bool typing)
 {
     messaging_message_t message = {0};
     int code = read_check (t, id, &message);
-    if (code)
-        return code;
-    messaging_read_job_t body = {.message = message.id, .typing = typing};
-    bool loopback = message.carrier == ACCOUNTS_CARRIER_LOOPBACK;
-    job_new_t job = {.kind = &messaging_read_kind,
-                     .tenant = message.org,
-                     .group = loopback ? message.org : message.account,
-                     .ask = turn_ask_id (t),
-                     .body = &body};
-    code = job_add (t, &job, NULL);
-    return code ? code : park (t);
+    return code ? code : read_park (t, &message, typing);
 }
 
 static int read_resume (turn_t *t, messaging_success_t *out)
@@ -104,6 +108,55 @@ int messaging_message_typing_resume (turn_t *t, const messaging_message_ref_t *i
 {
     (void) in;
     return read_resume (t, out);
+}
+
+/* ---- an organization's ---- */
+
+static int thread_read_find (turn_t *t, const messaging_thread_read_in_t *in,
+                             messaging_message_t *out)
+{
+    messaging_number_t number = {0};
+    id16_t id;
+    int code = number_connected (t, in->number_ref, &number);
+    if (code == 0)
+        code = message_of_provider_id (t, number.carrier, t->ask->org, number.id, in->provider_id,
+                                       &id);
+    if (code)
+        return code;
+    code = store_get (t->txn, &messaging_message_record, t->ask->org, id, t->arena, out);
+    if (code == E_NOT_FOUND || (code == 0 && !id_equal (out->number, number.id)))
+        return fail (t, E_NOT_FOUND, "provider_id", "There is no such message");
+    if (code == 0 && out->direction != MESSAGING_DIRECTION_INBOUND)
+        return fail (t, E_BAD_REQUEST, "provider_id",
+                     "Only messages that came in can be marked read");
+    return code;
+}
+
+int messaging_thread_read (turn_t *t, const messaging_thread_read_in_t *in,
+                           messaging_message_info_t *out)
+{
+    messaging_message_t message = {0};
+    if (in->kind)
+        return fail (t, E_BAD_REQUEST, "kind", "A receipt is no message: type or status, not both");
+    int code = thread_read_find (t, in, &message);
+    if (code)
+        return code;
+    if (message.read_at && !in->typing)
+        return message_info (t, &message, out);
+    return read_park (t, &message, in->typing != 0);
+}
+
+int messaging_thread_read_resume (turn_t *t, const messaging_thread_read_in_t *in,
+                                  messaging_message_info_t *out)
+{
+    messaging_message_t message = {0};
+    messaging_success_t success = {0};
+    int code = read_resume (t, &success);
+    if (code) /* what the carrier refuses is no fault of these fields */
+        return fail (t, error_class (code) == EC_INPUT ? E_CARRIER_REFUSED : code, NULL, "%s",
+                     arena_strdup (t->arena, t->failure.text));
+    code = thread_read_find (t, in, &message);
+    return code ? code : message_info (t, &message, out);
 }
 
 /* ---- the job ---- */
@@ -154,10 +207,34 @@ static int read_begin (turn_t *t, job_t *job, outbound_t *out)
                         "The number's account at the carrier cannot be used");
 }
 
+static int read_tell (turn_t *t, const messaging_message_t *message)
+{
+    thread_unread_t state = {0};
+    if (id_is_nil (message->conversation))
+        return 0;
+    int code = thread_unread (t, message->conversation, &state);
+    messaging_conversation_read_t event = {.conversation = message->conversation,
+                                           .contact = message->contact,
+                                           .message = state.newest_read,
+                                           .after = state.unread};
+    event_about_t about = {.record = message->id,
+                           .version = 1,
+                           .org = message->org,
+                           .test = message->test,
+                           .subject = message->from};
+    return code ? code : event_add (t, &messaging_conversation_read_event, &about, &event);
+}
+
 static int read_done (turn_t *t, const job_t *job, read_work_t *work)
 {
-    work->message.read_at = t->now;
-    int code = store_put (t->txn, &messaging_message_record, &work->message, NULL);
+    bool first = !work->message.read_at;
+    int code = thread_enter_late (t, &work->message);
+    if (first)
+        work->message.read_at = t->now;
+    if (code == 0)
+        code = store_put (t->txn, &messaging_message_record, &work->message, NULL);
+    if (code == 0 && first)
+        code = read_tell (t, &work->message);
     return code ? code : read_answer (t, job, 0, NULL);
 }
 

@@ -107,14 +107,22 @@ static int status_event (turn_t *t, const messaging_recipient_t *recipient, int3
         code = store_get_any (t->txn, &messaging_message_record, recipient->message, t->arena,
                               &message);
     if (code == 0)
+        code = thread_enter_late (t, &message);
+    if (code == 0)
         code = app_count_move (t, &message, before, recipient->status);
     if (code)
         return code;
     message.occurred_at = news->at;
     const messaging_content_t *content = content_told (t, &message, recipient);
-    messaging_message_status_t event = {
-        .status = status_told (recipient->status), .message = content, .error = content->error};
-    code = app_told (t, message.app, &event.apps);
+    messaging_message_status_t event = {.status = status_told (recipient->status),
+                                        .message = content,
+                                        .error = content->error,
+                                        .thread = thread_told (t, &message, false),
+                                        .raw = news->raw,
+                                        .call = call_told (news->call),
+                                        .provider_id = recipient->provider_id,
+                                        .at = news->at};
+    code = message_apps (t, &message, &event.apps);
     if (code)
         return code;
     event_about_t about = {.record = recipient->id,

@@ -100,6 +100,9 @@ static int loopback_begin (turn_t *t, const job_t *job, send_work_t *work, outbo
     }
     if (code == E_NOT_FOUND)
         return send_end (t, work, "100", "The message reacted to never reached WhatsApp", out);
+    if (code == 0 && work->message.kind == MESSAGING_KIND_TEMPLATE &&
+        template_sample_check (t, work->message.body->template))
+        return send_end (t, work, "132000", NULL, out);
     return code ? code : work->provider->send (t, &message, out);
 }
 

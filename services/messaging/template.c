@@ -81,19 +81,12 @@ int template_account_synced (turn_t *t, const journal_event_t *event, const void
 
 /* ---- test numbers ---- */
 
-static const struct {
-    const char *name;
-    const char *language;
-    int64_t variables; /* in its body */
-} samples[] = {
-    {"hello_world", "en_US", 0},
-    {"order_update", "en_US", 2},
-};
-
 static int sample_find (turn_t *t, const messaging_template_content_t *content,
                         messaging_template_t *out)
 {
-    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+    size_t count = 0;
+    const provider_sample_t *samples = provider_samples (&count);
+    for (size_t i = 0; i < count; i++) {
         if (strcmp (samples[i].name, content->name) != 0 ||
             strcmp (samples[i].language, content->language) != 0)
             continue;
@@ -127,7 +120,15 @@ static int not_found (turn_t *t, const messaging_template_content_t *content)
                  content->language);
 }
 
-int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content)
+static int parameters_check (turn_t *t, const messaging_template_t *row,
+                             messaging_template_content_t *content)
+{
+    return content->components.size ? template_given_check (t, row, content->components)
+                                    : template_fill (t, row, content);
+}
+
+int template_check (turn_t *t, const messaging_route_t *from, messaging_template_content_t *content,
+                    bool let_fail)
 {
     messaging_template_t row = {0};
     bool sample = from->carrier == ACCOUNTS_CARRIER_LOOPBACK;
@@ -138,12 +139,20 @@ int template_check (turn_t *t, const messaging_route_t *from, messaging_template
         return code;
     if (code || row.status == TEMPLATES_STATUS_DELETED)
         return sample || is_known (t, from->account) ? not_found (t, content) : 0;
+    if (let_fail)
+        return 0; /* the carrier says what is wrong with one that is there */
     if (row.status != TEMPLATES_STATUS_APPROVED)
         return fail (t, E_TEMPLATE_NOT_FOUND, "template.name",
                      "The template %.100s (%s) is %s; only approved ones can be sent",
                      content->name, content->language,
                      schema_enum_word (&templates_status_enum, row.status));
-    if (content->components.size)
-        return template_given_check (t, &row, content->components);
-    return template_fill (t, &row, content);
+    return parameters_check (t, &row, content);
+}
+
+int template_sample_check (turn_t *t, const messaging_template_content_t *content)
+{
+    messaging_template_t row = {0};
+    messaging_template_content_t copy = *content;
+    int code = sample_find (t, content, &row);
+    return code ? code : parameters_check (t, &row, &copy);
 }

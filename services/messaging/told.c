@@ -42,6 +42,10 @@ static void recipient_told (turn_t *t, const messaging_recipient_t *recipient,
 static const messaging_media_content_t *file_told (turn_t *t, const messaging_media_content_t *file,
                                                    messaging_content_t *out)
 {
+    if (file && id_is_nil (file->media) && file->link) {
+        out->media_url = file->link; /* there is no file of ours to name */
+        return NULL;
+    }
     if (!file || id_is_nil (file->media))
         return NULL;
     messaging_media_content_t *told = arena_new_of (t->arena, messaging_media_content_t);

@@ -205,6 +205,30 @@ schema_list_t slots_read (arena_t *arena, bytes_t components, int32_t category, 
     return (schema_list_t){self.slots, self.count};
 }
 
+/* The component of that type ("BODY"); empty: there is none. */
+static bytes_t component_of (arena_t *arena, bytes_t components, const char *type)
+{
+    jval_list_t list = jval_list (components, "");
+    bytes_t component;
+    while (jval_next (&list, &component)) {
+        const char *said = jval_word (arena, component, "type");
+        if (said && strcasecmp (said, type) == 0)
+            return component;
+    }
+    return (bytes_t){0};
+}
+
+const char *template_body (arena_t *arena, bytes_t components)
+{
+    return jval_text (arena, component_of (arena, components, "BODY"), "text");
+}
+
+schema_list_t template_variables (arena_t *arena, const char *text)
+{
+    const char **names = arena_array_of (arena, const char *, PARAMETERS_MAX);
+    return (schema_list_t){names, placeholders_read (arena, text, names)};
+}
+
 bool template_read (arena_t *arena, bytes_t listed, templates_template_t *out, bytes_t *components)
 {
     *out = (templates_template_t){

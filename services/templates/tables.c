@@ -19,6 +19,7 @@ static int account_snapshot (turn_t *t, const void *row, event_about_t *about, v
 
 static const svc_follow_t follows[] = {
     {&accounts_carrier_changed_event, carrier_changed},
+    {&accounts_number_changed_event, number_changed},
     {&messaging_template_news_event, template_news},
 };
 

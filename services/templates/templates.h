@@ -23,6 +23,9 @@ void account_synced_told (const templates_carrier_account_t *row, event_about_t 
 bool template_read (arena_t *arena, bytes_t listed, templates_template_t *out, bytes_t *components);
 /* Slots of a template's components. */
 schema_list_t slots_read (arena_t *arena, bytes_t components, int32_t category, int32_t format);
+/* The text of a template's body, NULL if it has none; and the placeholders in a text, in order, each once. */
+const char *template_body (arena_t *arena, bytes_t components);
+schema_list_t template_variables (arena_t *arena, const char *text);
 /* What a template is found by: a hash of its name and language. */
 id16_t template_key (const char *name, const char *language);
 
@@ -54,6 +57,11 @@ int template_news (turn_t *t, const journal_event_t *event, const void *body);
 /* Timer: accounts whose time has come. */
 int sync_due (turn_t *t);
 extern const job_kind_t templates_sync_kind;
+
+/* ---- numbers (number.c) ---- */
+
+/* Follows accounts.number_changed. */
+int number_changed (turn_t *t, const journal_event_t *event, const void *body);
 
 int templates_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 

@@ -84,7 +84,7 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         store_list (t->txn, &webhooks_subscription_record, &page, t->arena, id_take, &next, &more);
     if (code || id_is_nil (next))
         return code;
-    code = subscription_clear (t, next, &more);
+    code = subscription_clear (t, next, WEBHOOKS_DELIVERY_STATUS_DROPPED, &more);
     if (code == 0 && !more)
         code = store_del (t->txn, &webhooks_subscription_record, next);
     return code ? code : job_retry (t, job, t->now + 1);

@@ -1,6 +1,28 @@
 /* deliveries.c - the delivery log for operators: list, show, replay. */
 #include "webhooks.h"
 
+static const char *spelled (turn_t *t, const dialect_t *d, const char *prefix, id16_t id)
+{
+    char text[64];
+    if (id_is_nil (id))
+        return NULL;
+    d->id_write (prefix, false, id, text);
+    return arena_strdup (t->arena, text);
+}
+
+/* How its dialect spells its ids, where that is not as the first does. */
+static void spelling_add (turn_t *t, const webhooks_delivery_t *row, webhooks_delivery_info_t *out)
+{
+    const dialect_t *d = row->dialect ? dialect_find (row->dialect) : NULL;
+    if (!d)
+        return;
+    const dialect_delivery_t *how = d->delivery;
+    out->shown_id = spelled (t, d, how->id_prefix, row->id);
+    out->shown_webhook = spelled (t, d, how->subscription_prefix, row->subscription);
+    out->shown_subject = spelled (t, d, how->subject_prefix (row->event), row->subject);
+    out->replayed_from = spelled (t, d, how->id_prefix, row->replay_of);
+}
+
 static int delivery_told (turn_t *t, const webhooks_delivery_t *row, bool with_body,
                           webhooks_delivery_info_t *out)
 {
@@ -21,6 +43,7 @@ static int delivery_told (turn_t *t, const webhooks_delivery_t *row, bool with_b
         .created_at = row->created_at,
         .done_at = row->done_at,
     };
+    spelling_add (t, row, out);
     if (with_body && payload.body.data)
         out->body = arena_strndup (t->arena, (const char *) payload.body.data, payload.body.size);
     return 0;
@@ -80,12 +103,19 @@ int webhooks_delivery_replay (turn_t *t, const webhooks_delivery_replay_in_t *in
     webhooks_delivery_t row = {0};
     webhooks_subscription_t to = {0};
     int code = delivery_find (t, in->id, &row);
-    if (code == 0 && row.status == WEBHOOKS_DELIVERY_STATUS_PENDING)
+    if (code == 0 && delivery_is_waiting (row.status))
         return fail (t, E_CONFLICT, "id", "The delivery is still on its way");
     if (code == 0)
         code =
             store_get_any (t->txn, &webhooks_subscription_record, row.subscription, t->arena, &to);
     if (code)
         return code == E_NOT_FOUND ? fail (t, E_CONFLICT, "id", "Its webhook is gone") : code;
-    return delivery_make (t, &to, row.payload, row.event, row.subject, row.id, &out->id);
+    if (subscription_status (&to) != WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE)
+        return fail (t, E_CONFLICT, "id", "Its webhook is not active");
+    delivery_new_t new = {.payload = row.payload,
+                          .event = row.event,
+                          .event_id = row.event_id,
+                          .subject = row.subject,
+                          .replay_of = row.id};
+    return delivery_make (t, &to, &new, &out->id);
 }

@@ -1,7 +1,8 @@
-/* fanout.c - an event becomes deliveries: one payload per app, one delivery per webhook that wants it.
+/* fanout.c - an event becomes deliveries: one payload per dialect and holder (an app, an organization), one delivery per webhook that wants it.
  *
  * A page of webhooks is done in the event's own turn; what is left over goes on as a job. */
 #include "gen/accounts.h"
+#include "gen/inbox.h"
 #include "gen/messaging.h"
 #include "webhooks.h"
 
@@ -9,13 +10,16 @@ enum { FANOUT_PAGE = 100 };
 
 typedef struct fanout {
     turn_t *t;
+    const dialect_t *dialect;
     const char *event;
-    int64_t at; /* of the event: webhooks made later do not get it */
-    id16_t app;
+    int64_t at;    /* of the event: webhooks made later do not get it */
+    id16_t holder; /* an app, or an organization */
     id16_t payload;
+    const char *event_id;
     id16_t subject;
     webhooks_subscription_t *wanting;
     size_t count;
+    size_t made; /* deliveries, in all pages */
     id16_t last;
 } fanout_t;
 
@@ -24,7 +28,8 @@ static int wanting_add (void *context, const void *row)
     fanout_t *self = context;
     const webhooks_subscription_t *subscription = row;
     self->last = subscription->id;
-    if (id_time_ms (subscription->id) <= self->at && subscription_wants (subscription, self->event))
+    if (id_time_ms (subscription->id) <= self->at &&
+        subscription_wants (subscription, self->dialect, self->event))
         self->wanting[self->count++] = *subscription;
     return 0;
 }
@@ -32,12 +37,12 @@ static int wanting_add (void *context, const void *row)
 /* The webhooks of a page that want the event. */
 static int wanting_find (fanout_t *self, id16_t after, bool *more)
 {
-    store_key_t key = {.id = self->app};
+    store_key_t key = {.id = self->holder};
     store_page_t page = {
         .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE};
     self->wanting = arena_array_of (self->t->arena, webhooks_subscription_t, FANOUT_PAGE);
     self->count = 0;
-    if (app_is_gone (self->t, self->app)) {
+    if (app_is_gone (self->t, self->holder)) {
         *more = false;
         return 0;
     }
@@ -47,41 +52,58 @@ static int wanting_find (fanout_t *self, id16_t after, bool *more)
 
 static int fanout_go_on (fanout_t *self)
 {
-    webhooks_fanout_job_t body = {.app = self->app,
+    webhooks_fanout_job_t body = {.app = self->holder,
                                   .payload = self->payload,
                                   .subject = self->subject,
                                   .after = self->last,
                                   .event = self->event,
-                                  .at = self->at};
-    job_new_t new = {.kind = &webhooks_fanout_kind, .group = self->app, .body = &body};
+                                  .at = self->at,
+                                  .dialect = self->dialect->name,
+                                  .made = (int64_t) self->made};
+    job_new_t new = {.kind = &webhooks_fanout_kind, .group = self->holder, .body = &body};
     return job_add (self->t, &new, NULL);
 }
 
 static int deliveries_make (fanout_t *self, bool more)
 {
     int code = 0;
+    delivery_new_t new = {.payload = self->payload,
+                          .event = self->event,
+                          .event_id = self->event_id,
+                          .subject = self->subject};
     for (size_t i = 0; i < self->count && code == 0; i++)
-        code = delivery_make (self->t, &self->wanting[i], self->payload, self->event, self->subject,
-                              id_nil (), NULL);
-    return code == 0 && more ? fanout_go_on (self) : code;
+        code = delivery_make (self->t, &self->wanting[i], &new, NULL);
+    self->made += self->count;
+    if (code)
+        return code;
+    if (more)
+        return fanout_go_on (self);
+    /* Nobody wanted it after all. */
+    return self->made ? 0 : store_del (self->t->txn, &webhooks_payload_record, self->payload);
 }
 
 static int payload_make (fanout_t *self, const journal_event_t *event, const void *body,
                          const messaging_app_ref_t *app)
 {
     turn_t *t = self->t;
-    char event_id[64];
-    buf_t rendered = buf_in (t->arena);
-    const char *public_url = ((const webhooks_settings_t *) t->settings)->public_url;
-    int code = dialect_event_render (&dialect_chirp, event, body, app, public_url, t->now, event_id,
-                                     &rendered);
+    const webhooks_settings_t *settings = t->settings;
+    dialect_rendered_t rendered;
+    buf_t out = buf_in (t->arena);
+    dialect_how_t how = {.app = app,
+                         .public_url = settings->public_url,
+                         .now = t->now,
+                         .status_in_event_id = settings->status_in_event_id,
+                         .extras = settings->relay_extras};
+    int code = dialect_event_render_how (self->dialect, event, body, &how, &rendered, &out);
     if (code)
         return code;
+    self->event_id = arena_strdup (t->arena, rendered.event_id);
     webhooks_payload_t payload = {.id = turn_id (t),
-                                  .event_id = event_id,
+                                  .event_id = self->event_id,
                                   .name = self->event,
-                                  .body = buf_bytes (&rendered),
-                                  .at = t->now};
+                                  .body = buf_bytes (&out),
+                                  .at = t->now,
+                                  .mark = (int64_t) rendered.mark};
     self->payload = payload.id;
     return store_insert (t->txn, &webhooks_payload_record, &payload, NULL);
 }
@@ -93,21 +115,46 @@ static int64_t event_time (const journal_event_t *event)
     return made > event->at ? made : event->at;
 }
 
-static int event_fan_out (turn_t *t, const journal_event_t *event, const void *body, id16_t subject,
-                          const schema_list_t *apps)
+/* Something that happened, for all who may hear of it. */
+typedef struct happening {
+    const journal_event_t *event;
+    const void *body;
+    id16_t subject;
+    const schema_list_t *apps; /* of app_ref; NULL: it is no app's affair */
+} happening_t;
+
+static int holder_fan_out (turn_t *t, const happening_t *what, const dialect_t *d, id16_t holder,
+                           const messaging_app_ref_t *app)
 {
-    const char *name = event->snapshot ? NULL : dialect_event_name (&dialect_chirp, event, body);
-    const messaging_app_ref_t *refs = apps->items;
+    const char *name = dialect_event_name (d, what->event, what->body);
+    if (!name || id_is_nil (holder))
+        return 0;
+    fanout_t self = {.t = t,
+                     .dialect = d,
+                     .event = name,
+                     .at = event_time (what->event),
+                     .holder = holder,
+                     .subject = what->subject};
+    bool more = false;
+    int code = wanting_find (&self, id_nil (), &more);
+    if (code || (self.count == 0 && !more))
+        return code;
+    code = payload_make (&self, what->event, what->body, app);
+    return code ? code : deliveries_make (&self, more);
+}
+
+/* In the form of each dialect, whichever made it happen. */
+static int event_fan_out (turn_t *t, const happening_t *what)
+{
+    const messaging_app_ref_t *refs = what->apps ? what->apps->items : NULL;
+    size_t count = what->apps ? what->apps->count : 0;
     int code = 0;
-    for (size_t i = 0; name && i < apps->count && code == 0; i++) {
-        fanout_t self = {
-            .t = t, .event = name, .at = event_time (event), .app = refs[i].id, .subject = subject};
-        bool more = false;
-        code = wanting_find (&self, id_nil (), &more);
-        if (code == 0 && (self.count || more))
-            code = payload_make (&self, event, body, &refs[i]);
-        if (code == 0)
-            code = deliveries_make (&self, more);
+    for (size_t i = 0; i < dialect_count && code == 0 && !what->event->snapshot; i++) {
+        const dialect_t *d = dialect_all[i];
+        if (d->delivery->holder == HOLDER_ORG)
+            code = holder_fan_out (t, what, d, what->event->org, NULL);
+        for (size_t k = 0; k < count && code == 0 && d->delivery->holder == HOLDER_APP; k++)
+            code = holder_fan_out (t, what, d, refs[k].id, &refs[k]);
     }
     return code;
 }
@@ -115,34 +162,77 @@ static int event_fan_out (turn_t *t, const journal_event_t *event, const void *b
 static int message_status (turn_t *t, const journal_event_t *event, const void *body)
 {
     const messaging_message_status_t *in = body;
-    return in->message ? event_fan_out (t, event, body, in->message->id, &in->apps) : 0;
+    happening_t what = {event, body, in->message ? in->message->id : id_nil (), &in->apps};
+    return in->message ? event_fan_out (t, &what) : 0;
 }
 
 static int message_received (turn_t *t, const journal_event_t *event, const void *body)
 {
     const messaging_message_received_t *in = body;
-    return in->message ? event_fan_out (t, event, body, in->message->id, &in->apps) : 0;
+    happening_t what = {event, body, in->message ? in->message->id : id_nil (), &in->apps};
+    return in->message ? event_fan_out (t, &what) : 0;
 }
 
-const svc_follow_t webhooks_follows[] = {
+static int message_accepted (turn_t *t, const journal_event_t *event, const void *body)
+{
+    const messaging_message_accepted_t *in = body;
+    happening_t what = {event, body, in->message ? in->message->id : id_nil (), &in->apps};
+    return in->message ? event_fan_out (t, &what) : 0;
+}
+
+static int contact_changed (turn_t *t, const journal_event_t *event, const void *body)
+{
+    const inbox_contact_changed_t *in = body;
+    happening_t what = {event, body, in->contact ? in->contact->id : id_nil (), NULL};
+    return in->contact ? event_fan_out (t, &what) : 0;
+}
+
+static int conversation_assigned (turn_t *t, const journal_event_t *event, const void *body)
+{
+    const inbox_conversation_assigned_t *in = body;
+    happening_t what = {event, body, in->conversation, NULL};
+    return event_fan_out (t, &what);
+}
+
+static int conversation_closed (turn_t *t, const journal_event_t *event, const void *body)
+{
+    const inbox_conversation_closed_t *in = body;
+    happening_t what = {event, body, in->conversation, NULL};
+    return event_fan_out (t, &what);
+}
+
+const svc_follow_t webhooks_follows[WEBHOOKS_FOLLOWS] = {
     {&messaging_message_status_event, message_status},
     {&messaging_message_received_event, message_received},
+    {&messaging_message_accepted_event, message_accepted},
+    {&messaging_messages_erased_event, messages_erased},
+    {&inbox_contact_changed_event, contact_changed},
+    {&inbox_conversation_assigned_event, conversation_assigned},
+    {&inbox_conversation_closed_event, conversation_closed},
+    {&inbox_erased_event, contact_erased},
     {&accounts_app_changed_event, app_changed},
 };
-const size_t webhooks_follow_count = sizeof webhooks_follows / sizeof *webhooks_follows;
 
 static int fanout_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     (void) outcome;
     const webhooks_fanout_job_t *body = job->body;
+    webhooks_payload_t payload = {0};
     fanout_t self = {.t = t,
+                     .dialect = dialect_find (body->dialect),
                      .event = body->event,
                      .at = body->at,
-                     .app = body->app,
+                     .holder = body->app,
                      .payload = body->payload,
+                     .made = (size_t) body->made,
                      .subject = body->subject};
     bool more = false;
-    int code = wanting_find (&self, body->after, &more);
+    int code = store_get_any (t->txn, &webhooks_payload_record, body->payload, t->arena, &payload);
+    if (code == E_NOT_FOUND || !self.dialect)
+        return 0; /* erased since */
+    self.event_id = payload.event_id;
+    if (code == 0)
+        code = wanting_find (&self, body->after, &more);
     return code ? code : deliveries_make (&self, more);
 }
 

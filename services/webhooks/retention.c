@@ -28,7 +28,7 @@ static int payload_is_needed (turn_t *t, id16_t payload, id16_t beside, bool *ou
 static int is_under_way (turn_t *t, const webhooks_delivery_t *delivery, bool *out)
 {
     webhooks_subscription_t to = {0};
-    *out = delivery->status == WEBHOOKS_DELIVERY_STATUS_PENDING;
+    *out = delivery_is_waiting (delivery->status);
     if (!*out)
         return 0;
     int code = store_get_any (t->txn, &webhooks_subscription_record, delivery->subscription,

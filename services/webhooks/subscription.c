@@ -23,11 +23,12 @@ static int url_check (turn_t *t, const char *url)
     return code ? fail (t, code, "url", "%s", failure.text) : 0;
 }
 
-static int events_check (turn_t *t, const schema_list_t *events)
+int events_check (turn_t *t, const dialect_t *d, const schema_list_t *events)
 {
     const char *const *names = events->items;
-    for (size_t i = 0; i < events->count; i++)
-        if (!dialect_event_known (&dialect_chirp, names[i]))
+    bool any = ((const webhooks_settings_t *) t->settings)->unknown_events;
+    for (size_t i = 0; i < events->count && !any; i++)
+        if (!dialect_event_known (d, names[i]))
             return fail (t, E_BAD_REQUEST, arena_printf (t->arena, "events[%zu]", i),
                          "There is no event of this name");
     return 0;
@@ -110,9 +111,22 @@ int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_w
     return headers_open (t, row, &out->headers);
 }
 
-bool subscription_wants (const webhooks_subscription_t *row, const char *event)
+const dialect_t *subscription_dialect (const webhooks_subscription_t *row)
+{
+    return dialect_find (row->dialect);
+}
+
+int32_t subscription_status (const webhooks_subscription_t *row)
+{
+    return row->status ? row->status : WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE;
+}
+
+bool subscription_wants (const webhooks_subscription_t *row, const dialect_t *d, const char *event)
 {
     const char *const *names = row->events.items;
+    if (subscription_dialect (row) != d ||
+        subscription_status (row) != WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE)
+        return false;
     for (size_t i = 0; i < row->events.count; i++)
         if (strcmp (names[i], event) == 0)
             return true;
@@ -175,7 +189,7 @@ int webhooks_create (turn_t *t, const webhooks_create_in_t *in, webhooks_webhook
     if (code == 0)
         code = url_check (t, in->url);
     if (code == 0)
-        code = events_check (t, &in->events);
+        code = events_check (t, dialect_find (NULL), &in->events);
     if (code == 0)
         code = headers_check (t, &in->headers);
     webhooks_subscription_t row = {
@@ -188,7 +202,7 @@ int webhooks_temporary_create (turn_t *t, const webhooks_temporary_create_in_t *
 {
     int code = url_check (t, in->url);
     if (code == 0)
-        code = events_check (t, &in->events);
+        code = events_check (t, dialect_find (NULL), &in->events);
     webhooks_subscription_t row = {
         .org = in->org, .app = in->app, .test = in->test, .url = in->url, .events = in->events};
     return code ? code : subscription_make (t, &row, &(schema_map_t){0}, out);
@@ -247,7 +261,7 @@ static int update_apply (turn_t *t, const webhooks_update_in_t *in, webhooks_sub
         row->url = in->url;
     }
     if (code == 0 && in->events.count) {
-        code = events_check (t, &in->events);
+        code = events_check (t, dialect_find (NULL), &in->events);
         row->events = in->events;
     }
     if (code == 0 && (in->has & WEBHOOKS_UPDATE_IN_HAS_HEADERS)) {
@@ -275,7 +289,7 @@ int webhooks_update (turn_t *t, const webhooks_update_in_t *in, webhooks_webhook
 static int subscription_remove (turn_t *t, const webhooks_subscription_t *row)
 {
     int code = store_del (t->txn, &webhooks_subscription_record, row->id);
-    return code ? code : subscription_end (t, row);
+    return code ? code : subscription_end (t, row, WEBHOOKS_DELIVERY_STATUS_DROPPED);
 }
 
 int webhooks_delete (turn_t *t, const webhooks_delete_in_t *in, webhooks_delete_out_t *out)

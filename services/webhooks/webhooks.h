@@ -26,12 +26,19 @@ extern const job_kind_t webhooks_app_end_kind;
 int subscription_told (turn_t *t, const webhooks_subscription_t *row, webhooks_webhook_t *out);
 /* Custom headers of a subscription, opened from their seal. */
 int headers_open (turn_t *t, const webhooks_subscription_t *row, schema_map_t *out);
-/* The webhook of this id is deleted, or soon will be: a step of dropping what waits for it; *more: not all of it. */
-int subscription_clear (turn_t *t, id16_t id, bool *more);
-/* Its row is gone: drop what waits for it, now and by a job (subscription_end.c). */
-int subscription_end (turn_t *t, const webhooks_subscription_t *row);
+/* The webhook of this id gets nothing more, or soon will get nothing: a step of ending what waits for it with this status; *more: not all of it. */
+int subscription_clear (turn_t *t, id16_t id, int32_t status, bool *more);
+/* Its row is gone or says disabled: end what waits for it, now and by a job (subscription_end.c). */
+int subscription_end (turn_t *t, const webhooks_subscription_t *row, int32_t status);
 extern const job_kind_t webhooks_subscription_end_kind;
-bool subscription_wants (const webhooks_subscription_t *row, const char *event);
+bool delivery_is_waiting (int32_t status);
+bool subscription_wants (const webhooks_subscription_t *row, const dialect_t *d, const char *event);
+/* NULL: of a dialect that this program does not know. */
+const dialect_t *subscription_dialect (const webhooks_subscription_t *row);
+/* Are all of them events of the dialect (or is anything taken)? Fails with E_BAD_REQUEST, field "events[n]". */
+int events_check (turn_t *t, const dialect_t *d, const schema_list_t *events);
+/* Not given means active. */
+int32_t subscription_status (const webhooks_subscription_t *row);
 /* The networks and schemes that targets may have, from the settings. */
 fetch_config_t targets_allowed (const webhooks_settings_t *settings);
 
@@ -40,20 +47,44 @@ fetch_config_t targets_allowed (const webhooks_settings_t *settings);
 int secret_seal (turn_t *t, id16_t subscription, const char *secret, bytes_t *out);
 /* NULL in *out if there is none. */
 int secret_open (turn_t *t, id16_t subscription, bytes_t sealed, const char **out);
-/* The signatures of a request, by all secrets that are valid now, separated by spaces. */
-int signatures_make (turn_t *t, const webhooks_subscription_t *row, const char *event_id,
-                     int64_t timestamp_s, bytes_t body, buf_t *out);
+/* All secrets that sign now, opened into the arena: a list of const char *. */
+int secrets_open (turn_t *t, const webhooks_subscription_t *row, schema_list_t *out);
+/* Does the secret sign? When all have expired the one that lasted longest goes on, so that nothing ever goes out unsigned. */
+bool secret_is_live (const webhooks_subscription_t *row, size_t index, int64_t now);
+/* A new secret of a subscription that has several; its text into *text. The row is not stored. */
+int secret_append (turn_t *t, webhooks_subscription_t *row, int64_t expires_at,
+                   webhooks_secret_t *out, const char **text);
+
+/* ---- erasure (erase.c) ---- */
+
+int contact_erased (turn_t *t, const journal_event_t *event, const void *body);
+int messages_erased (turn_t *t, const journal_event_t *event, const void *body);
+extern const job_kind_t webhooks_erase_kind;
+
+/* ---- the log of an organization (log.c) ---- */
+
+extern const job_kind_t webhooks_replay_kind;
+/* The organization's own; fails with E_NOT_FOUND, field "id". */
+int subscription_of_org (turn_t *t, id16_t id, webhooks_subscription_t *out);
 
 /* ---- fan-out and deliveries (fanout.c, delivery.c, delivery_job.c) ---- */
 
-extern const svc_follow_t webhooks_follows[];
-extern const size_t webhooks_follow_count;
+enum { WEBHOOKS_FOLLOWS = 9 };
+extern const svc_follow_t webhooks_follows[WEBHOOKS_FOLLOWS];
 extern const job_kind_t webhooks_delivery_kind;
 extern const job_kind_t webhooks_fanout_kind;
 
-/* Store a delivery and its job. */
-int delivery_make (turn_t *t, const webhooks_subscription_t *to, id16_t payload, const char *event,
-                   id16_t subject, id16_t replay_of, id16_t *id);
+typedef struct delivery_new {
+    id16_t payload;
+    const char *event;
+    const char *event_id;
+    id16_t subject;
+    id16_t replay_of; /* nil: from an event */
+} delivery_new_t;
+
+/* Store a delivery and its job; *id may be NULL. */
+int delivery_make (turn_t *t, const webhooks_subscription_t *to, const delivery_new_t *new,
+                   id16_t *id);
 int webhooks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 
 /* What is not kept for ever (retention.c). */

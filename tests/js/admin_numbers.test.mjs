@@ -253,6 +253,9 @@ test("numbers are bought at the carrier once", async () => {
         const sms = await house.request("POST", "/v1/sms", { key: house.credentials.app.live_key, body: { from: phoneNumber, to: ["+15551234567"], text: "Hi" } });
         assert.equal(sms.status, 201, sms.raw);
         assert.equal((await call(409, "POST", `${path}/${app}/purchase`, { key, body })).error.code, "resource_already_exists");
+        await house.aviary("app", "pause", app);
+        await call(403, "POST", `${path}/${app}/purchase`, { key, body: { phoneNumber: phoneNumbers[1].phoneNumber, numberType } });
+        await house.aviary("app", "resume", app);
         await call(201, "POST", `${path}/${app}/purchase`, { key, body: { phoneNumber: phoneNumbers[1].phoneNumber, numberType } });
     } finally {
         await house.stop();

@@ -1,11 +1,12 @@
 // house.mjs - starts the real binaries in a temporary folder on free ports, for tests that use npm's clients. Always stops what it started.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 
 export const bin = process.env.AVIARY_BIN ?? new URL("../../build/dev/bin", import.meta.url).pathname;
 
@@ -20,7 +21,14 @@ async function freePort() {
     });
 }
 
+const run = promisify(execFile);
+
 export class House {
+    /** What a subcommand of `aviary` prints about this house; rejects if it fails. */
+    async aviary(...args) {
+        return (await run(join(bin, "aviary"), [...args, "--data", this.data])).stdout;
+    }
+
     /** Start with more flags of `aviary up`; resolves when /readyz is 200. */
     static async start(...flags) {
         const house = new House();

@@ -129,12 +129,13 @@ test("a method that a path does not take is 405 in its own envelope", async () =
 });
 
 test("every operation of the document needs its key, and is not Chirp's", async () => {
+    let asker = 0; // each from an address of its own: one address may only guess so often
     for (const [path, item] of Object.entries(served.paths))
         for (const [method, op] of Object.entries(item)) {
             const sample = (schema) => (schema.pattern?.startsWith("^\\d") ? "106540352242922" : schema.pattern?.match(/^\^([a-z]+_)/) ? `${schema.pattern.match(/^\^([a-z]+_)/)[1]}01HXYZABCDEFGHJKMNPQRSTVWX` : "x");
             let url = `/v1${path}`;
             for (const p of (op.parameters ?? []).filter((p) => p.in === "path")) url = url.replace(`{${p.name}}`, sample(p.schema));
-            const answer = await house.request(method.toUpperCase(), url);
+            const answer = await house.request(method.toUpperCase(), url, { headers: { "x-forwarded-for": `203.0.113.${++asker}` } });
             if (op.security.length) assertError(answer, 401, "missing_api_key");
             else assert.equal(answer.status, 200);
         }
@@ -191,7 +192,7 @@ test("lists: limits and cursors", async (t) => {
     assert.match(cursor, /^[A-Za-z0-9_-]+$/);
     for (const bad of ["x", "AAAA", `${cursor}A`, cursor.slice(0, -1), (cursor[0] === "A" ? "B" : "A") + cursor.slice(1)])
         assertError(await get(`/v1/labels?cursor=${bad}`), 400, "invalid_cursor", "cursor");
-    assertError(await get(`/v1/webhook_subscriptions?cursor=${cursor}`), 400, "invalid_cursor", "cursor");
+    if (served.paths["/webhook_subscriptions"]) assertError(await get(`/v1/webhook_subscriptions?cursor=${cursor}`), 400, "invalid_cursor", "cursor");
 });
 
 test("ids in paths: 400 for another form, 404 for nobody's", async (t) => {
@@ -203,16 +204,17 @@ test("ids in paths: 400 for another form, 404 for nobody's", async (t) => {
 test("idempotency: first, replay, reuse, and what is not kept", async (t) => {
     if (!served.paths["/labels"]) return t.skip("labels are not served");
     const post = (name, idempotency, path = "/v1/labels", body = { name, color: "red" }) => house.request("POST", path, { key, body, headers: { "idempotency-key": idempotency } });
-    const first = await post("keyed", "once: ä 1".normalize());
+    const umlaut = Buffer.from("once: ä 1", "utf8").toString("latin1"); // fetch sends a header's characters as bytes
+    const first = await post("keyed", umlaut);
     assert.equal(first.status, 200, first.raw);
     assert.equal(first.headers.get("idempotent-replayed"), "false");
-    const again = await house.request("POST", "/kirim/v1/labels", { key, body: ' {"color" : "red","name":"keyed"} ', headers: { "idempotency-key": "once: ä 1".normalize(), "content-type": "application/json" } });
+    const again = await house.request("POST", "/kirim/v1/labels", { key, body: ' {"color" : "red","name":"keyed"} ', headers: { "idempotency-key": umlaut, "content-type": "application/json" } });
     assert.equal(again.status, 200, again.raw);
     assert.equal(again.headers.get("idempotent-replayed"), "true");
     assert.deepEqual(again.json, first.json);
     assert.notEqual(again.headers.get("x-request-id"), first.headers.get("x-request-id"));
     assert.match(again.headers.get("x-request-id"), requestId);
-    assertError(await post("other", "once: ä 1".normalize()), 422, "idempotency_key_reuse");
+    assertError(await post("other", umlaut), 422, "idempotency_key_reuse");
     const twice = await post("keyed", "second");
     assertError(twice, 400, "invalid_field_value", "name");
     const kept = await post("keyed", "second");

@@ -44,7 +44,20 @@ const limits = new Map([
     ["post /v1/whatsapp/messages request.template.name", "512 characters, WhatsApp's own limit"],
     ["post /v1/whatsapp/messages request.template.language", "16 characters: no language is longer"],
     ["post /v1/whatsapp/messages request.template.variables", "100 variables"],
+    ...["image", "document", "video", "audio"].map((kind) => [`post /{phone_number_id}/messages request.${kind}.link`, "2048 characters"]),
+    ["post /{phone_number_id}/messages header idempotency-key", "255 characters, of the contract's own prose"],
+    ["get /{phone_number_id}/contacts query phone", "64 characters: no number is longer"],
+    ["get /v1/organization/apps/check-slug query slug", "100 characters, as when an app is made"],
+    ...["", "[].rows"].map((path) => [`post /{phone_number_id}/messages request.interactive.action.sections${path}`, "10, WhatsApp's own limit"]),
+    ["post /{phone_number_id}/messages request.interactive.action.cards", "10, WhatsApp's own limit"],
+    ["post /{phone_number_id}/messages request.interactive.action.cards[].card_index", "of 10 cards"],
+    ["post /{phone_number_id}/messages request.interactive.action.cards[].action.buttons", "3, WhatsApp's own limit"],
+    ["post /{phone_number_id}/messages request.message_id", "512 characters: no id is longer"],
+    ["post /{phone_number_id}/messages request.template.name", "512 characters, WhatsApp's own limit"],
+    ...["admin-keys", "app-keys", "apps", ...["keys", "webhooks", "phone-numbers"].map((kind) => `apps/{appId}/${kind}`)].map((path) => [`get /v1/organization/${path} query limit`, "100 a page"]),
     ["post /webhook_subscriptions request.url", "2048 characters"],
+    ["post /webhook_subscriptions request.events", "100 names"],
+    ["patch /webhook_subscriptions/{id} request.events", "100 names"],
     ["patch /webhook_subscriptions/{id} request.url", "2048 characters"],
     ["patch /{phone_number_id}/contacts/{id} request.email", "255 characters: no address is longer"],
 ]);
@@ -75,17 +88,17 @@ function types(node) {
     return branches.length ? branches.flatMap((x) => list(x.type)) : list(node.type);
 }
 
-/** The alternative of a schema that is an object, else itself. */
-function objectOf(node) {
+/** The alternative of a schema that is an object (of several, the one that has the names that `want` requires), else itself. */
+function objectOf(node, want = {}) {
     node = resolve(node);
-    const branch = [...(node.anyOf ?? []), ...(node.oneOf ?? [])].map(resolve).find((x) => x.properties);
-    return branch ?? node;
+    const branches = [...(node.anyOf ?? []), ...(node.oneOf ?? [])].map(resolve).filter((x) => x.properties);
+    return branches.find((x) => list(want.required).every((name) => x.properties[name])) ?? branches[0] ?? node;
 }
 
 function checkRequest(want, have, where) {
     for (const variant of want.variants ?? []) checkRequest({ ...variant, required: [...(want.required ?? []), ...(variant.required ?? [])] }, have, where);
     if (want.variants) return;
-    have = objectOf(have);
+    have = objectOf(have, want);
     if (!have || Object.keys(have).length === 0 || !have.type) return; // takes anything
     for (const type of list(want.type)) assert.ok(types(have).includes(type), `${where}: type ${type} is refused`);
     for (const word of want.enum ?? []) assert.ok(!have.enum || have.enum.includes(word), `${where}: ${word} is refused`);
@@ -93,7 +106,8 @@ function checkRequest(want, have, where) {
     for (const [key, worse] of [["maxItems", (a, b) => a < b], ["maxLength", (a, b) => a < b], ["maximum", (a, b) => a < b],
                                 ["minItems", (a, b) => a > b], ["minLength", (a, b) => a > b], ["minimum", (a, b) => a > b]])
         if (key in have && !limits.has(where)) {
-            const open = key.startsWith("min") ? 0 : Infinity;
+            const longest = Math.max(...list(want.enum).map((word) => String(word).length));
+            const open = key.startsWith("min") ? 0 : key === "maxLength" && want.enum ? longest : Infinity;
             assert.ok(!worse(have[key], want[key] ?? open), `${where}: ${key} ${have[key]} is narrower`);
         }
     for (const [name, field] of Object.entries(want.properties ?? {})) {
@@ -130,6 +144,8 @@ for (const contract of contracts) {
                 const same = (x) => (p.in === "header" ? x.name.toLowerCase() === p.name.toLowerCase() : x.name === p.name);
                 const found = (have.parameters ?? []).map(resolve).find((x) => same(x) && x.in === p.in);
                 assert.ok(found, `parameter ${p.name} is missing`);
+                assert.ok(p.required || !found.required, `parameter ${p.name} is required here only`);
+                checkRequest({ ...p.schema, type: undefined }, found.schema, `${name} ${p.in} ${p.name}`);
             }
             if (op.request.type || op.request.variants) checkRequest(op.request, have.requestBody.content["application/json"].schema, `${name} request`);
             for (const [status, body] of Object.entries(op.responses)) {

@@ -113,9 +113,9 @@ def test_the_demo_is_told_once_and_its_commands_work():
         assert text.count("signature ok") >= 6 and "NOT TRUSTED" not in text
         key = json.loads((folder / "var" / "credentials.json").read_text())["app"]["test_key"]
         assert http("GET", port, "/v1/webhooks", key=key).json["totalCount"] == 0, "the demo's webhook is gone"
-        commands = text[text.index("By hand:") + 8:text.index("Where to go:")].replace("\\\n", "")
+        commands = text[text.index("By hand:") + 8:text.index("Where to go:")].replace("\\\n", "").replace("And by Kirim, with the organization's key:", "")
         told = subprocess.run(["bash", "-ec", commands], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
-        assert told.returncode == 0 and told.stdout.count('"id":"') == 3 and '"error"' not in told.stdout, told
+        assert told.returncode == 0 and told.stdout.count('"id":"') == 4 and '"error"' not in told.stdout, told
         assert process.poll() is None
         process.terminate()
         assert process.wait(15) == 0
@@ -387,7 +387,7 @@ def test_recordings_are_replayed_to_test_apps(house):
 def test_backup_has_every_store_with_sums(house):
     folder = Path(tempfile.mkdtemp(prefix="aviary-")) / "copy"
     manifest = json.loads(run(house, "backup", str(folder), "--json").stdout)
-    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb", "media.sums"], manifest
+    assert [file["file"] for file in manifest["files"]] == ["webhooks/data.mdb", "inbox/data.mdb", "messaging/data.mdb", "templates/data.mdb", "accounts/data.mdb", "media.sums"], manifest
     for file in manifest["files"]:
         data = (folder / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"]
@@ -399,7 +399,7 @@ def test_backup_has_every_store_with_sums(house):
 
 
 def test_health_and_bootstrap(house):
-    for service in ("broker", "accounts", "messaging", "templates", "webhooks", "edge"):
+    for service in ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge"):
         assert run(house, "health", service, "--json").stdout == '{"ready": true}\n', service
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/readyz").returncode == 0
     assert run(house, "health", "--url", f"http://127.0.0.1:{house.port}/nothing").returncode == 69

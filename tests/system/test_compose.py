@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import BIN, ROOT, REPORTS, free_ports, http, wait_for
 
 NODE = ROOT / "tools" / ".node" / "node_modules" / "node" / "bin" / "node"
-OURS = ("broker", "accounts", "messaging", "templates", "webhooks", "edge")
+OURS = ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge")
 BUS, HTTP = "tcp://broker:5555", "8080"
 
 

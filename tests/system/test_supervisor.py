@@ -26,7 +26,7 @@ echo "hello from $name"
 [ -f "$data/exit-$name" ] && exit "$(cat "$data/exit-$name")"
 while :; do sleep 0.05; done
 """
-SERVICES = ("broker", "accounts", "messaging", "templates", "webhooks", "edge")
+SERVICES = ("broker", "accounts", "messaging", "templates", "inbox", "webhooks", "edge")
 
 
 class Fake:
@@ -86,13 +86,13 @@ def alive(pid):
         return False
 
 
-def all_started(house, count=6):
+def all_started(house, count=len(SERVICES)):
     wait_for(lambda: len(house.lines("starts")) >= count, what=f"{count} starts")
 
 
 def test_starts_all_with_their_settings():
     with Fake("--replicas", "edge=2", "--replicas=messaging=2", "--loopback-delay", "7", "--rate-limits", "off") as house:
-        all_started(house, 8)
+        all_started(house, len(SERVICES) + 2)
         edge = house.starts("edge.1")[0]
         assert f"--listen 127.0.0.1:{house.port} " in edge + " " and "--rate-limits off" in edge, edge
         assert f"--public-url http://127.0.0.1:{house.port}" in edge, edge
@@ -101,7 +101,7 @@ def test_starts_all_with_their_settings():
         listed = json.loads((house.data / "run" / "supervisor.json").read_text())
         assert listed["pid"] == house.process.pid
         assert {(c["service"], c["replica"]) for c in listed["children"]} == {
-            ("broker", 0), ("accounts", 0), ("messaging", 0), ("messaging", 1), ("templates", 0), ("webhooks", 0), ("edge", 0), ("edge", 1)}
+            ("broker", 0), ("accounts", 0), ("messaging", 0), ("messaging", 1), ("templates", 0), ("inbox", 0), ("webhooks", 0), ("edge", 0), ("edge", 1)}
         assert sorted(c["pid"] for c in listed["children"]) == sorted(house.pids())
         wait_for(lambda: "messaging.1 | hello from messaging" in house.log(), what="the prefix")
         assert "loopback webhook targets are allowed" in house.log()
@@ -126,7 +126,7 @@ def test_a_killed_process_is_back_at_once_then_backs_off():
         log = house.log()
         assert "ended with signal 9 (KILL); restarting" in log, log
         assert "again in 250 ms" in log and "again in 500 ms" in log, log
-        assert len(house.lines("starts")) == 9  # nobody else was touched
+        assert len(house.lines("starts")) == len(SERVICES) + 3  # nobody else was touched
         listed = json.loads((house.data / "run" / "supervisor.json").read_text())
         now = [c["pid"] for c in listed["children"] if c["service"] == "messaging"]
         assert now == [int(house.starts("messaging.0")[-1].split()[1])]
@@ -134,11 +134,11 @@ def test_a_killed_process_is_back_at_once_then_backs_off():
 
 def test_term_drains_edge_then_services_then_broker():
     with Fake("--replicas", "edge=2") as house:
-        all_started(house, 7)
+        all_started(house, len(SERVICES) + 1)
         house.process.send_signal(signal.SIGTERM)
         assert house.process.wait(12) == 0
         terms = [line.split(".")[0] for line in house.lines("terms")]
-        assert terms[:2] == ["edge", "edge"] and terms[-1] == "broker" and len(terms) == 7, terms
+        assert terms[:2] == ["edge", "edge"] and terms[-1] == "broker" and len(terms) == len(SERVICES) + 1, terms
         assert not any(alive(pid) for pid in house.pids())
         assert not (house.data / "run" / "supervisor.json").exists()
 
@@ -195,7 +195,7 @@ def test_a_second_supervisor_of_a_folder_is_refused():
         house.port = free_ports(1)
         done = subprocess.run(house.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
         assert done.returncode == 69 and "supervisor" in done.stderr, done
-        assert len(house.lines("starts")) == 6
+        assert len(house.lines("starts")) == len(SERVICES)
 
 
 def test_refused_settings_stop_everything_with_that_code():

@@ -37,6 +37,23 @@ static void time_add (cJSON *object, const char *name, int64_t ms)
         cJSON_AddStringToObject (object, name, text);
 }
 
+/* As its dialect spells it, else as the first does. */
+static const char *shown (const char *told, const char *prefix, bool test, id16_t id,
+                          char out[SPELLING_SIZE])
+{
+    spelling_write (prefix, test, id, out);
+    return told ? told : out;
+}
+
+static void shown_add (cJSON *object, const char *name, const char *told, const char *prefix,
+                       bool test, id16_t id)
+{
+    if (told)
+        cJSON_AddStringToObject (object, name, told);
+    else
+        id_add (object, name, prefix, test, id);
+}
+
 static const char *subject_prefix (const char *event)
 {
     return event && strstr (event, ".whatsapp.") ? "msg_wa" : "msg_sms";
@@ -62,11 +79,14 @@ static cJSON *tries_json (const webhooks_delivery_info_t *d, bool reveal)
 static cJSON *delivery_json (const webhooks_delivery_info_t *d, bool reveal)
 {
     cJSON *row = cJSON_CreateObject ();
-    id_add (row, "id", "dlv", d->test, d->id);
-    id_add (row, "webhook", "whk", d->test, d->webhook);
+    shown_add (row, "id", d->shown_id, "dlv", d->test, d->id);
+    shown_add (row, "webhook", d->shown_webhook, "whk", d->test, d->webhook);
     cJSON_AddStringToObject (row, "event", d->event ? d->event : "");
     cJSON_AddStringToObject (row, "event_id", d->event_id ? d->event_id : "");
-    id_add (row, "message", subject_prefix (d->event), d->test, d->subject);
+    shown_add (row, d->shown_subject ? "subject" : "message", d->shown_subject,
+               subject_prefix (d->event), d->test, d->subject);
+    if (d->replayed_from)
+        cJSON_AddStringToObject (row, "replayed_from", d->replayed_from);
     cJSON_AddStringToObject (row, "status",
                              schema_enum_word (&webhooks_delivery_status_enum, d->status));
     time_add (row, "created_at", d->created_at);
@@ -84,15 +104,13 @@ static void delivery_line (const webhooks_delivery_info_t *d)
 {
     char id[SPELLING_SIZE], webhook[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
     const webhooks_try_t *tries = d->tries.items;
-    spelling_write ("dlv", d->test, d->id, id);
-    spelling_write ("whk", d->test, d->webhook, webhook);
     clock_write_iso (d->created_at, at);
-    printf ("%s  %s  %-9s %-28s tries %zu", at, id,
+    printf ("%s  %s  %-9s %-28s tries %zu", at, shown (d->shown_id, "dlv", d->test, d->id, id),
             schema_enum_word (&webhooks_delivery_status_enum, d->status), d->event ? d->event : "",
             d->tries.count);
     if (d->tries.count)
         printf (", last %lld", (long long) tries[d->tries.count - 1].status);
-    printf ("  %s\n", webhook);
+    printf ("  %s\n", shown (d->shown_webhook, "whk", d->test, d->webhook, webhook));
 }
 
 static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
@@ -100,8 +118,8 @@ static void delivery_lines (const webhooks_delivery_info_t *d, bool reveal)
     char subject[SPELLING_SIZE], at[CLOCK_ISO_SIZE];
     const webhooks_try_t *tries = d->tries.items;
     delivery_line (d);
-    spelling_write (subject_prefix (d->event), d->test, d->subject, subject);
-    printf ("  event %s of %s\n", d->event_id ? d->event_id : "?", subject);
+    printf ("  event %s of %s\n", d->event_id ? d->event_id : "?",
+            shown (d->shown_subject, subject_prefix (d->event), d->test, d->subject, subject));
     for (size_t i = 0; i < d->tries.count; i++) {
         clock_write_iso (tries[i].at, at);
         printf ("  %s  status %lld after %lld ms%s%s\n", at, (long long) tries[i].status,
@@ -134,7 +152,8 @@ static int list (void *context, const char *operand, failure_t *failure)
             schema_enum_read (&webhooks_delivery_status_enum, self->status, strlen (self->status));
     if (self->status && !in.status)
         return failure_set (failure, E_BAD_REQUEST, "--status",
-                            "pending, delivered, dead or dropped, not '%s'", self->status);
+                            "pending, retrying, delivered, dead or dropped, not '%s'",
+                            self->status);
     int rc = client_ask (self->means.client, "webhooks.deliveries_list", NULL, &in, &out,
                          self->means.arena, VERB_ASK_MS, failure);
     const webhooks_delivery_info_t *rows = out.deliveries.items;
@@ -197,9 +216,9 @@ static int replay (void *context, const char *word, failure_t *failure)
                          self->means.arena, VERB_ASK_MS, failure);
     if (!rc)
         rc = ask_show (self, out.id, &told, failure); /* tells whether it is of a test app */
-    spelling_write ("dlv", told.test, out.id, text);
     if (!rc)
-        printf (self->json ? "{\"id\": \"%s\"}\n" : "%s is on its way\n", text);
+        printf (self->json ? "{\"id\": \"%s\"}\n" : "%s is on its way\n",
+                shown (told.shown_id, "dlv", told.test, out.id, text));
     return rc;
 }
 
@@ -209,8 +228,8 @@ int cmd_deliveries (int argc, char **argv)
     const cli_option_t options[] = {
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &self.means.data, 0, 0},
         {"--webhook", "ID", "list: only of this webhook", CLI_TEXT, &self.webhook, 0, 0},
-        {"--status", "S", "list: pending, delivered, dead or dropped; needs --webhook", CLI_TEXT,
-         &self.status, 0, 0},
+        {"--status", "S", "list: pending, retrying, delivered, dead or dropped; needs --webhook",
+         CLI_TEXT, &self.status, 0, 0},
         {"--limit", "N", "list: at most so many, newest first (default 50)", CLI_NUMBER,
          &self.limit, 1, 1000},
         {"--after", "ID", "list: go on after this one", CLI_TEXT, &self.after, 0, 0},

@@ -43,8 +43,8 @@ static verdict_t say (finding_t *f, verdict_t verdict, const char *what, const c
 
 static verdict_t check_programs (const doctor_t *d, finding_t *f)
 {
-    static const char *const names[] = {"broker",    "edge",      "accounts",
-                                        "messaging", "templates", "webhooks"};
+    static const char *const names[] = {"broker",    "edge",     "accounts", "messaging",
+                                        "templates", "webhooks", "inbox"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf (path, sizeof path, "%s/aviary-%s", d->bin, names[i]);

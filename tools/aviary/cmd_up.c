@@ -15,6 +15,7 @@
 #include "gen/broker.h"
 #include "gen/common.h"
 #include "gen/edge.h"
+#include "gen/inbox.h"
 #include "gen/messaging.h"
 #include "gen/templates.h"
 #include "gen/webhooks.h"
@@ -53,6 +54,7 @@ static const struct {
     {"accounts", CHILD_SERVICE, &accounts_contract},
     {"messaging", CHILD_SERVICE, &messaging_contract},
     {"templates", CHILD_SERVICE, &templates_contract},
+    {"inbox", CHILD_SERVICE, &inbox_contract},
     {"webhooks", CHILD_SERVICE, &webhooks_contract},
     {"edge", CHILD_EDGE, &edge_contract},
 };

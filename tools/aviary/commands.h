@@ -29,6 +29,7 @@ int cmd_backup (int argc, char **argv);
 int cmd_restore (int argc, char **argv);
 int cmd_resume (int argc, char **argv);
 int cmd_jobs (int argc, char **argv);
+int cmd_compact (int argc, char **argv);
 int cmd_bootstrap (int argc, char **argv);
 int cmd_health (int argc, char **argv);
 int cmd_demo (int argc, char **argv);

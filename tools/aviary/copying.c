@@ -17,8 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Webhooks follow messaging and accounts, messaging follows templates and accounts, templates follow accounts. */
-const char *const backup_order[] = {"webhooks", "messaging", "templates", "accounts", NULL};
+/* Webhooks follow all others, inbox follows messaging and accounts, messaging templates and accounts (and inbox, for erasures only), templates accounts. */
+const char *const backup_order[] = {"webhooks",  "inbox",    "messaging",
+                                    "templates", "accounts", NULL};
 
 const house_file_t house_files[] = {
     {"keys/keyring", "keyring", true},

@@ -45,6 +45,8 @@ const command_t commands[] = {
     {"resume", "--release|--mark-unknown", "decide about the sends that a restore held", cmd_resume,
      false},
     {"jobs", "list|release ID|drop ID", "work that failed too often, and its end", cmd_jobs, false},
+    {"compact", "[SERVICE...]", "overwrite what was deleted: stores made anew, one after the other",
+     cmd_compact, false},
     {"bootstrap", "[--base-url URL]", "the first organization of a house without a supervisor",
      cmd_bootstrap, false},
     {"health", "SERVICE | --url URL", "is it ready? for health checks", cmd_health, false},

@@ -79,6 +79,11 @@ def op_row(model, dialect, symbols, p):
             parts.append(f".{part} = &{view.symbol}")
     if row.get("body_optional"):
         parts.append(".body_optional = true")
+    if p.picked:
+        index = dialect.ops.index(p.picked)
+        parts.append(f".pick = {c_string(row['pick']['field'])}, .picked = &{symbols}_{dialect.name}_ops[{index}]")
+    if p.is_picked:
+        parts.append(".is_picked = true")
     if row.get("upload"):
         parts.append(f".upload = {c_string(row['upload'])}")
     parts.append(f".status = {row.get('status', 200)}")

@@ -83,8 +83,8 @@ def split_type(path, key, text, references):
     return kind, item, ref
 
 
-def json_default(path, key, kind, value):
-    """A default as JSON text, from a TOML value or from text."""
+def json_default(path, key, kind, value, nulls=False):
+    """A default (or what null stands for) as JSON text, from a TOML value or from text."""
     if kind in ("SK_BOOL", "SK_INT", "SK_NUM"):
         text = value if isinstance(value, str) else json.dumps(value)
         try:
@@ -100,6 +100,10 @@ def json_default(path, key, kind, value):
         return value
     if kind in ("SK_STR", "SK_ENUM") and isinstance(value, str):
         return value if len(value) > 1 and value[0] == value[-1] == '"' else json.dumps(value, ensure_ascii=False)
+    if nulls and kind == "SK_ID" and isinstance(value, str):
+        return json.dumps(value)
+    if nulls and kind == "SK_ANY":
+        return json.dumps(value if not isinstance(value, str) else json.loads(value))
     raise Problem(path, f"{key}.default", "only bool, int, num, str and enum fields have defaults")
 
 
@@ -137,7 +141,7 @@ def read_field(path, key, row, allowed, references):
     if "null_as" in row:
         if "nullable" not in f.flags:
             raise Problem(path, f"{f.key}.null_as", "is for nullable fields")
-        f.null_as = json_default(path, f.key, f.kind, row["null_as"])
+        f.null_as = json_default(path, f.key, f.kind, row["null_as"], nulls=True)
     if f.kind == "SK_CONST":
         f.value = row.get("value")
         try:

@@ -126,12 +126,24 @@ def rule_schema(rule):
     return {"if": condition, "then": needs(names)}
 
 
-def view_schema(dialect, view):
+def asked_views(dialect):
+    """Names of the views that stand in requests."""
+    found, left = set(), [p.row["body"] for p in dialect.ops if p.row.get("body")]
+    while left:
+        name = left.pop()
+        if name not in found and name in dialect.views:
+            found.add(name)
+            left += [f.ref for f in dialect.views[name].fields if f.ref]
+    return found
+
+
+def view_schema(dialect, view, asked=False):
+    """A constant is always told, but nobody has to send one."""
     out = {"type": "object"}
     if view.doc:
         out["description"] = view.doc
     out["properties"] = {f.name: field_schema(dialect, f) for f in view.fields}
-    required = [f.name for f in view.fields if "required" in f.flags or f.kind in SHOWN_ONLY]
+    required = [f.name for f in view.fields if "required" in f.flags or (f.kind in SHOWN_ONLY and not asked)]
     if required:
         out["required"] = required
     rules = [rule_schema(r) for r in view.rules]
@@ -193,6 +205,8 @@ def operation(dialect, p):
         out["parameters"] = rows
     if p.body_view:
         body = upload_content(dialect, p) if row.get("upload") else content(p.body_view.name)
+        if p.picked:
+            body = {"application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{o.body_view.name}"} for o in (p, p.picked)]}}}
         out["requestBody"] = {"required": not row.get("body_optional", False), "content": body}
     status = row.get("status", 200)
     success = {"description": phrase(status)}
@@ -222,18 +236,18 @@ def error_responses(dialect):
 
 
 def event_content(dialect, e):
-    """The payload of an event: its view, or where the view shows a part the dialect's envelope around it."""
-    if e.part is None:
-        return content(e.view.name)
+    """The payload of an event: what its row says, else its view, or where the view shows a part the dialect's envelope around it."""
     ref = {"$ref": f"#/components/schemas/{e.view.name}"}
-    text = dialect.head.get("event_schema")
+    text = e.schema or dialect.head.get("event_schema")
+    if e.part is None and not e.schema:
+        return content(e.view.name)
     if text is not None:
         text = text.replace("{event}", e.name).replace("{ref}", ref["$ref"])
-        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [e.part.name, *e.told]))
+        text = text.replace('"{told}"', ", ".join(json.dumps(name) for name in [*([e.part.name] if e.part else []), *e.told]))
         try:
             return {"application/json": {"schema": json.loads(text)}}
         except ValueError as error:
-            raise Problem(dialect.path, "dialect.event_schema", f"is not JSON: {error}") from None
+            raise Problem(dialect.path, f"schema of event {e.name}", f"is not JSON: {error}") from None
     data = {"type": "object", "required": [e.part.name], "properties": {e.part.name: ref, "app": {"type": "object"}}}
     schema = {"type": "object", "required": ["event", "eventId", "timestamp", "data"],
               "properties": {"event": {"const": e.name}, "eventId": {"type": "string"},
@@ -247,6 +261,8 @@ def make_openapi(dialect):
         info["description"] = dialect.head["doc"]
     paths, root = {}, dialect.head.get("root", "")
     for p in dialect.ops:
+        if p.is_picked:
+            continue
         paths.setdefault(p.row["path"].removeprefix(root), {})[p.row["method"].lower()] = operation(dialect, p)
     webhooks = {}
     for e in dialect.events:
@@ -259,7 +275,8 @@ def make_openapi(dialect):
     for auth, scheme in SECURITY.items():
         if any(p.row["auth"] == auth for p in dialect.ops):
             schemes |= scheme
-    schemas = {view.name: view_schema(dialect, view) for view in dialect.views.values()}
+    asked = asked_views(dialect)
+    schemas = {view.name: view_schema(dialect, view, view.name in asked) for view in dialect.views.values()}
     error_schema = dict(dialect.error_schema)
     if dialect.head.get("error_doc"):
         error_schema["description"] = dialect.head["error_doc"]

@@ -14,7 +14,7 @@ REFERENCES = {"words": "SK_ENUM", "enum": "SK_ENUM", "view": "SK_OBJ", "flat": "
 VIEW_TABLE_KEYS = {"of", "doc", "fields", "any_of", "when"}
 OP_KEYS = {"method", "path", "auth", "test_only", "bucket", "core", "path_fields", "query", "body", "body_optional", "upload", "status",
            "answer", "errors", "tags", "doc", "fixed", "ensure", "ensure_map",
-           "headers", "also", "local", "location"}
+           "headers", "also", "local", "location", "pick"}
 TOP_KEYS = {"dialect", "class", "errors", "buckets", "words", "view", "op", "event"}
 
 
@@ -64,6 +64,8 @@ class PublicOp:
     header_view: View | None = None
     also: list = member(default_factory=list)        # names of ops
     location: Any = None                             # Field of the core op's out
+    picked: Any = None                               # PublicOp that bodies with row["pick"]["field"] are for
+    is_picked: bool = False
 
 
 class LocalOp:
@@ -85,6 +87,7 @@ class PublicEvent:
     view: View
     when: list         # what load_condition gives
     told: list         # further names that data always has, beside the part
+    schema: Any        # JSON text of its payload where the view does not say it; None
 
 
 class Dialect:
@@ -126,6 +129,7 @@ class Dialect:
         for name, (path, row) in rows["op"].items():
             self.ops.append(self.load_op(path, name, row))
         self.ops.sort(key=route_order)
+        self.load_picks()
         self.check_routes()
         for name, (path, row) in rows["event"].items():
             self.events.append(self.load_event(path, name, row))
@@ -377,9 +381,28 @@ class Dialect:
             raise Problem(path, key, f"{value!r} is no word of enum {f.target.name}")
         return f, json_default(path, key, f.kind, value)
 
+    def load_picks(self):
+        """pick = { field = "status", op = "markRead" }: one route, two operations, told apart by a member of the body."""
+        named = {op.name: op for op in self.ops}
+        for op in self.ops:
+            if "pick" not in op.row:
+                continue
+            path, key = self.rows["op"][op.name][0], f"op.{op.name}.pick"
+            check_keys(path, key, op.row["pick"], {"field", "op"})
+            need(path, key, op.row["pick"], "field", str)
+            other = named.get(need(path, key, op.row["pick"], "op", str))
+            alike = ("method", "path", "auth", "bucket")
+            if other is None or other is op or any(op.row.get(k) != other.row.get(k) for k in alike):
+                raise Problem(path, f"{key}.op", "must be another operation with the same method, path, auth and bucket")
+            if op.body_view is None or other.body_view is None or op.answer_view is not other.answer_view:
+                raise Problem(path, f"{key}.op", "both need a body, and one answer")
+            op.picked, other.is_picked = other, True
+
     def check_routes(self):
         seen = {}
         for op in self.ops:
+            if op.is_picked:
+                continue
             route = (op.row["method"], re.sub(r"{[^}]*}", "{}", op.row["path"]))
             if route in seen:
                 raise Problem(self.rows["op"][op.name][0], f"op.{op.name}.path", f"the route is the same as {seen[route]}'s")
@@ -404,11 +427,11 @@ class Dialect:
             if part is None or part.kind != "SK_OBJ":
                 raise Problem(path, f"{key}.{part_name}", f"{of} has no object {part_name!r}")
         view = self.instance(path, key, view_name, part.target if part else struct)
-        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []))
+        out = PublicEvent(name, row.get("doc", ""), service, event, struct, part, view, [], row.get("told", []), row.get("schema"))
         when = row.get("when", [])
         rules = [when] if isinstance(when, dict) else list(when)
         for selector, word in row.items():
-            if selector not in ("core", "view", "message", "when", "told", "doc"):
+            if selector not in ("core", "view", "message", "when", "told", "doc", "schema"):
                 rules.append({"field": selector, "is": word})
         for rule in rules:
             out.when.append(self.load_condition(path, key, of, struct, part, rule))
