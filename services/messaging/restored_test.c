@@ -100,11 +100,49 @@ static void test_unknown_end_unsent (void **state)
     assert_int_equal (told (test, "failed "), 2);
 }
 
+/* More than a page, and more than a step. */
+static void test_many_are_decided_in_steps (void **state)
+{
+    enum { MANY = 450 };
+    optest_t *test = *state;
+    common_jobs_in_t page = {.held = true, .limit = 200};
+    common_resume_in_t in = {.mark_unknown = true};
+    size_t seen = 0, steps = 0, done = 0;
+    for (int i = 0; i < MANY; i++)
+        send_one (test);
+    outward_t *first = optest_job (test);
+    outward_destroy (&first);
+    assert_int_equal (optest_restart_restored (test), 0);
+    id16_t last = id_nil ();
+    do {
+        common_jobs_out_t out = {0};
+        assert_int_equal (optest_ask (test, "jobs", NULL, &page, &out, NULL), 0);
+        assert_int_equal (out.total, MANY);
+        const common_kept_job_t *rows = out.jobs.items;
+        for (size_t i = 0; i < out.jobs.count; i++, seen++) {
+            assert_true (id_compare (rows[i].id, last) > 0);
+            last = rows[i].id;
+        }
+        page.after = out.after;
+    } while (page.after.size);
+    assert_int_equal (seen, MANY);
+    common_resume_out_t out = {.more = true};
+    for (; out.more; steps++) {
+        assert_int_equal (optest_ask (test, "resume", NULL, &in, &out, NULL), 0);
+        assert_true (out.done <= 100 && out.failed == 0);
+        done += (size_t) out.done;
+        in.after = out.after;
+    }
+    assert_true (done == MANY && steps == 5 && out.left == 0);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_new_sends_go_on, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_released_go_once, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_many_are_decided_in_steps, world_setup,
+                                         world_teardown),
         cmocka_unit_test_setup_teardown (test_unknown_end_unsent, world_setup, world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
