@@ -398,7 +398,8 @@ static void slow_host_holds_up_only_itself (void **state)
         assert_int_equal (slow[i].code, E_TIMEOUT);
         sent += slow[i].stage == FETCH_SENT;
     }
-    assert_in_range (sent, 2, 5); /* the others timed out in line; a place may come free just before */
+    assert_in_range (sent, 2,
+                     5); /* the others timed out in line; a place may come free just before */
     http_peer_destroy (&other);
 }
 

@@ -89,7 +89,7 @@ async function rows() {
         await cli("backup", join(folder, "all"));
         const found = [];
         for (const entry of readdirSync(join(folder, "all"), { withFileTypes: true })) {
-            if (!entry.isDirectory()) continue;
+            if (!entry.isDirectory() || entry.name === "media") continue;
             const { stdout } = await run("mdb_dump", ["-a", join(folder, "all", entry.name)], { maxBuffer: 1 << 28 });
             let table = "";
             for (const line of stdout.split("\n"))
