@@ -1,4 +1,4 @@
-/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, log_level, storage, and the
+/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, compact, log_level, storage, and the
  * journal's two. They run on a reader. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,12 +65,29 @@ static void lines_add (void *context, int64_t at, const char *what, const char *
                                 .detail = arena_strdup (lines->arena, detail)};
 }
 
+/* The receipt of what was erased, whatever the service itself still knows. */
+static int lines_erased (turn_t *t, lines_t *lines)
+{
+    int64_t asked, done;
+    int rc = erase_receipt (t->svc, t->txn, lines->id, &asked, &done);
+    if (rc)
+        return rc == E_NOT_FOUND || rc == E_UNAVAILABLE ? 0 : rc;
+    if (done)
+        lines_add (lines, done, "erased", "nothing of it is left here");
+    else
+        lines_add (lines, asked, "being erased", "since then");
+    return 0;
+}
+
 static int lines_run (turn_t *t, void *context)
 {
     lines_t *lines = context;
     lines->rows = arena_array_of (t->arena, common_explain_line_t, LINES_MAX);
     svc_explain_t out = {.line = lines_add, .context = lines};
-    return lines->svc->service->explain (t, lines->id, &out);
+    int rc = lines->svc->service->explain ? lines->svc->service->explain (t, lines->id, &out) : 0;
+    if (rc && rc != E_NOT_FOUND)
+        return rc;
+    return t->txn ? lines_erased (t, lines) : 0;
 }
 
 static void run_explain (svc_t *svc, ask_t *ask, txn_t *txn)
@@ -82,7 +99,7 @@ static void run_explain (svc_t *svc, ask_t *ask, txn_t *txn)
     turn_inner_t inner;
     turn_init (svc, &t, &inner, txn, ask->arena, &ask->header, true);
     lines_t lines = {.svc = svc, .arena = ask->arena, .id = in.id};
-    if (!rc && svc->service->explain)
+    if (!rc)
         rc = turn_trapped (&t, lines_run, &lines);
     if (rc && rc != E_NOT_FOUND) {
         ask_fail (ask, rc, "%s",
@@ -119,6 +136,22 @@ static void run_backup (svc_t *svc, ask_t *ask, txn_t *txn)
     ask_answer (ask, &common_backup_out_type, &out);
 }
 
+/* The wish lies with the store: every process of the service sees it and ends (svc.c), and who opens the store next fulfils it. */
+static void run_compact (svc_t *svc, ask_t *ask, txn_t *txn)
+{
+    (void) txn;
+    char folder[SVC_FOLDER_SIZE];
+    failure_t failure = {0};
+    int rc = svc->store
+                 ? store_compact_want (svc_store_folder (svc, folder), &failure)
+                 : failure_set (&failure, E_CONFLICT, NULL, "%s keeps no store", svc->schema->name);
+    common_compact_out_t out = {0};
+    if (rc)
+        ask_fail (ask, rc, "%s", failure.text);
+    else
+        ask_answer (ask, &common_compact_out_type, &out);
+}
+
 static void run_log_level (svc_t *svc, ask_t *ask, txn_t *txn)
 {
     (void) txn;
@@ -146,6 +179,7 @@ const builtin_t builtins[] = {
     {"explain", OP_READ, &common_explain_in_type, &common_explain_out_type, run_explain},
     {"backup", OP_READ | OP_OWNER, &common_backup_in_type, &common_backup_out_type, run_backup},
     {"log_level", OP_READ, &common_log_level_in_type, &common_log_level_out_type, run_log_level},
+    {"compact", OP_READ, &common_compact_in_type, &common_compact_out_type, run_compact},
     {"storage", OP_READ, &common_storage_in_type, &common_storage_out_type, storage_run},
 };
 const size_t builtin_count = sizeof builtins / sizeof *builtins;

@@ -229,7 +229,8 @@ static int apply_run (turn_t *t, void *context)
                              .snapshot = a->snapshot,
                              .trace = a->e->trace,
                              .body = a->e->body};
-    return a->row->apply (t, &event, body);
+    rc = a->row->apply (t, &event, body);
+    return rc ? rc : erase_heard (t, a->row->event, body, a->snapshot);
 }
 
 static int quarantine_run (turn_t *t, void *context)

@@ -94,6 +94,7 @@ typedef struct metrics {
     atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
     atomic_ullong lanes_quarantined, parked_waiting;
+    atomic_ullong erase_pending, erase_rows;
     struct swept_metrics *swept; /* of each kind */
 } metrics_t;
 
@@ -214,6 +215,7 @@ typedef struct resumed {
 } resumed_t;
 
 int parked_has (turn_t *t, id16_t id);
+int parked_open (svc_t *svc, id16_t id, bytes_t row, buf_t *clear); /* what a row holds, packed */
 void resumed_free (resumed_t *self);
 int parked_sweep (turn_t *t, svc_swept_t *out); /* rows that nobody resumed in three days */
 
@@ -268,6 +270,7 @@ lanes_t *turn_lanes (const turn_t *t);
 typedef struct follow follow_t;
 typedef struct timer_state timer_state_t;
 typedef struct sweep sweep_t;
+typedef struct erase erase_t;
 
 typedef struct writer {
     svc_t *svc;
@@ -290,6 +293,7 @@ typedef struct writer {
     timer_state_t *timers;
     size_t timer_count;
     sweep_t *sweep;
+    erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
     ask_t *waiting;    /* for parked asks */
     ask_t *answered;   /* of this turn, in order of arrival */
@@ -334,6 +338,18 @@ void sweep_close (svc_t *svc);
 int sweep_run (turn_t *t); /* a timer */
 size_t sweep_kinds (const svc_t *svc);
 const svc_retention_t *sweep_kind (const svc_t *svc, size_t n);
+
+/* ---- erasing (erase.c) ---- */
+
+enum { EVENT_BLANK = 65535 }; /* number of what is left of an erased event: nobody follows it */
+
+int erase_open (svc_t *svc); /* in the first turn */
+void erase_close (svc_t *svc);
+int erase_run (turn_t *t); /* a timer */
+/* An event was made or followed: if its schema says that it erases, the walk begins. */
+int erase_heard (turn_t *t, const schema_event_t *event, const void *body, bool snapshot);
+/* When an id was to be erased, and when nothing of it was left (0: not yet). E_NOT_FOUND: never. */
+int erase_receipt (svc_t *svc, txn_t *txn, id16_t id, int64_t *asked, int64_t *done);
 
 int growth_note (turn_t *t); /* once an hour: what the store takes and the disk has left */
 void storage_run (svc_t *svc, ask_t *ask, txn_t *txn); /* the op `storage` */
@@ -422,6 +438,7 @@ struct svc {
     queue_t *asks;    /* svc_ask_t to send */
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
+    bool compacting; /* ends, for its store to be made anew */
 
     atomic_bool owner, opened, draining, quit, disk_low;
     atomic_uint under_way; /* asks here */
@@ -498,6 +515,8 @@ typedef struct outward_ask {
 int svc_open (svc_t *svc, const svc_service_t *service, int argc, char **argv);
 void svc_close (svc_t *svc);
 int svc_store_open (svc_t *svc, failure_t *failure);
+enum { SVC_FOLDER_SIZE = 512 + 128 };
+const char *svc_store_folder (const svc_t *svc, char space[SVC_FOLDER_SIZE]);
 void svc_fatal (svc_t *svc, int code, const char *why);
 void svc_wake (svc_t *svc);
 

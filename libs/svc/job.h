@@ -80,6 +80,7 @@ struct job_kind {
     void (*policy) (turn_t *t, id16_t group, job_policy_t *out); /* NULL = defaults */
     /* Does this outcome count against the group's breaker? NULL = not answered, 429 or 5xx does. */
     bool (*is_breaker_failure) (const outcome_t *outcome);
+    bool erases; /* it is the erasing itself: the erase walk leaves its jobs alone */
 };
 
 typedef struct job_new {

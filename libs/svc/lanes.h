@@ -11,6 +11,7 @@
 #include "base/queue.h"
 #include "svc/job.h"
 
+struct erase_match;
 extern const char *const lanes_tables
     []; /* raw store tables, NULL-terminated: jobs, lanes, due, claimed, job_pauses, job_quarantine */
 
@@ -80,6 +81,10 @@ void lanes_gauges (const lanes_t *self, int64_t now, uint64_t *waiting, int64_t 
                    uint64_t *open_breakers);
 /* Jobs waiting in a group. After a start jobs of before are counted in steps, a few thousand a turn. */
 uint64_t lanes_waiting_of (const lanes_t *self, id16_t group);
+/* In a turn: a waiting job that tells of what `match` looks for is forgotten (lanes_erase.c). *left: it is under way, or just made. *gone: it was one, and its row is
+ * gone. `key` and `value` of its row in jobs. */
+int lanes_erase (lanes_t *self, turn_t *t, bytes_t key, bytes_t value, struct erase_match *match,
+                 bool *left, bool *gone);
 uint64_t lanes_quarantined (const lanes_t *self); /* jobs in the quarantine table */
 
 #endif

@@ -470,6 +470,8 @@ static int following_run (turn_t *t, void *context)
     following_t *f = context;
     t->ask = &f->header;
     int rc = f->row->apply (t, f->event, f->body);
+    if (!rc)
+        rc = erase_heard (t, f->row->event, f->body, false);
     if (rc && f->failure)
         *f->failure = t->failure;
     return rc;

@@ -428,6 +428,8 @@ static int own_load (svc_t *svc)
         rc = turned_load (svc, w->txn, &w->idem, "svc.idem", IDEM_MS);
     if (!rc)
         rc = sweep_open (svc);
+    if (!rc)
+        rc = erase_open (svc);
     w->parked = store_table (svc->store, "svc.parked");
     w->cursors = store_table (svc->store, "svc.cursors");
     w->quarantine = store_table (svc->store, "svc.quarantine");
@@ -523,6 +525,7 @@ void writer_close (svc_t *svc)
     follow_close (svc);
     timers_close (svc);
     sweep_close (svc);
+    erase_close (svc);
     lanes_destroy (&w->lanes);
     arena_destroy (&w->arena);
     free (w->counted);

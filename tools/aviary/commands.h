@@ -26,6 +26,7 @@ int cmd_optout (int argc, char **argv);
 int cmd_templates (int argc, char **argv);
 int cmd_errors (int argc, char **argv);
 int cmd_backup (int argc, char **argv);
+int cmd_compact (int argc, char **argv);
 int cmd_bootstrap (int argc, char **argv);
 int cmd_health (int argc, char **argv);
 int cmd_demo (int argc, char **argv);

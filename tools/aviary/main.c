@@ -41,6 +41,8 @@ const command_t commands[] = {
     {"errors", "[--json|--markdown]", "all error codes, and numbers that provoke them", cmd_errors,
      false},
     {"backup", "FOLDER", "copy every store while everything runs", cmd_backup, false},
+    {"compact", "[SERVICE...]", "overwrite what was deleted: stores made anew, one after the other",
+     cmd_compact, false},
     {"bootstrap", "[--base-url URL]", "the first organization of a house without a supervisor",
      cmd_bootstrap, false},
     {"health", "SERVICE | --url URL", "is it ready? for health checks", cmd_health, false},
