@@ -1,5 +1,5 @@
-/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, compact, log_level, storage, and the
- * journal's two. They run on a reader. */
+/* builtin.c - the operations that every service has (schemas/common.toml): ping, metrics, health, explain, backup, compact, log_level, storage, jobs,
+ * and the journal's two, which run on a reader; job_act and resume, which run in turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,6 @@ static void run_explain (svc_t *svc, ask_t *ask, txn_t *txn)
 
 static void run_backup (svc_t *svc, ask_t *ask, txn_t *txn)
 {
-    (void) txn;
     common_backup_in_t in = {0};
     failure_t failure = {0};
     int rc = schema_unpack (&common_backup_in_type, ask->body, ask->arena, &in, &failure);
@@ -131,7 +130,12 @@ static void run_backup (svc_t *svc, ask_t *ask, txn_t *txn)
     }
     uint64_t left = 0, used = 0;
     store_space (svc->store, &left, &used);
-    common_backup_out_t out = {.bytes = (int64_t) used};
+    common_backup_out_t out = {.bytes = (int64_t) used, .schema = svc->schema->version};
+    out.has = COMMON_BACKUP_OUT_HAS_BYTES | COMMON_BACKUP_OUT_HAS_SCHEMA;
+    if (store_epoch (txn, &out.epoch)) {
+        ask_fail (ask, E_CORRUPT, "The store does not say of which life it is");
+        return;
+    }
     svc_log (svc, LOG_INFO, "store copied", "folder", in.folder, NULL);
     ask_answer (ask, &common_backup_out_type, &out);
 }
@@ -170,17 +174,24 @@ static void run_log_level (svc_t *svc, ask_t *ask, txn_t *txn)
 
 const builtin_t builtins[] = {
     {"journal_read", OP_READ | OP_OWNER, &common_journal_read_in_type,
-     &common_journal_read_out_type, journal_read},
+     &common_journal_read_out_type, journal_read, NULL},
     {"snapshot_read", OP_READ | OP_OWNER, &common_snapshot_read_in_type,
-     &common_snapshot_read_out_type, snapshot_read},
-    {"ping", OP_READ, &common_ping_in_type, &common_ping_out_type, run_ping},
-    {"metrics", OP_READ, &common_metrics_in_type, &common_metrics_out_type, run_metrics},
-    {"health", OP_READ, &common_health_in_type, &common_health_out_type, run_health},
-    {"explain", OP_READ, &common_explain_in_type, &common_explain_out_type, run_explain},
-    {"backup", OP_READ | OP_OWNER, &common_backup_in_type, &common_backup_out_type, run_backup},
-    {"log_level", OP_READ, &common_log_level_in_type, &common_log_level_out_type, run_log_level},
-    {"compact", OP_READ, &common_compact_in_type, &common_compact_out_type, run_compact},
-    {"storage", OP_READ, &common_storage_in_type, &common_storage_out_type, storage_run},
+     &common_snapshot_read_out_type, snapshot_read, NULL},
+    {"ping", OP_READ, &common_ping_in_type, &common_ping_out_type, run_ping, NULL},
+    {"metrics", OP_READ, &common_metrics_in_type, &common_metrics_out_type, run_metrics, NULL},
+    {"health", OP_READ, &common_health_in_type, &common_health_out_type, run_health, NULL},
+    {"explain", OP_READ, &common_explain_in_type, &common_explain_out_type, run_explain, NULL},
+    {"backup", OP_READ | OP_OWNER, &common_backup_in_type, &common_backup_out_type, run_backup,
+     NULL},
+    {"log_level", OP_READ, &common_log_level_in_type, &common_log_level_out_type, run_log_level,
+     NULL},
+    {"compact", OP_READ, &common_compact_in_type, &common_compact_out_type, run_compact, NULL},
+    {"storage", OP_READ, &common_storage_in_type, &common_storage_out_type, storage_run, NULL},
+    {"jobs", OP_READ | OP_OWNER, &common_jobs_in_type, &common_jobs_out_type, kept_list_run, NULL},
+    {"job_act", OP_WRITE | OP_OWNER, &common_job_act_in_type, &common_job_act_out_type, NULL,
+     &kept_act_op},
+    {"resume", OP_WRITE | OP_OWNER, &common_resume_in_type, &common_resume_out_type, NULL,
+     &kept_resume_op},
 };
 const size_t builtin_count = sizeof builtins / sizeof *builtins;
 

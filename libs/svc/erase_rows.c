@@ -168,7 +168,18 @@ static int quarantine_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t val
 
 static int buried_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)
 {
-    return erase_match_tells (w->match, value, 0) ? row_del (t, w, "job_quarantine", key) : 0;
+    if (!erase_match_tells (w->match, value, 0))
+        return 0;
+    lanes_kept_gone (t->svc->writer.lanes, KEPT_QUARANTINE);
+    return row_del (t, w, "job_quarantine", key);
+}
+
+static int held_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)
+{
+    if (!erase_match_tells (w->match, value, 0))
+        return 0;
+    lanes_kept_gone (t->svc->writer.lanes, KEPT_HELD);
+    return row_del (t, w, "job_held", key);
 }
 
 static int job_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)
@@ -231,6 +242,7 @@ bool erase_table (const svc_t *svc, size_t n, erase_table_t *out)
     static const erase_table_t own[] = {
         {"jobs", job_look, NULL},
         {"job_quarantine", buried_look, NULL},
+        {"job_held", held_look, NULL},
         {"svc.parked", parked_look, NULL},
         {"svc.quarantine", quarantine_look, NULL},
         {"svc.idem_a", idem_a_look, NULL},

@@ -93,7 +93,7 @@ typedef struct metrics {
     atomic_ullong *counters;
     atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
-    atomic_ullong lanes_quarantined, parked_waiting;
+    atomic_ullong lanes_quarantined, lanes_held, parked_waiting;
     atomic_ullong erase_pending, erase_rows;
     struct swept_metrics *swept; /* of each kind */
 } metrics_t;
@@ -146,6 +146,10 @@ void journal_read (svc_t *svc, ask_t *ask, txn_t *txn);
 int64_t journal_tick (svc_t *svc, int64_t now); /* bus thread; monotonic ms of the next */
 void journal_close (svc_t *svc);                /* draining: answer what waits */
 int journal_trim (turn_t *t, svc_swept_t *out);
+/* Does the cursor lead into this journal? One of a life before a restore does, up to where the lives part: it is set back to there if it is behind. */
+int epoch_place (svc_t *svc, txn_t *txn, cursor_t *at, bool *fits);
+/* As new owner, before the first turn: begin a restored store's new life (restored.c). */
+int restored_take (svc_t *svc);
 /* First or last row; E_NOT_FOUND when there is none. */
 int journal_edge (txn_t *txn, table_t *table, bool last, uint64_t *sequence, bytes_t *value);
 int journal_event_read (bytes_t packed, arena_t *arena, common_event_t *out);
@@ -324,6 +328,10 @@ bool follow_unstored (const svc_t *svc);          /* is there one that a turn sh
 void follow_settled (svc_t *svc, bool committed); /* after the turn */
 bool follow_ready (svc_t *svc, char *reason, size_t size);
 void follow_metrics (svc_t *svc, buf_t *out);
+/* The row that follows event `number` of a service; NULL if there is none. */
+const svc_follow_t *follow_row (const svc_t *svc, const char *service, int64_t number);
+/* In a turn: the effects of one event. */
+int follow_apply (turn_t *t, const svc_follow_t *row, const common_event_t *e, bool snapshot);
 
 int timers_open (svc_t *svc);
 void timers_close (svc_t *svc);
@@ -378,7 +386,25 @@ typedef struct builtin {
     const schema_type_t *in, *out;
     /* Answers through ask_answer or ask_fail, now or later. */
     void (*run) (svc_t *svc, ask_t *ask, txn_t *txn);
+    const schema_op_t *writes; /* it runs in a turn instead, as this op */
 } builtin_t;
+
+/* kept_ops.c: what a person decides about jobs and events that were put aside. */
+void kept_list_run (svc_t *svc, ask_t *ask, txn_t *txn);
+extern const schema_op_t kept_act_op, kept_resume_op;
+
+/* kept.c: events in quarantine. */
+typedef struct kept_event {
+    int code; /* why */
+    int64_t since;
+    common_event_t event;
+    const char *service;
+} kept_event_t;
+int kept_event_read (bytes_t key, bytes_t row, arena_t *arena, kept_event_t *out);
+int kept_event_write (const char *service, const common_event_t *event, int code, int64_t now,
+                      txn_t *txn, table_t *table);
+/* In the owner's turn: apply it now, or forget it. E_NOT_FOUND: no event of this id is there. */
+int kept_event_act (turn_t *t, id16_t id, bool drop, const char **name);
 
 extern const builtin_t builtins[];
 extern const size_t builtin_count;
@@ -393,6 +419,7 @@ void guard_close (guard_t **self);
 bool guard_enter (guard_t *self, id16_t id);
 void guard_leave (guard_t *self);
 unsigned guard_quarantined (const guard_t *self);
+void guard_forget (guard_t *self, id16_t id); /* it may run again */
 
 /* ---- process ---- */
 

@@ -101,13 +101,20 @@ static void policy (turn_t *t, id16_t group, job_policy_t *out)
     *out = world_of (t)->policy;
 }
 
+static bool is_about (turn_t *t, const job_t *job, const char *number)
+{
+    (void) t;
+    return ((const body_t *) job->body)->n == atoll (number);
+}
+
 const job_kind_t kind_send = {.name = "send",
                               .number = 1,
                               .type = &body_type,
                               .retry_holds_lane = true,
                               .begin = begin,
                               .finish = finish,
-                              .policy = policy};
+                              .policy = policy,
+                              .is_about = is_about};
 const job_kind_t kind_hook = {.name = "hook",
                               .number = 2,
                               .type = &body_type,

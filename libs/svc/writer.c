@@ -491,6 +491,8 @@ int writer_open (svc_t *svc)
     w->arena = arena_new (WRITER_MEMORY);
     int rc = w->arena ? lanes_open (svc) : E_NO_MEMORY;
     if (!rc)
+        rc = restored_take (svc);
+    if (!rc)
         rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
     if (rc)
         return rc;

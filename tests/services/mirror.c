@@ -67,6 +67,8 @@ static int slow_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     if (slow->ask && (outcome->code || schema_unpack (&tally_total_out_type, outcome->body,
                                                       t->arena, &answer, NULL)))
         return job_retry (t, job, t->now + 100);
+    if (strcmp (slow->name, "stuck") == 0)
+        return fail (t, E_CONFLICT, "name", "This one cannot be finished");
     int rc = resume (t, job->ask, &answer);
     return rc == E_NOT_FOUND ? 0 : rc;
 }
