@@ -31,10 +31,10 @@ static unsigned marker_count (const char *folder)
         int fd = open (path, O_RDONLY);
         assert_int_equal (read (fd, bytes, (size_t) st.st_size), st.st_size);
         close (fd);
-        const uint8_t *end = bytes + st.st_size;
-        for (const uint8_t *at = bytes;
-             (at = memmem (at, (size_t) (end - at), marker, sizeof marker - 1)); at++)
-            found++;
+        /* Not memmem: the thread sanitizer looks at all of the rest for each that is found. */
+        const uint8_t *end = bytes + st.st_size - (sizeof marker - 1);
+        for (const uint8_t *at = bytes; at <= end; at++)
+            found += *at == (uint8_t) marker[0] && !memcmp (at, marker, sizeof marker - 1);
         free (bytes);
     }
     closedir (dir);

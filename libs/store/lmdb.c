@@ -3,8 +3,9 @@
  * The map is set once at open and never resized (a resize under a reader thread crashes it).
  * MDB_NOTLS: readers' slots belong to transaction objects, so that any thread may use one and the
  * pool may keep them. MDB_NORDAHEAD: rows are read one by one through indexes, and a store larger
- * than memory would otherwise evict 32 pages for each it needs. MDB_NOMEMINIT: pages are not zeroed
- * first; the file's mode is 0600 and secrets in it are sealed.
+ * than memory would otherwise evict 32 pages for each it needs. Not MDB_NOMEMINIT: the unused part of
+ * a new page would be written as malloc gave it, with what the process had freed before: a key, a
+ * secret that was just opened.
  *
  * The environment's files are never opened by path: closing such a descriptor would drop the
  * process's fcntl locks, and with them its reader slots. A full disk comes as ENOSPC or EIO:
@@ -114,8 +115,7 @@ static int lmdb_open (const backend_options_t *options, void **env, failure_t *f
     lmdb_t *self = calloc (1, sizeof *self);
     if (!self)
         return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
-    unsigned flags =
-        MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT | (options->no_sync ? MDB_NOSYNC : 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->no_sync ? MDB_NOSYNC : 0);
     int rc = mdb_env_create (&self->env);
     if (!rc)
         rc = mdb_env_set_mapsize (self->env, options->map_size);

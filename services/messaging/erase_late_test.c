@@ -94,13 +94,13 @@ static void test_nothing_tells (void **state)
         send (test, world_caller (), WORLD_PERSON, MARKER);
     send (test, world_caller (), OTHER, "to another");
     send (test, world_caller (), WORLD_PERSON, MARKER); /* its receipts come late */
-    unsigned other = rows_with (test, OTHER + 1);
+    unsigned other = rows_with (test, &OTHER[1]);
     erase (test, &thread);
     world_run_out (test);
     quiet (test);
-    assert_int_equal (rows_with (test, WORLD_PERSON + 1), 0);
+    assert_int_equal (rows_with (test, &WORLD_PERSON[1]), 0);
     assert_int_equal (rows_with (test, "to another") > 0, 1);
-    assert_true (rows_with (test, OTHER + 1) >= other);
+    assert_true (rows_with (test, &OTHER[1]) >= other);
     assert_true (rows_with (test, MARKER) > 0); /* the other wrote it too */
     messaging_messages_erased_t told = {0};
     assert_true (world_last (test, &messaging_messages_erased_event, &told));
@@ -140,11 +140,11 @@ static void test_late_receipt (void **state)
                       0);
     erase (test, &thread);
     quiet (test);
-    assert_int_equal (rows_with (test, WORLD_PERSON + 1), 0);
+    assert_int_equal (rows_with (test, &WORLD_PERSON[1]), 0);
     assert_int_equal (rows_with (test, "wamid.erased"), 0);
     late_t late = {arena_printf (optest_arena (test), status, "wamid.erased")};
     assert_int_equal (optest_run (test, late_run, &late), 0);
-    assert_int_equal (rows_with (test, WORLD_PERSON + 1), 0);
+    assert_int_equal (rows_with (test, &WORLD_PERSON[1]), 0);
     assert_int_equal (rows_with (test, "wamid.erased"), 0);
     assert_int_equal (rows_with (test, "erased"), 1); /* that it was about something erased */
     late.text = arena_printf (optest_arena (test), status, "wamid.early");
