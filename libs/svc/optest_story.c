@@ -11,8 +11,9 @@
 
 enum { STEPS = 400, SOON_MS = 3600 * 1000, BEGIN_TIMES = 3 };
 
-/* Notes of the clock and of answers given, whose ids and number are each run's own. */
-static const char *const skipped[] = {"svc.state", "svc.repeat", NULL};
+/* Notes of the clock and of what the store takes, and answers that are kept for a time: clocks move here. */
+static const char *const skipped[] = {
+    "svc.state", "svc.growth", "svc.repeat_a", "svc.repeat_b", "svc.idem_a", "svc.idem_b", NULL};
 
 typedef struct tale {
     optest_t *test;
@@ -134,7 +135,7 @@ static void fault_every (tale_t *self, fault_kind_t kind)
 {
     enum { MOST = 100000 };
     bool fired = true;
-    for (unsigned n = 1; fired && n < MOST && self->wrong < 10; n = fault_next (n)) {
+    for (unsigned n = 1; fired && n < MOST && self->wrong < 3; n = fault_next (n)) {
         told_once (self, kind, n);
         fired = self->fault.fired;
         char *delta = changed (self);
