@@ -249,25 +249,35 @@ static unsigned ops_without (const svc_service_t *service, const nth_ask_t *asks
     return missing;
 }
 
+static unsigned ask_every_fault (optest_t *test, const nth_ask_t *ask)
+{
+    const svc_service_t *service = optest_svc (test)->service;
+    nth_t self = {.test = test,
+                  .service = service,
+                  .ask = ask,
+                  .op = op_of (service, ask->op),
+                  .name = ask->op};
+    if (self.op)
+        every_fault (&self);
+    else
+        wrong (&self, FAULT_NONE, 0, "there is", "no such op");
+    if (self.wrong)
+        fault_again (test);
+    return self.wrong;
+}
+
 unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count)
 {
     const svc_service_t *service = optest_svc (test)->service;
     unsigned failures = ops_without (service, asks, count) + (fault_begin (test) != 0);
-    for (size_t i = 0; i < count; i++) {
-        nth_t self = {.test = test,
-                      .service = service,
-                      .ask = &asks[i],
-                      .op = op_of (service, asks[i].op),
-                      .name = asks[i].op};
-        if (self.op)
-            every_fault (&self);
-        else
-            wrong (&self, FAULT_NONE, 0, "there is", "no such op");
-        if (self.wrong)
-            fault_again (test);
-        failures += self.wrong;
-    }
+    for (size_t i = 0; i < count; i++)
+        failures += asks[i].in ? ask_every_fault (test, &asks[i]) : 0;
     return failures;
+}
+
+unsigned nth_ask_alone (optest_t *test, const nth_ask_t *ask)
+{
+    return (fault_begin (test) != 0) + ask_every_fault (test, ask);
 }
 
 unsigned nth_follows (optest_t *test, const nth_event_t *events, size_t count)

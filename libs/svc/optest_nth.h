@@ -9,7 +9,8 @@
 
 #include "svc/optest.h"
 
-/* A sample of an op: it succeeds, or parks, on the store as it is at the call. Keyed ops get an idempotency key. */
+/* A sample of an op: it succeeds, or parks, on the store as it is at the call. Keyed ops get an idempotency key.
+ * Without `in` it only says that the op is looked at elsewhere. */
 typedef struct nth_ask {
     const char *op;
     envelope_t header;
@@ -18,6 +19,8 @@ typedef struct nth_ask {
 
 /* Every op of the service must have a sample at least. */
 unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count);
+/* One sample on a store of its own. */
+unsigned nth_ask_alone (optest_t *test, const nth_ask_t *ask);
 
 typedef struct nth_event {
     const schema_event_t *event;
@@ -34,8 +37,7 @@ typedef struct nth_story {
     const job_kind_t *const *kinds; /* that it passes through, NULL-terminated */
     int (*begin) (optest_t *test);  /* an ask or an event; done again if it fails */
     void (*answer) (const outward_t *job, outcome_t *out); /* *out is an empty 200 */
-    bool
-        ends_otherwise; /* with a send that failed, what it leaves is not as without; then only that it ends is looked at */
+    bool ends_otherwise; /* where a send failed: then any other fault may leave that, too */
 } nth_story_t;
 
 /* Every job kind of the service must be in one at least. */
