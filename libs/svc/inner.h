@@ -422,7 +422,7 @@ struct svc {
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
 
-    atomic_bool owner, opened, draining, quit, disk_low;
+    atomic_bool owner, opened, draining, quit, disk_low, disk_scarce;
     atomic_uint under_way; /* asks here */
     atomic_uint credit;    /* of asks that wait here: to be given back */
     atomic_int fatal;      /* exit code that a thread asks for; 0 = none */

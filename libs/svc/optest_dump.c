@@ -47,9 +47,19 @@ static bytes_t copy (dump_t *self, bytes_t in)
     return bytes_of (arena_memdup (self->arena, in.data, in.size), in.size);
 }
 
+/* Tables that take turns are one. */
+static const char *shown (dump_t *self, const char *name)
+{
+    size_t length = strlen (name);
+    bool turned = strncmp (name, "svc.", 4) == 0 && name[length - 2] == '_' &&
+                  (name[length - 1] == 'a' || name[length - 1] == 'b');
+    return turned ? arena_strndup (self->arena, name, length - 2) : name;
+}
+
 static int table_read (dump_t *self, store_t *store, txn_t *txn, const char *name)
 {
     kv_cursor_t walk = {.table = store_table (store, name)};
+    const char *shown_as = shown (self, name);
     bytes_t key, value;
     int rc = walk.table ? 0 : E_NOT_FOUND;
     while (!rc && !(rc = kv_next (txn, &walk, &key, &value))) {
@@ -59,9 +69,28 @@ static int table_read (dump_t *self, store_t *store, txn_t *txn, const char *nam
                                      more * sizeof *self->rows);
             self->most = more;
         }
-        self->rows[self->count++] = (dump_row_t){name, copy (self, key), copy (self, value)};
+        self->rows[self->count++] = (dump_row_t){shown_as, copy (self, key), copy (self, value)};
     }
     return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+static int bytes_order (bytes_t a, bytes_t b)
+{
+    int order = memcmp (a.data, b.data, a.size < b.size ? a.size : b.size);
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int row_order (const dump_row_t *a, const dump_row_t *b)
+{
+    if (!a || !b)
+        return a ? -1 : 1;
+    int order = strcmp (a->table, b->table);
+    return order ? order : bytes_order (a->key, b->key);
+}
+
+static int by_row (const void *a, const void *b)
+{
+    return row_order (a, b);
 }
 
 dump_t *dump_new (store_t *store, const char *const *skip)
@@ -79,6 +108,8 @@ dump_t *dump_new (store_t *store, const char *const *skip)
     for (size_t i = 0; !rc && i < self->table_count; i++)
         rc = table_read (self, store, txn, self->tables[i]);
     txn_abort (&txn);
+    if (self->count)
+        qsort (self->rows, self->count, sizeof *self->rows, by_row);
     if (rc)
         dump_destroy (&self);
     return self;
@@ -91,20 +122,6 @@ void dump_destroy (dump_t **self)
     arena_destroy (&(*self)->arena);
     free (*self);
     *self = NULL;
-}
-
-static int bytes_order (bytes_t a, bytes_t b)
-{
-    int order = memcmp (a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
-static int row_order (const dump_row_t *a, const dump_row_t *b)
-{
-    if (!a || !b)
-        return a ? -1 : 1;
-    int order = strcmp (a->table, b->table);
-    return order ? order : bytes_order (a->key, b->key);
 }
 
 const char *dump_delta (const dump_t *before, dump_t *after)
