@@ -325,9 +325,9 @@ int store_check_readers (store_t *self)
     return self->backend->check_readers (self->env);
 }
 
-void store_fail_write (store_t *self, unsigned nth)
+unsigned store_fail_write (store_t *self, unsigned nth)
 {
-    atomic_store (&self->fail_write, nth);
+    return atomic_exchange (&self->fail_write, nth);
 }
 
 void store_fail_commit (store_t *self, bool fail)

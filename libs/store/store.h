@@ -119,9 +119,9 @@ void txn_rollback (txn_t *self);
 /* How many writes were made in this transaction (0: a commit has nothing to flush). */
 uint64_t txn_writes (const txn_t *self);
 /* Tests: make the n-th write from now (1 = next; counted over kv_put, kv_append, kv_del and
- * kv_clear of all tables) fail with E_IO; 0 = off. store_fail_commit makes the next commit fail.
- * Per store. */
-void store_fail_write (store_t *store, unsigned nth);
+ * kv_clear of all tables) fail with E_IO; 0 = off. Returns what was left of the one set
+ * before: 0 when it has failed. store_fail_commit makes the next commit fail. Per store. */
+unsigned store_fail_write (store_t *store, unsigned nth);
 void store_fail_commit (store_t *store, bool fail);
 
 /* ---- bytes ---- */

@@ -6,6 +6,8 @@
 
 #include "svc/inner.h"
 
+enum { SCARCE_PART = 4 };
+
 static bool is_ready (svc_t *svc, char *reason, size_t size)
 {
     const svc_service_t *service = svc->service;
@@ -57,7 +59,9 @@ void health_disk (svc_t *svc)
         return;
     atomic_store (&svc->disk_free, left);
     atomic_store (&svc->store_used, used);
-    bool low = left < (uint64_t) svc_common (svc)->disk_low;
+    uint64_t reserve = (uint64_t) svc_common (svc)->disk_low;
+    bool low = left < reserve;
+    atomic_store (&svc->disk_scarce, left < reserve / SCARCE_PART);
     if (atomic_exchange (&svc->disk_low, low) != low)
         svc_log (svc, low ? LOG_ERROR : LOG_INFO,
                  low ? "disk low: new work is refused" : "disk no longer low", NULL);

@@ -195,7 +195,6 @@ typedef struct kept {
 int kept_write (svc_t *svc, const schema_op_t *op, id16_t owner, const kept_t *in, buf_t *out);
 int kept_read (svc_t *svc, id16_t owner, bytes_t packed, arena_t *arena, kept_t *out);
 
-void idem_key (const idempotency_t *idem, uint8_t out[32]);
 bool idem_is_keyed (const schema_op_t *op, const envelope_t *header);
 bool idem_keeps (const idempotency_t *idem, int code); /* is a failure with this code kept */
 /* Store an outcome for repeats of the ask in `t`: under its idempotency key, or its envelope id. */
@@ -467,7 +466,7 @@ struct svc {
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
     bool compacting; /* ends, for its store to be made anew */
 
-    atomic_bool owner, opened, draining, quit, disk_low;
+    atomic_bool owner, opened, draining, quit, disk_low, disk_scarce;
     atomic_uint under_way; /* asks here */
     atomic_uint credit;    /* of asks that wait here: to be given back */
     atomic_int fatal;      /* exit code that a thread asks for; 0 = none */

@@ -38,6 +38,11 @@ uint64_t svc_disk_low (const svc_t *svc)
     return (uint64_t) svc_common (svc)->disk_low;
 }
 
+bool svc_disk_is_scarce (const svc_t *svc)
+{
+    return atomic_load (&svc->disk_scarce);
+}
+
 const char *svc_name (const svc_t *svc)
 {
     return svc->schema->name;

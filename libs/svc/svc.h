@@ -88,6 +88,8 @@ int svc_main (const svc_service_t *service, int argc, char **argv);
 const void *svc_settings (const svc_t *svc); /* NAME_settings_t; replaced as a whole on HUP */
 const char *svc_data (const svc_t *svc);     /* DIR */
 uint64_t svc_disk_low (const svc_t *svc);    /* bytes that new work must leave free */
+/* The last quarter of these is being used: what others repeat is refused with E_DISK_LOW, and the rest is for results and for what frees room. */
+bool svc_disk_is_scarce (const svc_t *svc);
 const char *svc_name (const svc_t *svc);
 unsigned svc_replica (const svc_t *svc);
 const keyring_t *svc_keyring (const svc_t *svc);

@@ -386,7 +386,7 @@ static id16_t greatest_id (svc_t *svc, txn_t *txn, id16_t last)
         id16_t id;
         if (walk.table && !kv_next (txn, &walk, &key, &value) && key.size == sizeof id.b) {
             memcpy (id.b, key.data, sizeof id.b);
-            if (id_compare (id, last) > 0)
+            if (id_is_v7 (id) && id_compare (id, last) > 0) /* others tell no time */
                 last = id;
         }
         kv_stop (&walk);
