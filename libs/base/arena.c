@@ -139,9 +139,11 @@ size_t arena_used (const arena_t *self)
     return self->used;
 }
 
-void arena_fail_nth (arena_t *self, unsigned n)
+unsigned arena_fail_nth (arena_t *self, unsigned n)
 {
+    unsigned left = self->fail_in;
     self->fail_in = n;
+    return left;
 }
 
 static void *refuse (arena_t *self)

@@ -32,8 +32,8 @@ jmp_buf *arena_trap (arena_t *self, jmp_buf *trap);
 size_t arena_used (const arena_t *self);
 
 /* Tests: make the n-th allocation from now (1 = the next) fail as if over the limit; 0 turns it
- * off. */
-void arena_fail_nth (arena_t *self, unsigned n);
+ * off. Returns what was left of the one set before: 0 when it has failed. */
+unsigned arena_fail_nth (arena_t *self, unsigned n);
 
 void *arena_alloc (arena_t *self, size_t size);
 /* `count` items of `size` bytes; a product that overflows is over the limit. */

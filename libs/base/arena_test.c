@@ -85,8 +85,8 @@ static void test_fail_nth (void **state)
     assert_non_null (arena_strdup (arena, "x"));
     assert_null (arena_printf (arena, "%d", 5));
     assert_non_null (arena_alloc (arena, 1));
-    arena_fail_nth (arena, 1);
-    arena_fail_nth (arena, 0);
+    assert_int_equal (arena_fail_nth (arena, 1), 0);
+    assert_int_equal (arena_fail_nth (arena, 0), 1);
     assert_non_null (arena_alloc (arena, 1));
     arena_destroy (&arena);
 }

@@ -131,8 +131,10 @@ static int counter_load (txn_t *txn, bytes_t key, uint32_t hash, counter_t **out
     if (rc)
         return rc;
     buf_add (&self->keys, key.data, key.size);
-    if (buf_failed (&self->keys))
+    if (buf_failed (&self->keys)) { /* what it holds is whole, and later asks need it */
+        self->keys.failed = false;
         return E_NO_MEMORY;
+    }
     item.value = item.stored;
     self->items[self->count] = item;
     counter_link (self, self->count);

@@ -43,8 +43,10 @@ int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add)
     }
     size_t at = self->keys.size;
     buf_add (&self->keys, key.data, key.size);
-    if (buf_failed (&self->keys))
+    if (buf_failed (&self->keys)) { /* what it holds is whole, and later asks need it */
+        self->keys.failed = false;
         return E_NO_MEMORY;
+    }
     self->items[self->count++] = (entry_t){table, at, key.size, add};
     table->pending++;
     return 0;

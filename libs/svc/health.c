@@ -6,6 +6,8 @@
 
 #include "svc/inner.h"
 
+enum { SCARCE_PART = 4 };
+
 static bool is_ready (svc_t *svc, char *reason, size_t size)
 {
     const svc_service_t *service = svc->service;
@@ -33,7 +35,10 @@ static bool is_ready (svc_t *svc, char *reason, size_t size)
         snprintf (reason, size, "the disk is nearly full: new work is refused");
     else if (guard_quarantined (svc->guard) || atomic_load (&svc->metrics.quarantined) ||
              atomic_load (&svc->metrics.lanes_quarantined))
-        snprintf (reason, size, "something is in quarantine");
+        snprintf (reason, size, "something is in quarantine: aviary jobs list");
+    else if (atomic_load (&svc->metrics.lanes_held))
+        snprintf (reason, size, "%llu provider jobs are held since the restore: aviary resume",
+                  (unsigned long long) atomic_load (&svc->metrics.lanes_held));
     return true;
 }
 
@@ -58,7 +63,9 @@ void health_disk (svc_t *svc)
         return;
     atomic_store (&svc->disk_free, left);
     atomic_store (&svc->store_used, used);
-    bool low = left < (uint64_t) svc_common (svc)->disk_low;
+    uint64_t reserve = (uint64_t) svc_common (svc)->disk_low;
+    bool low = left < reserve;
+    atomic_store (&svc->disk_scarce, left < reserve / SCARCE_PART);
     if (atomic_exchange (&svc->disk_low, low) != low)
         svc_log (svc, low ? LOG_ERROR : LOG_INFO,
                  low ? "disk low: new work is refused" : "disk no longer low", NULL);
@@ -123,6 +130,8 @@ void health_details (svc_t *svc, arena_t *arena, schema_map_t *out)
     if (atomic_load (&svc->owner)) {
         detail (&d, "quarantined_jobs", "%llu",
                 (unsigned long long) atomic_load (&svc->metrics.lanes_quarantined));
+        detail (&d, "held_jobs", "%llu",
+                (unsigned long long) atomic_load (&svc->metrics.lanes_held));
         detail (&d, "journal_head", "%llu", (unsigned long long) atomic_load (&svc->journal.head));
         detail (&d, "jobs_waiting", "%llu",
                 (unsigned long long) atomic_load (&svc->metrics.lanes_waiting));

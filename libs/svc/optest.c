@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "svc/inner.h"
 
 enum { TEST_MEMORY = 256 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
@@ -34,6 +35,8 @@ struct optest {
     optest_put_t *puts;
     optest_put_t *last;
     work_t *chain, **chain_end;
+    optest_watch_t *watch;
+    void *watcher;
     outward_t *jobs[JOBS_MAX];
     size_t job_first, job_count;
 };
@@ -209,18 +212,104 @@ int optest_restart (optest_t *self)
     return optest_restart_as (self, self->service);
 }
 
+int optest_restart_restored (optest_t *self)
+{
+    char path[sizeof self->svc.data + 128], text[2 * sizeof (id16_t) + 1];
+    const char *name = self->service->schema->name;
+    id16_t restore = id_next (&self->ids, clock_now_ms ());
+    text_write_hex (restore.b, sizeof restore.b, text);
+    snprintf (path, sizeof path, "%s/run/%s.started", self->svc.data, name);
+    unlink (path);
+    snprintf (path, sizeof path, "%s/store/%s/restored", self->svc.data, name);
+    FILE *file = fopen (path, "we");
+    if (!file || fputs (text, file) < 0 || fclose (file))
+        return E_IO;
+    return optest_restart (self);
+}
+
+static int service_begin (optest_t *self, failure_t *failure)
+{
+    self->puts = self->last = NULL;
+    self->chain = NULL;
+    self->chain_end = &self->chain;
+    int rc = service_start (self, failure);
+    if (rc)
+        fprintf (stderr, "optest: %s\n", failure->text);
+    return rc;
+}
+
 int optest_restart_as (optest_t *self, const svc_service_t *service)
 {
     failure_t failure = {0};
     service_stop (self);
     self->service = service;
-    self->puts = self->last = NULL;
-    self->chain = NULL;
-    self->chain_end = &self->chain;
-    int rc = service_start (self, &failure);
-    if (rc)
-        fprintf (stderr, "optest: %s\n", failure.text);
+    return service_begin (self, &failure);
+}
+
+/* ---- keeping, watching ---- */
+
+static int file_copy (const char *from, const char *to)
+{
+    char space[65536];
+    size_t got;
+    FILE *in = fopen (from, "rb"), *out = in ? fopen (to, "wb") : NULL;
+    bool failed = !out;
+    while (!failed && (got = fread (space, 1, sizeof space, in)))
+        failed = fwrite (space, 1, got, out) != got;
+    failed = failed || ferror (in);
+    if (in)
+        fclose (in);
+    if (out && fclose (out))
+        failed = true;
+    return failed ? E_IO : 0;
+}
+
+static void store_paths (const optest_t *self, char data[256], char kept[256])
+{
+    snprintf (data, 256, "%s/store/%s/data.mdb", self->folder, self->service->schema->name);
+    snprintf (kept, 256, "%s/kept.mdb", self->folder);
+}
+
+int optest_keep (optest_t *self)
+{
+    char data[256], kept[256];
+    store_paths (self, data, kept);
+    return file_copy (data, kept);
+}
+
+int optest_again (optest_t *self)
+{
+    char data[256], kept[256];
+    failure_t failure = {0};
+    store_paths (self, data, kept);
+    service_stop (self);
+    int rc = file_copy (kept, data);
+    return rc ? rc : service_begin (self, &failure);
+}
+
+void optest_watch (optest_t *self, optest_watch_t *watch, void *context)
+{
+    self->watch = watch;
+    self->watcher = context;
+}
+
+static void watched (optest_t *self, arena_t *ask, bool before)
+{
+    if (self->watch)
+        self->watch (self->watcher, ask, before);
+}
+
+static int turn_run (optest_t *self, work_t *chain, arena_t *ask)
+{
+    watched (self, ask, true);
+    int rc = writer_turn (&self->svc, chain);
+    watched (self, ask, false);
     return rc;
+}
+
+bool optest_is_fatal (optest_t *self)
+{
+    return atomic_load (&self->svc.fatal) != 0;
 }
 
 /* ---- asks ---- */
@@ -270,14 +359,17 @@ optest_put_t *optest_put (optest_t *self, const char *op, envelope_t *header, co
     put->ask = ask_new (svc, 0, &head, buf_bytes (&body), arena);
     put->next = self->puts;
     self->puts = self->last = put;
-    put->ask->op = row;
+    put->ask->op = row ? row : builtin->writes;
     if (row)
         put->ask->slot = (unsigned) (row - self->service->schema->ops);
-    if (row && (row->flags & OP_WRITE) && !self->service->stateless) {
+    bool writes = put->ask->op && (put->ask->op->flags & OP_WRITE);
+    if (writes && !self->service->stateless) {
         *self->chain_end = &put->ask->work;
         self->chain_end = (work_t **) (void *) &put->ask->work.item.next;
     } else {
+        watched (self, arena, true);
         reader_run (svc, put->ask);
+        watched (self, arena, false);
     }
     return put;
 }
@@ -288,7 +380,8 @@ int optest_turn (optest_t *self)
     *self->chain_end = NULL;
     self->chain = NULL;
     self->chain_end = &self->chain;
-    return writer_turn (&self->svc, chain);
+    return turn_run (self, chain,
+                     chain && self->last && self->last->ask ? self->last->ask->arena : NULL);
 }
 
 int optest_take (optest_t *self, optest_put_t *put, void *out, failure_t *failure)
@@ -408,7 +501,7 @@ void optest_job_put (optest_t *self, outward_t *outward, const outcome_t *outcom
 
 int optest_jobs_turn (optest_t *self)
 {
-    return writer_turn (&self->svc, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0));
+    return turn_run (self, (work_t *) (void *) queue_take (self->svc.writer.inbox, 0), NULL);
 }
 
 int optest_job_done (optest_t *self, outward_t *outward, const outcome_t *outcome)
@@ -448,12 +541,14 @@ int optest_run (optest_t *self, int (*run) (turn_t *t, void *context), void *con
     turn_t t;
     turn_inner_t inner;
     w->now = clock_now_ms ();
-    int rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
-    if (rc)
-        return rc;
-    turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
-    rc = turn_step (&t, run, context);
-    int committed = writer_finish (svc);
+    watched (self, NULL, true);
+    int rc = txn_begin (svc->store, TXN_WRITE, &w->txn), committed = 0;
+    if (!rc) {
+        turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
+        rc = turn_step (&t, run, context);
+        committed = writer_finish (svc);
+    }
+    watched (self, NULL, false);
     return rc ? rc : committed;
 }
 
@@ -470,6 +565,8 @@ static int following_run (turn_t *t, void *context)
     following_t *f = context;
     t->ask = &f->header;
     int rc = f->row->apply (t, f->event, f->body);
+    if (!rc)
+        rc = erase_heard (t, f->row->event, f->body, false);
     if (rc && f->failure)
         *f->failure = t->failure;
     return rc;
@@ -503,5 +600,5 @@ int optest_follow (optest_t *self, const schema_event_t *event, const event_abou
 int optest_advance (optest_t *self, int64_t ms)
 {
     clock_advance (self->clock, ms);
-    return writer_turn (&self->svc, NULL);
+    return turn_run (self, NULL, NULL);
 }

@@ -24,8 +24,19 @@ optest_t *optest_new_with (const svc_service_t *service, const char *const *flag
 void optest_destroy (optest_t **self);
 /* As if the process had died and started again on the same store: waiting callers are lost. */
 int optest_restart (optest_t *self);
+/* The same after `aviary restore`: with the mark beside the store, and no file of started jobs. */
+int optest_restart_restored (optest_t *self);
 /* The same with other tables, as another version of the program would have them. */
 int optest_restart_as (optest_t *self, const svc_service_t *service);
+
+/* Keep the store as it is now, and start again on what was kept. One place: keeping again replaces it. Blobs are not kept. */
+int optest_keep (optest_t *self);
+int optest_again (optest_t *self);
+/* Called right before a turn or a read runs (true) and right after it (false). `ask` is the arena of the ask that was put last, NULL in turns without one. */
+typedef void (optest_watch_t) (void *context, arena_t *ask, bool before);
+void optest_watch (optest_t *self, optest_watch_t *watch, void *context);
+/* The process would end now: the store failed in a turn. optest_restart. */
+bool optest_is_fatal (optest_t *self);
 
 /* Run one op, in a turn of its own or as a read. `header` may be NULL; a nil id gets a new one (in *header too when it is given). 0 and *out filled,
  * or the failure's code; E_PARKED while it waits. */

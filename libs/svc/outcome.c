@@ -10,27 +10,32 @@
 
 static const char *const purpose = "svc.outcome";
 
-void idem_key (const idempotency_t *idem, uint8_t out[32])
+/* Half of a key would be the key of others: without memory there is none. */
+static int idem_key (arena_t *arena, const idempotency_t *idem, uint8_t out[32])
 {
-    buf_t text = {0};
+    buf_t text = buf_in (arena);
     buf_add_str (&text, idem->dialect ? idem->dialect : "");
     buf_add_byte (&text, 0);
     buf_add (&text, idem->scope.b, sizeof idem->scope.b);
     buf_add_str (&text, idem->route ? idem->route : "");
     buf_add_byte (&text, 0);
     buf_add_str (&text, idem->key ? idem->key : "");
+    if (buf_failed (&text))
+        return E_NO_MEMORY;
     sign_sha256 (buf_bytes (&text), out);
-    buf_free (&text);
+    return 0;
 }
 
 /* Looked up and stored in one turn: hashed once. */
-static void idem_key_of (turn_t *t, const envelope_t *header, uint8_t out[32])
+static int idem_key_of (turn_t *t, const envelope_t *header, uint8_t out[32])
 {
     turn_inner_t *inner = t->inner;
-    if (inner->hashed != header)
-        idem_key (&header->idem, inner->idem_hash);
+    int rc = inner->hashed == header ? 0 : idem_key (t->arena, &header->idem, inner->idem_hash);
+    if (rc)
+        return rc;
     inner->hashed = header;
     memcpy (out, inner->idem_hash, sizeof inner->idem_hash);
+    return 0;
 }
 
 bool idem_is_keyed (const schema_op_t *op, const envelope_t *header)
@@ -126,10 +131,9 @@ int outcome_keep (turn_t *t, const schema_op_t *op, const envelope_t *header, ke
     svc_t *svc = t->svc;
     bool keyed = idem_is_keyed (op, header);
     uint8_t key[32];
-    if (keyed)
-        idem_key_of (t, header, key);
-    else if (state == KEPT_RUNNING)
-        return 0; /* the parked row itself tells */
+    int rc = keyed ? idem_key_of (t, header, key) : 0;
+    if (rc || (!keyed && state == KEPT_RUNNING))
+        return rc; /* the parked row itself tells */
     kept_t kept = {.state = state,
                    .ask = header->id,
                    .at = t->now,
@@ -141,7 +145,7 @@ int outcome_keep (turn_t *t, const schema_op_t *op, const envelope_t *header, ke
         kept.failure = *failure;
     buf_t row = {0};
     id16_t owner = keyed ? half_of (key) : header->id;
-    int rc = kept_write (svc, op, owner, &kept, &row);
+    rc = kept_write (svc, op, owner, &kept, &row);
     if (!rc && keyed)
         rc = turned_put (&svc->writer.idem, t->txn, bytes_of (key, sizeof key), buf_bytes (&row));
     else if (!rc)
@@ -165,8 +169,9 @@ static int keyed_find (turn_t *t, ask_t *ask)
     uint8_t key[32];
     bytes_t row;
     kept_t kept = {0};
-    idem_key_of (t, &ask->header, key);
-    int rc = turned_get (&t->svc->writer.idem, t->txn, bytes_of (key, sizeof key), &row);
+    int rc = idem_key_of (t, &ask->header, key);
+    if (!rc)
+        rc = turned_get (&t->svc->writer.idem, t->txn, bytes_of (key, sizeof key), &row);
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;
     rc = kept_read (t->svc, half_of (key), row, ask->arena, &kept);

@@ -8,6 +8,7 @@
 #ifndef AVIARY_SVC_SVC_H
 #define AVIARY_SVC_SVC_H
 
+#include "svc/erase.h"
 #include "svc/job.h"
 #include "svc/sweep.h"
 #include "svc/turn.h"
@@ -54,6 +55,8 @@ typedef struct svc_service {
     size_t timer_count;
     const svc_retention_t *retentions; /* what it does not keep for ever */
     size_t retention_count;
+    const svc_erase_t *erases; /* records that may tell of what was erased elsewhere */
+    size_t erase_count;
     const job_kind_t *const *jobs;
     size_t job_count;
     const migration_t *migrations;
@@ -85,6 +88,8 @@ int svc_main (const svc_service_t *service, int argc, char **argv);
 const void *svc_settings (const svc_t *svc); /* NAME_settings_t; replaced as a whole on HUP */
 const char *svc_data (const svc_t *svc);     /* DIR */
 uint64_t svc_disk_low (const svc_t *svc);    /* bytes that new work must leave free */
+/* The last quarter of these is being used: what others repeat is refused with E_DISK_LOW, and the rest is for results and for what frees room. */
+bool svc_disk_is_scarce (const svc_t *svc);
 const char *svc_name (const svc_t *svc);
 unsigned svc_replica (const svc_t *svc);
 const keyring_t *svc_keyring (const svc_t *svc);

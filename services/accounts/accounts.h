@@ -131,6 +131,8 @@ typedef struct market_told {
 
 /* A carrier account with its token opened. */
 int market_account (turn_t *t, id16_t id, provider_account_t *out);
+/* A fault of this house that goes by: what met it is tried again, and says nothing of the carrier or its account. */
+bool market_is_ours (int code);
 /* Resume the ask; one that nobody waits for any more is fine. */
 int market_tell (turn_t *t, const job_t *job, const market_told_t *told);
 /* Why the carrier did not do it, in the words of the house. */

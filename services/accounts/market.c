@@ -105,8 +105,8 @@ static int search_begin (turn_t *t, job_t *job, outbound_t *out)
     if (code == 0)
         code = provider_telnyx.numbers_search (t, &account, &wanted, out);
     out->request.timeout_ms = MARKET_TRY_MS;
-    if (code == 0)
-        return 0;
+    if (code == 0 || market_is_ours (code))
+        return code;
     out->how = OUT_DROP;
     return market_tell (t, job,
                         &(market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
@@ -237,6 +237,8 @@ static int order_begin (turn_t *t, job_t *job, outbound_t *out)
         store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, &purchase);
     if (code == 0)
         code = market_account (t, purchase.account, &account);
+    if (market_is_ours (code))
+        return code;
     if (code) { /* finish ends the purchase */
         out->how = OUT_NOTHING;
         return 0;
@@ -276,16 +278,19 @@ static int order_done (turn_t *t, const job_t *job, accounts_purchase_t *purchas
     if (code == 0)
         code = number_make (t, purchase->org, ACCOUNTS_CHANNEL_SMS, purchase->number, &account,
                             NULL, &number);
-    if (code)
+    if (code == E_ALREADY_EXISTS || code == E_NOT_FOUND)
         return order_failed (
             t, job, purchase,
             (market_told_t){.code = E_CONFLICT,
                             .text = "The number was added in another way meanwhile"});
     number.kind = purchase->kind;
-    code = store_put (t->txn, &accounts_number_record, &number, NULL);
-    if (code == 0 &&
-        store_get_any (t->txn, &accounts_app_record, purchase->app, t->arena, &app) == 0)
+    if (code == 0)
+        code = store_put (t->txn, &accounts_number_record, &number, NULL);
+    if (code == 0)
+        code = store_get_any (t->txn, &accounts_app_record, purchase->app, t->arena, &app);
+    if (code == 0)
         code = assignment_make (t, app.id, &number, &assignment);
+    code = code == E_NOT_FOUND ? 0 : code;
     purchase->number_id = number.id;
     if (code == 0)
         code = purchase_end (t, purchase, ACCOUNTS_PURCHASE_STATE_BOUGHT);
@@ -355,11 +360,23 @@ static int order_finish (turn_t *t, job_t *job, const outcome_t *outcome)
         store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, purchase);
     if (code)
         return code == E_NOT_FOUND ? 0 : code;
-    if (market_account (t, purchase->account, &account))
+    code = market_account (t, purchase->account, &account);
+    if (market_is_ours (code))
+        return code;
+    if (code)
         return order_failed (t, job, purchase,
                              (market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
                                              .text = "The carrier account cannot be used"});
     return order_settle (t, job, purchase, outcome);
+}
+
+static bool order_is_about (turn_t *t, const job_t *job, const char *number)
+{
+    const accounts_order_job_t *body = job->body;
+    accounts_purchase_t purchase = {0};
+    return store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, &purchase) ==
+               0 &&
+           purchase.number && strcmp (purchase.number, number) == 0;
 }
 
 const job_kind_t accounts_order_kind = {
@@ -369,4 +386,5 @@ const job_kind_t accounts_order_kind = {
     .repeatable = false,
     .begin = order_begin,
     .finish = order_finish,
+    .is_about = order_is_about,
 };

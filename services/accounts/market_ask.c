@@ -16,6 +16,11 @@ int market_account (turn_t *t, id16_t id, provider_account_t *out)
     return code ? code : carrier_token (t, &row, &out->token);
 }
 
+bool market_is_ours (int code)
+{
+    return code == E_IO || code == E_MAP_FULL || code == E_NO_MEMORY || code == E_CONFLICT_RETRY;
+}
+
 int market_tell (turn_t *t, const job_t *job, const market_told_t *told)
 {
     int code = resume (t, job->ask, told);

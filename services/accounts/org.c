@@ -134,7 +134,10 @@ int org_found (turn_t *t, const char *name, const char *app, accounts_bootstrap_
 int accounts_bootstrap (turn_t *t, const accounts_bootstrap_in_t *in, accounts_bootstrap_out_t *out)
 {
     accounts_organization_t org = {0};
-    if (org_only (t, &org) != E_NOT_FOUND)
+    int code = org_only (t, &org);
+    if (code && code != E_NOT_FOUND && code != E_CONFLICT)
+        return code;
+    if (code != E_NOT_FOUND)
         return fail (t, E_ALREADY_EXISTS, NULL, "This installation has an organization already");
     return org_found (t, in->organization, in->app, out);
 }

@@ -102,12 +102,17 @@ static int work_load (turn_t *t, const job_t *job, release_work_t *out)
         return code;
     code = store_get_any (t->txn, &accounts_number_record, out->release.number_id, t->arena,
                           &out->number);
-    if (code == E_NOT_FOUND) /* another release was faster */
+    if (code == E_NOT_FOUND) { /* another release was faster */
         out->why = (market_told_t){.code = E_NOT_FOUND, .text = "No such phone number"};
-    else if (code == 0 && market_account (t, out->release.account, &out->account))
-        out->why = (market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
-                                   .text = "The carrier account cannot be used"};
-    return code == E_NOT_FOUND ? 0 : code;
+        return 0;
+    }
+    if (code == 0)
+        code = market_account (t, out->release.account, &out->account);
+    if (code == 0 || market_is_ours (code))
+        return code;
+    out->why = (market_told_t){.code = E_TELNYX_API_UNAVAILABLE,
+                               .text = "The carrier account cannot be used"};
+    return 0;
 }
 
 /* Its id at the carrier has to be known, and after a lost answer whether it is still there. */
@@ -220,6 +225,15 @@ static int release_finish (turn_t *t, job_t *job, const outcome_t *outcome)
                                : released_finish (t, job, work, outcome);
 }
 
+static bool release_is_about (turn_t *t, const job_t *job, const char *number)
+{
+    const accounts_release_job_t *body = job->body;
+    accounts_release_t release = {0};
+    return store_get_any (t->txn, &accounts_release_record, body->release, t->arena, &release) ==
+               0 &&
+           release.number && strcmp (release.number, number) == 0;
+}
+
 const job_kind_t accounts_release_kind = {
     .name = "number_release",
     .number = 90,
@@ -228,4 +242,5 @@ const job_kind_t accounts_release_kind = {
     .retry_holds_lane = true,
     .begin = release_begin,
     .finish = release_finish,
+    .is_about = release_is_about,
 };

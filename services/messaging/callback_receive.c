@@ -117,6 +117,8 @@ int messaging_callback_receive (turn_t *t, const messaging_callback_receive_in_t
     if (!provider || !provider->verify)
         return fail (t, E_NOT_FOUND, "account", "This carrier calls nobody back");
     code = provider->verify (t, &account, &callback, &verdict);
+    if (code == 0 && verdict.take && svc_disk_is_scarce (t->svc))
+        return fail (t, E_DISK_LOW, NULL, "%s", error_doc (E_DISK_LOW)); /* they come again */
     if (code == 0 && verdict.take) {
         callback_origin_t origin = {
             .carrier = account.carrier, .account = account.id, .token = token_of (&in->query)};

@@ -8,7 +8,7 @@
 #include "gen/inbox.h"
 #include "media.h"
 
-enum { STEP = 50, RECIPIENTS_MOST = 16, PARKED_MOST = 16 };
+enum { STEP = 50, RECIPIENTS_MOST = 16, PARKED_MOST = 16, OTHERS_MOST = 500 };
 
 /* ---- the thread ---- */
 
@@ -79,8 +79,26 @@ int contact_erased (turn_t *t, const journal_event_t *event, const void *body)
 
 /* ---- a message ---- */
 
-/* What is still to be acted on may be about others too: it stays until it was, and goes with its time. */
-static int callback_drop (turn_t *t, id16_t id)
+/* What else tells of the messages of a step: recipients, their ids at the carrier (hashed), callbacks that are yet to be acted on. */
+typedef struct others {
+    id16_t ids[OTHERS_MOST];
+    size_t count;
+} others_t;
+
+static void other_add (others_t *others, id16_t id)
+{
+    if (!id_is_nil (id) && others->count < OTHERS_MOST)
+        others->ids[others->count++] = id;
+}
+
+static void ref_add (others_t *others, int32_t carrier, const char *provider_id)
+{
+    if (provider_id && *provider_id)
+        other_add (others, provider_ref_id (carrier, provider_id));
+}
+
+/* What is still to be acted on may be about others too: the runtime's walk takes it when it was. */
+static int callback_drop (turn_t *t, others_t *others, id16_t id)
 {
     messaging_callback_t row = {0};
     if (id_is_nil (id))
@@ -88,9 +106,10 @@ static int callback_drop (turn_t *t, id16_t id)
     int code = store_get_any (t->txn, &messaging_callback_record, id, t->arena, &row);
     if (code)
         return code == E_NOT_FOUND ? 0 : code;
-    if (row.state != MESSAGING_CALLBACK_STATE_PROCESSED &&
-        row.state != MESSAGING_CALLBACK_STATE_IGNORED)
+    if (callback_erase (t, &row)) {
+        other_add (others, id);
         return 0;
+    }
     return store_del (t->txn, &messaging_callback_record, id);
 }
 
@@ -132,17 +151,19 @@ static int recipient_take (void *context, const void *row)
     return 0;
 }
 
-static int recipient_drop (turn_t *t, const messaging_recipient_t *recipient)
+static int recipient_drop (turn_t *t, others_t *others, const messaging_recipient_t *recipient)
 {
     const messaging_receipt_note_t *notes = recipient->receipts.items;
     unsigned rows = 0;
     int code = parked_drop (t, recipient);
     for (size_t i = 0; i < recipient->receipts.count && code == 0; i++)
-        code = callback_drop (t, notes[i].callback);
+        code = callback_drop (t, others, notes[i].callback);
+    other_add (others, recipient->id);
+    ref_add (others, recipient->carrier, recipient->provider_id);
     return code ? code : recipient_remove (t, recipient->id, &rows);
 }
 
-static int recipients_drop (turn_t *t, const messaging_message_t *message)
+static int recipients_drop (turn_t *t, others_t *others, const messaging_message_t *message)
 {
     recipient_list_t *list = arena_new_of (t->arena, recipient_list_t);
     store_key_t key = {.id = message->id};
@@ -151,7 +172,7 @@ static int recipients_drop (turn_t *t, const messaging_message_t *message)
     int code = store_list (t->txn, &messaging_recipient_record, &page, t->arena, recipient_take,
                            list, NULL);
     for (size_t i = 0; i < list->count && code == 0; i++)
-        code = recipient_drop (t, &list->rows[i]);
+        code = recipient_drop (t, others, &list->rows[i]);
     return code;
 }
 
@@ -172,13 +193,14 @@ static int file_drop (turn_t *t, const messaging_message_t *message)
     return store_put (t->txn, &messaging_media_record, &media, NULL);
 }
 
-static int message_drop (turn_t *t, const messaging_message_t *message)
+static int message_drop (turn_t *t, others_t *others, const messaging_message_t *message)
 {
-    int code = recipients_drop (t, message);
+    int code = recipients_drop (t, others, message);
+    ref_add (others, message->carrier, message->provider_id);
     if (code == 0)
         code = file_drop (t, message);
     if (code == 0)
-        code = callback_drop (t, message->callback);
+        code = callback_drop (t, others, message->callback);
     return code ? code : store_del (t->txn, &messaging_message_record, message->id);
 }
 
@@ -208,10 +230,12 @@ static int message_take (void *context, const void *row)
     return 0;
 }
 
-static int erased_tell (turn_t *t, id16_t conversation, id16_t org, const id16_t *ids, size_t count)
+static int erased_tell (turn_t *t, id16_t conversation, id16_t org, const id16_t *ids, size_t count,
+                        const others_t *others)
 {
     messaging_messages_erased_t event = {.conversation = conversation,
-                                         .messages = {(void *) ids, count}};
+                                         .messages = {(void *) ids, count},
+                                         .others = {(void *) others->ids, others->count}};
     event_about_t about = {.record = conversation, .version = 1, .org = org};
     return count ? event_add (t, &messaging_messages_erased_event, &about, &event) : 0;
 }
@@ -219,6 +243,7 @@ static int erased_tell (turn_t *t, id16_t conversation, id16_t org, const id16_t
 static int erase_step (turn_t *t, const messaging_erase_job_t *body, message_list_t *list)
 {
     id16_t *ids = arena_array_of (t->arena, id16_t, STEP);
+    others_t *others = arena_new_of (t->arena, others_t);
     size_t count = 0;
     int code = 0;
     for (size_t i = 0; i < list->count && code == 0; i++) {
@@ -228,12 +253,12 @@ static int erase_step (turn_t *t, const messaging_erase_job_t *body, message_lis
             continue;
         }
         ids[count++] = message->id;
-        code = message_drop (t, message);
+        code = message_drop (t, others, message);
     }
     turn_count (t, MESSAGING_COUNTER_MESSAGES_ERASED_TOTAL, count);
     return code || !list->count
                ? code
-               : erased_tell (t, body->conversation, list->rows[0].org, ids, count);
+               : erased_tell (t, body->conversation, list->rows[0].org, ids, count, others);
 }
 
 static int erase_finish (turn_t *t, job_t *job, const outcome_t *outcome)
@@ -257,4 +282,5 @@ const job_kind_t messaging_erase_kind = {
     .repeatable = true,
     .begin = job_begin_nothing,
     .finish = erase_finish,
+    .erases = true,
 };

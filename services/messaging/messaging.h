@@ -293,6 +293,17 @@ int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t 
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
 
+/* ---- what comes late of an erased message (erase_late.c) ---- */
+
+/* A carrier's id of a message as the id under which it is remembered that it was erased. */
+id16_t provider_ref_id (int32_t carrier, const char *provider_id);
+/* Is this about a message that was erased? `token`: our recipient id, may be nil. */
+bool receipt_is_erased (turn_t *t, int32_t carrier, id16_t token, const char *provider_id);
+/* May this messaging_callback_t go? E_CONFLICT: not yet. */
+int callback_erase (turn_t *t, const void *row);
+enum { MESSAGING_ERASES = 1 };
+extern const svc_erase_t messaging_erases[MESSAGING_ERASES];
+
 /* What is not kept for ever (retention.c). */
 enum { MESSAGING_RETENTIONS = 6 };
 extern const svc_retention_t messaging_retentions[MESSAGING_RETENTIONS];

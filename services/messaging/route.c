@@ -193,8 +193,8 @@ const svc_follow_t messaging_follows[] = {
     {&accounts_org_changed_event, org_changed},
     {&accounts_carrier_changed_event, carrier_changed},
     {&accounts_number_changed_event, number_changed},
-    {&inbox_erased_event, contact_erased},
     {&templates_template_changed_event, template_changed},
     {&templates_account_synced_event, template_account_synced},
+    {&inbox_erased_event, contact_erased},
 };
 const size_t messaging_follow_count = sizeof messaging_follows / sizeof *messaging_follows;

@@ -39,8 +39,9 @@ static int link_check (turn_t *t, const char *link, const char *field)
     const fetch_config_t allowed = {.allow = settings->allow_private,
                                     .allow_http = settings->allow_http};
     failure_t failure = {0};
-    if (fetch_check_url (&allowed, link, &failure) == 0)
-        return 0;
+    int code = fetch_check_url (&allowed, link, &failure);
+    if (code == 0 || code == E_NO_MEMORY) /* without memory nothing is said of the URL */
+        return code;
     return fail (t, E_BAD_REQUEST, field, "%s", failure.text);
 }
 

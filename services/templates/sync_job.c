@@ -131,15 +131,17 @@ typedef struct page {
     int code;
 } page_t;
 
-/* What is no template is left out. */
+/* What is no template is left out; one that there was no memory for is not: the sweep would take it for deleted. */
 static int page_take (turn_t *t, bytes_t json, void *context)
 {
     page_t *self = context;
     reading_t *reading = self->reading;
     templates_template_t *row = arena_new_of (t->arena, templates_template_t);
     bytes_t listed, components;
-    if (jval_read (t->arena, json, &listed, NULL) ||
-        !template_read (t->arena, listed, row, &components))
+    int code = jval_read (t->arena, json, &listed, NULL);
+    if (code == E_NO_MEMORY)
+        return self->code = code;
+    if (code || !template_read (t->arena, listed, row, &components))
         return 0;
     self->code = template_take (t, &reading->account, row, components, &reading->result);
     return self->code;

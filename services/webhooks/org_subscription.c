@@ -61,7 +61,10 @@ static int target_check (turn_t *t, const char *url)
     failure_t failure = {0};
     if (!url || strlen (url) > 2048)
         return fail (t, E_BLOCKED_TARGET, "url", "The URL is too long");
-    if (fetch_check_url (&allowed, url, &failure))
+    int code = fetch_check_url (&allowed, url, &failure);
+    if (code == E_NO_MEMORY) /* nothing is said of the URL */
+        return code;
+    if (code)
         return fail (t, E_BLOCKED_TARGET, "url", "%s", failure.text);
     if (!settings->any_port && !settings->allow_http && https_port (url) != 443)
         return fail (t, E_BLOCKED_TARGET, "url", "The URL must be at port 443");

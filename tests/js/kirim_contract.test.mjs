@@ -182,7 +182,7 @@ test("every POST: an idempotency key acts once, for one request, of one organiza
     assert.equal(read.headers.get("idempotent-replayed"), null);
 });
 
-/** A message that came in on the live account, as WhatsApp names it. */
+/** A message that came in on the live account: the receipt for it. */
 async function cameIn() {
     const { id } = await control("POST", "/inbound", { provider: "meta", to: kirim.house.credentials.app.whatsapp_number, from: "+14155550123", type: "text", text: { body: "hi" } });
     await kirim.until("the inbound", async () => {
@@ -201,7 +201,7 @@ test("a repeat waits for the first; when too many wait, they are told so; a fail
     await sleep(400);
     const waits = call(200, "POST", path, { body: receipt, headers });
     await sleep(400);
-    await call(409, "POST", path, { body: receipt, headers, code: "idempotency_in_progress" });
+    await call(409, "POST", path, { body: receipt, headers, code: "idempotency_in_progress" }); // one may wait here; no request runs for the 30 s that it would wait
     await call(422, "POST", path, { body: { ...receipt, and: 1 }, headers, code: "idempotency_key_reuse" });
     await call(200, "GET", "/me"); // others are answered meanwhile
     assert.equal((await first).headers.get("idempotent-replayed"), "false");

@@ -31,8 +31,7 @@ static void print_reason (const house_row_t *row)
 {
     buf_t text = {0};
     json_text (&text, row->reason);
-    if (*row->reason)
-        printf (", \"reason\": %s", buf_text (&text));
+    printf (", \"reason\": %s", buf_text (&text));
     buf_free (&text);
 }
 
@@ -78,8 +77,8 @@ int cmd_status (int argc, char **argv)
     const cli_option_t options[] = {
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &data, 0, 0},
         {"--json", NULL,
-         "an array of {service, replica, pid, ready, owner, reason, store}; pid null while down, reason "
-         "if not ready, store with the owner",
+         "an array of {service, replica, pid, ready, owner, reason, store}; pid null while down, store with the "
+         "owner",
          CLI_SWITCH, &json, 0, 0},
     };
     cli_form_t form = {

@@ -1,0 +1,116 @@
+/* optest_fault.c - see optest_fault.h. */
+#include "svc/optest_fault.h"
+
+#include <stdlib.h>
+
+#include "svc/inner.h"
+
+enum { ALL = 24, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000 };
+
+const char *fault_name (fault_kind_t kind)
+{
+    static const char *const names[FAULT_KINDS] = {"no fault",
+                                                   "write",
+                                                   "commit",
+                                                   "allocation of the ask",
+                                                   "allocation of the turn",
+                                                   "allocation of the heap",
+                                                   "send without a connection",
+                                                   "send without an answer",
+                                                   "send with a broken answer"};
+    return names[kind];
+}
+
+unsigned fault_next (unsigned nth)
+{
+    static _Thread_local int all = -1;
+    if (all < 0)
+        all = getenv ("AVIARY_LONG") != NULL;
+    return nth + 1 + (all || nth < ALL ? 0 : nth / 6);
+}
+
+/* ---- around turns ---- */
+
+static void arm (fault_t *self, arena_t *ask)
+{
+    svc_t *svc = optest_svc (self->test);
+    if (self->kind == FAULT_WRITE)
+        store_fail_write (svc->store, self->left);
+    else if (self->kind == FAULT_COMMIT)
+        store_fail_commit (svc->store, self->left == 1);
+    else if (self->kind == FAULT_ASK && ask)
+        arena_fail_nth (ask, self->left);
+    else if (self->kind == FAULT_TURN)
+        arena_fail_nth (svc->writer.arena, self->left);
+    else if (self->kind == FAULT_HEAP)
+        nth_heap_fail (self->left);
+}
+
+static unsigned disarm (fault_t *self, arena_t *ask)
+{
+    svc_t *svc = optest_svc (self->test);
+    switch (self->kind) {
+    case FAULT_WRITE:
+        return store_fail_write (svc->store, 0);
+    case FAULT_COMMIT:
+        store_fail_commit (svc->store, false);
+        return self->left > 1 ? self->left - 1 : optest_is_fatal (self->test) ? 0 : 1;
+    case FAULT_ASK:
+        return ask ? arena_fail_nth (ask, 0) : self->left;
+    case FAULT_TURN:
+        return arena_fail_nth (svc->writer.arena, 0);
+    case FAULT_HEAP:
+        return nth_heap_fail (0);
+    default:
+        return self->left;
+    }
+}
+
+static void around (void *context, arena_t *ask, bool before)
+{
+    fault_t *self = context;
+    if (!self->left)
+        return;
+    if (before)
+        arm (self, ask);
+    else
+        self->left = disarm (self, ask);
+    self->fired = !self->left;
+}
+
+void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth)
+{
+    *self = (fault_t){.test = test, .kind = kind, .left = kind == FAULT_NONE ? 0 : nth};
+    optest_watch (test, around, self);
+}
+
+/* ---- the store ---- */
+
+static int quiet (optest_t *test, int rc)
+{
+    atomic_store (&optest_svc (test)->log_level, LOG_ERROR + 1);
+    return rc;
+}
+
+int fault_again (optest_t *test)
+{
+    optest_watch (test, NULL, NULL);
+    return quiet (test, optest_again (test));
+}
+
+int fault_restart (optest_t *test)
+{
+    return quiet (test, optest_restart (test));
+}
+
+/* What is kept by days would else differ between runs before and after midnight; what is kept for a minute goes first. */
+int fault_begin (optest_t *test)
+{
+    int64_t left = DAY_MS - clock_now_ms () % DAY_MS;
+    int rc = left < NIGHT_MS ? optest_advance (test, left + NIGHT_MS) : 0;
+    for (int i = 0; i < 3 && !rc; i++)
+        rc = optest_advance (test, MINUTE_MS);
+    if (!rc)
+        rc = optest_keep (test);
+    return rc ? rc : fault_again (test);
+}

@@ -1,0 +1,39 @@
+/* optest_fault.h - one fault, set around each turn of an operation test. For optest_nth.c and optest_story.c. */
+#ifndef AVIARY_SVC_OPTEST_FAULT_H
+#define AVIARY_SVC_OPTEST_FAULT_H
+
+#include "svc/optest_dump.h"
+#include "svc/optest_nth.h"
+
+typedef enum fault_kind {
+    FAULT_NONE,
+    FAULT_WRITE,  /* a store write */
+    FAULT_COMMIT, /* a commit */
+    FAULT_ASK,    /* an allocation in the ask's arena */
+    FAULT_TURN,   /* in the turn's */
+    FAULT_HEAP,
+    FAULT_NOT_SENT, /* a send: no connection */
+    FAULT_CUT,      /* no answer, or half of one */
+    FAULT_BROKEN,   /* an answer that is none: 500 and not a word that fits */
+    FAULT_KINDS
+} fault_kind_t;
+
+typedef struct fault {
+    optest_t *test;
+    fault_kind_t kind;
+    unsigned left; /* comes at the so-manieth from now; 0 = it came, or there is none */
+    bool fired;
+} fault_t;
+
+const char *fault_name (fault_kind_t kind);
+/* From the next turn on. */
+void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth);
+/* The next n after `nth`. */
+unsigned fault_next (unsigned nth);
+/* Keep the store for optest_again; the clock is moved away from the end of a day. */
+int fault_begin (optest_t *test);
+/* Start again on what was kept, or after a fault on what is there, with a log that is silent. */
+int fault_again (optest_t *test);
+int fault_restart (optest_t *test);
+
+#endif

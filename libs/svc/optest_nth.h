@@ -1,0 +1,49 @@
+/* optest_nth.h - every fault in every place: an op, a follower or the life of a job is run with its n-th write, commit, allocation or send failing, for every n
+ * until a run is through without it.
+ *
+ * After each fault: the answer says so by a code of its class, or is as without the fault; the store is as before, or as after a whole success; and the same
+ * again succeeds, once. What is wrong is told on stderr; the functions return how often. Beyond the first n's they go in growing steps; with AVIARY_LONG=1 not.
+ * The store is kept at the call, and started again from there. Programs link with --wrap for the heap (the library says so). */
+#ifndef AVIARY_SVC_OPTEST_NTH_H
+#define AVIARY_SVC_OPTEST_NTH_H
+
+#include "svc/optest.h"
+
+/* A sample of an op: it succeeds, or parks, on the store as it is at the call. Keyed ops get an idempotency key.
+ * Without `in` it only says that the op is looked at elsewhere. */
+typedef struct nth_ask {
+    const char *op;
+    envelope_t header;
+    const void *in;
+} nth_ask_t;
+
+/* Every op of the service must have a sample at least. */
+unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count);
+/* One sample on a store of its own. */
+unsigned nth_ask_alone (optest_t *test, const nth_ask_t *ask);
+
+typedef struct nth_event {
+    const schema_event_t *event;
+    event_about_t about;
+    const void *body;
+} nth_event_t;
+
+/* Every event that the service follows must have one at least, which it takes. */
+unsigned nth_follows (optest_t *test, const nth_event_t *events, size_t count);
+
+/* What makes jobs, and what is said of those that go outward. */
+typedef struct nth_story {
+    const char *name;
+    const job_kind_t *const *kinds; /* that it passes through, NULL-terminated */
+    int (*begin) (optest_t *test);  /* an ask or an event; done again if it fails */
+    void (*answer) (const outward_t *job, outcome_t *out); /* *out is an empty 200 */
+    bool ends_otherwise; /* where a send failed: then any other fault may leave that, too */
+} nth_story_t;
+
+/* Every job kind of the service must be in one at least. */
+unsigned nth_stories (optest_t *test, const nth_story_t *stories, size_t count);
+
+/* The heap's n-th allocation from now, of this thread, fails; 0 = none. Returns what was left of the one set before. */
+unsigned nth_heap_fail (unsigned n);
+
+#endif
