@@ -1,6 +1,7 @@
 """A whole house is replaced under load, process after process, and nobody notices: followers first, then owners of journals, edges, the broker; of each service those that do not own first.
 
-AVIARY_OLD_BIN names the folder of the binaries to begin with (an earlier version, a release build will do); without it the same version is rolled onto itself. The supervisor stays: it starts what is
+AVIARY_OLD_BIN names the folder of the binaries to begin with (an earlier version, a release build will do); without it the same version is rolled onto itself, and AVIARY_LONG=1 builds
+the version of the oldest dump in tests/upgrade too. The supervisor stays: it starts what is
 in its folder, and a process that got TERM is started from what lies there now.
 
 What holds: a client that repeats once, when its connection broke or was refused, at the other edge and with the same Idempotency-Key, sees no failure and no 5xx; nothing is done twice, and every webhook
@@ -19,13 +20,14 @@ from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from harness import BIN, LONG, House, Receiver, http, wait_for
+from harness import BIN, LONG, ROOT, House, Receiver, http, wait_for
 from test_main_job import draw, subscribe
 
 OLD = os.environ.get("AVIARY_OLD_BIN")
 SERVICES = ["inbox", "webhooks", "templates", "messaging", "accounts"]  # followers first
 WAITS = "the owner is of another version"  # what a new replica says that does not read beside an old owner
 GOING = "The service is stopping"  # c8127cc told so a read that reached it as it went; since then the edge asks another replica
+EARLIER = "c8127cc"  # tests/upgrade/README.md
 PEOPLE = 40
 PACE = 0.01  # of each client, between requests
 
@@ -166,8 +168,23 @@ class Rolling(unittest.TestCase):
                     self.replace(house, service, replica)
 
     def test_a_roll_through_the_house(self):
+        self.through(Path(OLD) if OLD else BIN)
+
+    @unittest.skipUnless(LONG and not OLD, "AVIARY_LONG=1 builds an earlier version")
+    def test_a_roll_from_an_earlier_version(self):
+        with tempfile.TemporaryDirectory(prefix="aviary-old-") as folder:
+            tree = Path(folder) / "tree"
+            subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", tree, EARLIER], check=True)
+            try:
+                for step in (["--preset", "release"], ["--build", "--preset", "release"]):
+                    subprocess.run(["cmake", *step], cwd=tree, stdout=subprocess.DEVNULL, check=True)
+                self.through(tree / "build" / "release" / "bin")
+            finally:
+                subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", tree], check=True)
+
+    def through(self, old):
         with tempfile.TemporaryDirectory(prefix="aviary-bin-") as programs, Receiver() as receiver:
-            lay(Path(programs), Path(OLD) if OLD else BIN)
+            lay(Path(programs), old)
             services = [name for name in SERVICES if (Path(programs) / f"aviary-{name}").exists()]
             flags = [flag for name in services + ["edge"] for flag in ("--replicas", f"{name}=2")]
             with House(*flags, "--rate-limits", "off", "--loopback-delay", "10", binaries=programs) as house:
@@ -185,7 +202,7 @@ class Rolling(unittest.TestCase):
                     for process in added:
                         process.terminate()
                         self.assertEqual(process.wait(20), 0)
-                self.judge(house, receiver, load)
+                self.judge(house, receiver, load, old != BIN)
 
     def add(self, house, services):
         """What the old version did not have runs before those that will look for it; the old supervisor knows nothing of it."""
@@ -206,13 +223,13 @@ class Rolling(unittest.TestCase):
             wait_for(lambda: house.http("GET", f"/kirim/v1/{kirim['phone_number_id']}/conversations", key=kirim["key"]).json["data"], what="the conversation")
         return Load(house, number, kirim)
 
-    def judge(self, house, receiver, load):
+    def judge(self, house, receiver, load, earlier):
         statuses = sum((client.statuses for client in load.clients), Counter())
         failed = [line for client in load.clients for line in client.failed]
         print(f"answers: {dict(statuses)}; repeated at the other edge: {sum(client.moved for client in load.clients)}; "
               f"slowest {max(client.slowest for client in load.clients):.2f} s", flush=True)
         self.assertEqual(load.said, [])
-        known = [line for line in failed if OLD and GOING in line]
+        known = [line for line in failed if earlier and GOING in line]
         if known:
             print(f"reads that the earlier version gave up as it went: {len(known)}", flush=True)
         self.assertEqual(len(failed) - len(known), 0, "\n".join(failed))
