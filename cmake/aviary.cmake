@@ -202,7 +202,7 @@ endfunction()
 set(AVIARY_TEST_ENV
     "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:strict_string_checks=1"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp"
     "AVIARY_BIN=${CMAKE_BINARY_DIR}/bin" "AVIARY_SOURCE=${CMAKE_SOURCE_DIR}")
 
 function(aviary_test name)

@@ -140,7 +140,8 @@ static void message_take (bus_t *self, bytes_t header, bytes_t body, int64_t now
     }
 }
 
-static int messages_take (bus_t *self, int64_t now_ms)
+/* The clock is read for each: a process that is stopped in between must not take what waited for fresh, nor the beats for early ones. */
+static int messages_take (bus_t *self)
 {
     int count = 0;
     zmq_msg_t header, body;
@@ -148,7 +149,7 @@ static int messages_take (bus_t *self, int64_t now_ms)
     zmq_msg_init (&body);
     while (count < WORK_BATCH && link_receive (self, &header, &body)) {
         message_take (self, bytes_of (zmq_msg_data (&header), zmq_msg_size (&header)),
-                      bytes_of (zmq_msg_data (&body), zmq_msg_size (&body)), now_ms);
+                      bytes_of (zmq_msg_data (&body), zmq_msg_size (&body)), clock_mono_ms ());
         count++;
     }
     zmq_msg_close (&header);
@@ -197,7 +198,7 @@ bool bus_work (bus_t *self, int *next_ms)
         self->heard_ms += now - self->worked_ms;
     self->worked_ms = now;
     session_beat (self, now);
-    messages_take (self, now);
+    messages_take (self);
     bool more = link_has_more (self);
     if (!more)
         session_check (self, now);

@@ -270,6 +270,8 @@ typedef struct schema_event {
     const char *service;
     uint16_t number; /* within the service's journal, never reused */
     const schema_type_t *type;
+    const char *const
+        *erases; /* fields that name what was erased, NULL-terminated; NULL: it does not erase */
 } schema_event_t;
 
 enum {

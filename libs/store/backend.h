@@ -41,6 +41,8 @@ typedef struct backend {
     int (*check_readers) (void *env);
     int (*used_bytes) (void *env, uint64_t *out);
     int (*copy) (void *env, int fd);
+    /* Every row of the store in `folder`, which nobody has open, into a new file, flushed. */
+    int (*rebuild) (const char *folder, const char *file, uint64_t map_size, failure_t *failure);
 
     /* Read: parent NULL. Nested: the parent may not be used until the child ended. */
     int (*begin) (void *env, void *parent, bool write, void **txn);

@@ -3,8 +3,9 @@
  * The map is set once at open and never resized (a resize under a reader thread crashes it).
  * MDB_NOTLS: readers' slots belong to transaction objects, so that any thread may use one and the
  * pool may keep them. MDB_NORDAHEAD: rows are read one by one through indexes, and a store larger
- * than memory would otherwise evict 32 pages for each it needs. MDB_NOMEMINIT: pages are not zeroed
- * first; the file's mode is 0600 and secrets in it are sealed.
+ * than memory would otherwise evict 32 pages for each it needs. Not MDB_NOMEMINIT: the unused part of
+ * a new page would be written as malloc gave it, with what the process had freed before: a key, a
+ * secret that was just opened.
  *
  * The environment's files are never opened by path: closing such a descriptor would drop the
  * process's fcntl locks, and with them its reader slots. A full disk comes as ENOSPC or EIO:
@@ -114,8 +115,7 @@ static int lmdb_open (const backend_options_t *options, void **env, failure_t *f
     lmdb_t *self = calloc (1, sizeof *self);
     if (!self)
         return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
-    unsigned flags =
-        MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT | (options->no_sync ? MDB_NOSYNC : 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->no_sync ? MDB_NOSYNC : 0);
     int rc = mdb_env_create (&self->env);
     if (!rc)
         rc = mdb_env_set_mapsize (self->env, options->map_size);
@@ -185,6 +185,121 @@ static int lmdb_copy (void *env, int fd)
         rc = mdb_env_copyfd2 (self->env, fd, 0);
     }
     return fail (self, rc);
+}
+
+/* ---- rebuilding ---- */
+
+enum { REBUILD_TABLES = 1024, REBUILD_BATCH = 32 << 20 };
+
+typedef struct rebuild {
+    MDB_env *from, *to;
+    MDB_txn *read, *write;
+    MDB_dbi made; /* the table that is filled, in `to` */
+    size_t bytes; /* in the transaction under way */
+} rebuild_t;
+
+static int rebuild_env (MDB_env **env, const char *path, uint64_t map_size, unsigned flags)
+{
+    int rc = mdb_env_create (env);
+    if (!rc)
+        rc = mdb_env_set_mapsize (*env, map_size);
+    if (!rc)
+        rc = mdb_env_set_maxdbs (*env, REBUILD_TABLES);
+    return rc ? rc
+              : mdb_env_open (*env, path, flags | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+}
+
+static int rebuild_row (rebuild_t *r, MDB_val *key, MDB_val *value)
+{
+    if (r->bytes >= REBUILD_BATCH) {
+        int rc = mdb_txn_commit (r->write);
+        r->write = NULL;
+        r->bytes = 0;
+        if (!rc)
+            rc = mdb_txn_begin (r->to, NULL, 0, &r->write);
+        if (rc)
+            return rc;
+    }
+    r->bytes += key->mv_size + value->mv_size;
+    return mdb_put (r->write, r->made, key, value, MDB_APPEND);
+}
+
+static int rebuild_table (rebuild_t *r, const char *name)
+{
+    MDB_dbi dbi;
+    MDB_cursor *walk = NULL;
+    MDB_val key, value;
+    unsigned flags = 0;
+    int rc = mdb_dbi_open (r->read, name, 0, &dbi);
+    if (!rc)
+        rc = mdb_dbi_flags (r->read, dbi, &flags);
+    if (!rc)
+        rc = mdb_dbi_open (r->write, name, flags | MDB_CREATE, &r->made);
+    if (!rc)
+        rc = mdb_cursor_open (r->read, dbi, &walk);
+    while (!rc && !(rc = mdb_cursor_get (walk, &key, &value, MDB_NEXT)))
+        rc = rebuild_row (r, &key, &value);
+    if (walk)
+        mdb_cursor_close (walk);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The main table's keys are the names of all others. */
+static int rebuild_tables (rebuild_t *r)
+{
+    MDB_dbi main;
+    MDB_cursor *walk = NULL;
+    MDB_val key, value;
+    char name[256];
+    int rc = mdb_txn_begin (r->from, NULL, MDB_RDONLY, &r->read);
+    if (!rc)
+        rc = mdb_txn_begin (r->to, NULL, 0, &r->write);
+    if (!rc)
+        rc = mdb_dbi_open (r->read, NULL, 0, &main);
+    if (!rc)
+        rc = mdb_cursor_open (r->read, main, &walk);
+    while (!rc && !(rc = mdb_cursor_get (walk, &key, &value, MDB_NEXT))) {
+        if (key.mv_size >= sizeof name)
+            rc = MDB_CORRUPTED;
+        else {
+            memcpy (name, key.mv_data, key.mv_size);
+            name[key.mv_size] = 0;
+            rc = rebuild_table (r, name);
+        }
+    }
+    if (walk)
+        mdb_cursor_close (walk);
+    if (rc != MDB_NOTFOUND)
+        return rc;
+    rc = mdb_txn_commit (r->write);
+    r->write = NULL;
+    return rc ? rc : mdb_env_sync (r->to, 1);
+}
+
+/* Without MDB_NOMEMINIT: pages of the new file are zeroed where no row is. */
+static int lmdb_rebuild (const char *folder, const char *file, uint64_t map_size,
+                         failure_t *failure)
+{
+    rebuild_t r = {0};
+    int rc = rebuild_env (&r.from, folder, map_size, MDB_RDONLY);
+    if (!rc)
+        rc = rebuild_env (&r.to, file, map_size, MDB_NOSUBDIR | MDB_NOSYNC);
+    if (!rc)
+        rc = rebuild_tables (&r);
+    if (r.write)
+        mdb_txn_abort (r.write);
+    if (r.read)
+        mdb_txn_abort (r.read);
+    if (r.to)
+        mdb_env_close (r.to);
+    if (r.from)
+        mdb_env_close (r.from);
+    if (!rc)
+        return 0;
+    char text[128];
+    text_of (rc, text, sizeof text);
+    return failure_set (failure, code_of (rc), NULL, "cannot compact the store in %s: %s", folder,
+                        text);
 }
 
 static int lmdb_begin (void *env, void *parent, bool write, void **txn)
@@ -308,6 +423,7 @@ const backend_t backend_lmdb = {
     .check_readers = lmdb_check_readers,
     .used_bytes = lmdb_used_bytes,
     .copy = lmdb_copy,
+    .rebuild = lmdb_rebuild,
     .begin = lmdb_begin,
     .commit = lmdb_commit,
     .abort = lmdb_abort,

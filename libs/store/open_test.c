@@ -627,15 +627,54 @@ static void full_disk_dooms (void **state)
     assert_int_equal (write_one (f->store, "after"), 0);
 }
 
+/* What stood in memory before must not come into the file with the unused part of a page. */
+static void pages_hold_nothing_of_the_heap (void **state)
+{
+    enum { BLOCKS = 512, RUN = 48 };
+    fixture_t *f = *state;
+    uint8_t *blocks[BLOCKS];
+    f->store = open_or_fail (&f->config);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        assert_non_null (blocks[i] = malloc (4096));
+        memset (blocks[i], 0x5e, 4096);
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        free (blocks[i]);
+    assert_int_equal (write_one (f->store, "one"), 0);
+    store_close (&f->store);
+
+    char path[512];
+    snprintf (path, sizeof path, "%s/data.mdb", f->config.folder);
+    FILE *file = fopen (path, "rb");
+    assert_non_null (file);
+    size_t run = 0;
+    for (int c; (c = getc (file)) != EOF;) {
+        /* 0xbe: what asan fills fresh memory with */
+        run = c == 0x5e || c == 0xbe ? run + 1 : 0;
+        assert_true (run < RUN);
+    }
+    fclose (file);
+}
+
 int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, fixture_setup_closed, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T (killed_owner_frees),      T (awaiting_takes_over),      T (signal_ends_waiting),
-        T (two_start_at_once),       T (dead_readers_are_dropped), T (opening_is_refused),
-        T (migrations_run_once),     T (newer_programs),           T (indexes_are_built),
-        T (epoch_changes_on_demand), T (backup_while_writing),     T (backup_equals),
-        T (stats_and_space),         T (full_disk_dooms),
+        T (killed_owner_frees),
+        T (awaiting_takes_over),
+        T (signal_ends_waiting),
+        T (two_start_at_once),
+        T (dead_readers_are_dropped),
+        T (opening_is_refused),
+        T (migrations_run_once),
+        T (newer_programs),
+        T (indexes_are_built),
+        T (epoch_changes_on_demand),
+        T (backup_while_writing),
+        T (backup_equals),
+        T (stats_and_space),
+        T (full_disk_dooms),
+        T (pages_hold_nothing_of_the_heap),
     };
     return cmocka_run_group_tests_name ("store_open", tests, NULL, NULL);
 }

@@ -100,6 +100,16 @@ struct txn {
     entries_t *entries;   /* the same of indexes */
 };
 
+/* Address space only. Under tsan there is not always room for more. */
+#ifdef __SANITIZE_THREAD__
+#define STORE_MAP_SIZE (1ULL << 34)
+#else
+#define STORE_MAP_SIZE (1ULL << 40)
+#endif
+
+/* compact.c: before the store is opened; returns when nobody wishes it (any more). */
+void compact_if_wanted (const char *folder, uint64_t map_size);
+
 /* host.c: the folder, who may open it, who owns it. 0 or a code with failure filled. */
 int host_folder (const char *folder, failure_t *failure);
 int host_enter (store_t *self, failure_t *failure);

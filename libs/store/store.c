@@ -17,13 +17,6 @@
 
 enum { READERS_DEFAULT = 512, TABLES_SPARE = 16, WAIT_MS = 5000, POLL_MS = 5 };
 
-/* Address space only. Under tsan there is not always room for more. */
-#ifdef __SANITIZE_THREAD__
-static const uint64_t map_size_default = 1ULL << 34;
-#else
-static const uint64_t map_size_default = 1ULL << 40;
-#endif
-
 /* ---- tables ---- */
 
 static size_t tables_needed (const store_config_t *config)
@@ -133,7 +126,7 @@ static int env_open (store_t *self, const store_config_t *config, failure_t *fai
 {
     backend_options_t options = {
         .folder = self->folder,
-        .map_size = config->map_size ? config->map_size : map_size_default,
+        .map_size = config->map_size ? config->map_size : STORE_MAP_SIZE,
         .readers = config->readers ? config->readers : READERS_DEFAULT,
         .tables = (unsigned) self->table_count + TABLES_SPARE,
         .no_sync = config->no_sync,
@@ -165,6 +158,8 @@ static int store_start (store_t *self, const store_config_t *config, failure_t *
                 ? "a table is declared twice or an index field has a kind without order"
                 : "no memory to open the store");
     rc = host_folder (self->folder, failure);
+    if (!rc && !config->observe && !self->backend->is_open (self->folder))
+        compact_if_wanted (self->folder, config->map_size);
     if (!rc && self->backend->is_open (self->folder))
         rc = failure_set (failure, E_CONFLICT, NULL,
                           "the store in %s is already open in this process", self->folder);

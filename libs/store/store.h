@@ -74,6 +74,21 @@ int store_check_readers (store_t *self);
 int store_space (store_t *self, uint64_t *free_bytes, uint64_t *used_bytes);
 /* A consistent copy into `folder` (made, must be empty) while the store is in use. */
 int store_backup (store_t *self, const char *folder, failure_t *failure);
+/* Make the store in `folder` anew, without free pages and gaps, and overwrite the old file: nothing
+ * of what was deleted is left. Needs nobody to have it open (E_CONFLICT, and the wish stays) and
+ * room for the copy. store_compact_want leaves the wish for the next store_open that is alone with
+ * the store, which waits for that, at most 20 s; processes that have it open should end then. */
+typedef struct store_compacted {
+    int64_t at;             /* Unix ms of the last compaction */
+    uint64_t before, after; /* bytes of the file */
+    char why[256];          /* it failed, and the store is as it was; "" = done */
+} store_compacted_t;
+
+int store_compact (const char *folder, uint64_t map_size, store_compacted_t *out,
+                   failure_t *failure);
+int store_compact_want (const char *folder, failure_t *failure);
+bool store_compact_wanted (const char *folder);
+int store_compacted (const char *folder, store_compacted_t *out); /* E_NOT_FOUND: never was */
 /* Each table's entries and bytes (pages in use). */
 int store_table_stats (txn_t *txn,
                        void (*each) (void *context, const char *table, uint64_t entries,

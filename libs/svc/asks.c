@@ -116,6 +116,8 @@ void ask_dispatch (svc_t *svc, ask_t *ask)
         return;
     }
     unsigned flags = builtin ? builtin->flags : ask->op->flags;
+    if (builtin && builtin->writes && svc->writer.inbox)
+        ask->op = builtin->writes; /* its slot stays */
     if (!svc->service->stateless && (flags & (OP_WRITE | OP_OWNER)) && !atomic_load (&svc->owner)) {
         ask_fail (ask, E_NOT_OWNER, "%s", error_doc (E_NOT_OWNER));
         return;

@@ -210,49 +210,39 @@ typedef struct applying {
     int code;
 } applying_t;
 
-static int apply_run (turn_t *t, void *context)
+int follow_apply (turn_t *t, const svc_follow_t *row, const common_event_t *e, bool snapshot)
 {
-    applying_t *a = context;
-    void *body = arena_alloc (t->arena, a->row->event->type->size);
-    int rc = schema_unpack (a->row->event->type, a->e->body, t->arena, body, &t->failure);
+    void *body = arena_alloc (t->arena, row->event->type->size);
+    int rc = schema_unpack (row->event->type, e->body, t->arena, body, &t->failure);
     if (rc)
         return rc;
-    journal_event_t event = {.sequence = (uint64_t) a->e->sequence,
-                             .event = a->row->event,
-                             .at = a->e->at,
-                             .id = a->e->id,
-                             .record = a->e->record,
-                             .version = (uint64_t) a->e->version,
-                             .org = a->e->org,
-                             .app = a->e->app,
-                             .test = a->e->test,
-                             .snapshot = a->snapshot,
-                             .trace = a->e->trace,
-                             .body = a->e->body};
-    return a->row->apply (t, &event, body);
+    journal_event_t event = {.sequence = (uint64_t) e->sequence,
+                             .event = row->event,
+                             .at = e->at,
+                             .id = e->id,
+                             .record = e->record,
+                             .version = (uint64_t) e->version,
+                             .org = e->org,
+                             .app = e->app,
+                             .test = e->test,
+                             .snapshot = snapshot,
+                             .trace = e->trace,
+                             .body = e->body};
+    rc = row->apply (t, &event, body);
+    return rc ? rc : erase_heard (t, row->event, body, snapshot);
+}
+
+static int apply_run (turn_t *t, void *context)
+{
+    const applying_t *a = context;
+    return follow_apply (t, a->row, a->e, a->snapshot);
 }
 
 static int quarantine_run (turn_t *t, void *context)
 {
-    applying_t *a = context;
-    buf_t row = {0};
-    uint8_t key[64] = {0};
-    size_t length = strlen (a->f->service);
-    memcpy (key, a->f->service, length);
-    memcpy (key + length + 1, a->e->id.b, sizeof a->e->id.b);
-    mp_array (&row, 3);
-    mp_int (&row, a->code);
-    mp_int (&row, t->now);
-    buf_t event = {0};
-    schema_pack (&common_event_type, a->e, &event);
-    mp_bin (&row, event.data, event.size);
-    int rc = buf_failed (&row) || buf_failed (&event) ? E_NO_MEMORY : 0;
-    if (!rc)
-        rc = kv_put (t->txn, t->svc->writer.quarantine, bytes_of (key, length + 17),
-                     buf_bytes (&row));
-    buf_free (&row);
-    buf_free (&event);
-    return rc;
+    const applying_t *a = context;
+    return kept_event_write (a->f->service, a->e, a->code, t->now, t->txn,
+                             t->svc->writer.quarantine);
 }
 
 /* It failed again: true when it is to be passed over. */
@@ -273,12 +263,12 @@ static bool give_up (writer_t *w, follow_t *f, turn_t *t, applying_t *a, bool cr
     return true;
 }
 
-static const svc_follow_t *row_of (const follow_t *f, int64_t number)
+const svc_follow_t *follow_row (const svc_t *svc, const char *name, int64_t number)
 {
-    const svc_service_t *service = f->svc->service;
+    const svc_service_t *service = svc->service;
     for (size_t i = 0; i < service->follow_count; i++) {
         const svc_follow_t *row = &service->follows[i];
-        if (row->event->number == number && strcmp (row->event->service, f->service) == 0)
+        if (row->event->number == number && strcmp (row->event->service, name) == 0)
             return row;
     }
     return NULL;
@@ -286,7 +276,8 @@ static const svc_follow_t *row_of (const follow_t *f, int64_t number)
 
 static bool apply_one (writer_t *w, follow_t *f, const common_event_t *e, bool snapshot)
 {
-    applying_t a = {.f = f, .row = row_of (f, e->number), .e = e, .snapshot = snapshot};
+    applying_t a = {
+        .f = f, .row = follow_row (f->svc, f->service, e->number), .e = e, .snapshot = snapshot};
     if (!a.row)
         return true;
     envelope_t header = {

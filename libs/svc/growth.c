@@ -152,6 +152,18 @@ static int tables_list (txn_t *txn, arena_t *arena, schema_list_t *out)
     return rc;
 }
 
+static void compacted_fill (svc_t *svc, arena_t *arena, common_storage_out_t *out)
+{
+    char folder[SVC_FOLDER_SIZE];
+    store_compacted_t told;
+    if (store_compacted (svc_store_folder (svc, folder), &told))
+        return;
+    out->compacted_at = told.at;
+    out->compacted_from_bytes = (int64_t) told.before;
+    out->compacted_to_bytes = (int64_t) told.after;
+    out->compact_failed = arena_strdup (arena, told.why);
+}
+
 static int storage_fill (svc_t *svc, ask_t *ask, txn_t *txn, common_storage_out_t *out)
 {
     sample_t now = {.at = clock_now_ms ()}, then = {0};
@@ -160,6 +172,7 @@ static int storage_fill (svc_t *svc, ask_t *ask, txn_t *txn, common_storage_out_
         rc = sample_now (svc, &now);
     if (rc)
         return rc;
+    compacted_fill (svc, ask->arena, out);
     out->file_bytes = now.file_bytes;
     out->disk_free_bytes = now.free_bytes;
     rc = sample_find (txn, store_table (svc->store, "svc.growth"), now.at - kept_ms, false, &then);

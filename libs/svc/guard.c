@@ -112,3 +112,10 @@ unsigned guard_quarantined (const guard_t *self)
         n += self->file->rows[i].crashes >= GUARD_CRASHES;
     return n;
 }
+
+void guard_forget (guard_t *self, id16_t id)
+{
+    for (size_t i = 0; self && i < GUARD_ROWS; i++)
+        if (id_equal (self->file->rows[i].id, id))
+            self->file->rows[i] = (guard_row_t){0};
+}

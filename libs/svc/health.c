@@ -31,7 +31,10 @@ static bool is_ready (svc_t *svc, char *reason, size_t size)
         snprintf (reason, size, "the disk is nearly full: new work is refused");
     else if (guard_quarantined (svc->guard) || atomic_load (&svc->metrics.quarantined) ||
              atomic_load (&svc->metrics.lanes_quarantined))
-        snprintf (reason, size, "something is in quarantine");
+        snprintf (reason, size, "something is in quarantine: aviary jobs list");
+    else if (atomic_load (&svc->metrics.lanes_held))
+        snprintf (reason, size, "%llu provider jobs are held since the restore: aviary resume",
+                  (unsigned long long) atomic_load (&svc->metrics.lanes_held));
     return true;
 }
 
@@ -123,6 +126,8 @@ void health_details (svc_t *svc, arena_t *arena, schema_map_t *out)
     if (atomic_load (&svc->owner)) {
         detail (&d, "quarantined_jobs", "%llu",
                 (unsigned long long) atomic_load (&svc->metrics.lanes_quarantined));
+        detail (&d, "held_jobs", "%llu",
+                (unsigned long long) atomic_load (&svc->metrics.lanes_held));
         detail (&d, "journal_head", "%llu", (unsigned long long) atomic_load (&svc->journal.head));
         detail (&d, "jobs_waiting", "%llu",
                 (unsigned long long) atomic_load (&svc->metrics.lanes_waiting));

@@ -93,7 +93,8 @@ typedef struct metrics {
     atomic_ullong *counters;
     atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
-    atomic_ullong lanes_quarantined, parked_waiting;
+    atomic_ullong lanes_quarantined, lanes_held, parked_waiting;
+    atomic_ullong erase_pending, erase_rows;
     struct swept_metrics *swept; /* of each kind */
 } metrics_t;
 
@@ -145,6 +146,10 @@ void journal_read (svc_t *svc, ask_t *ask, txn_t *txn);
 int64_t journal_tick (svc_t *svc, int64_t now); /* bus thread; monotonic ms of the next */
 void journal_close (svc_t *svc);                /* draining: answer what waits */
 int journal_trim (turn_t *t, svc_swept_t *out);
+/* Does the cursor lead into this journal? One of a life before a restore does, up to where the lives part: it is set back to there if it is behind. */
+int epoch_place (svc_t *svc, txn_t *txn, cursor_t *at, bool *fits);
+/* As new owner, before the first turn: begin a restored store's new life (restored.c). */
+int restored_take (svc_t *svc);
 /* First or last row; E_NOT_FOUND when there is none. */
 int journal_edge (txn_t *txn, table_t *table, bool last, uint64_t *sequence, bytes_t *value);
 int journal_event_read (bytes_t packed, arena_t *arena, common_event_t *out);
@@ -213,6 +218,7 @@ typedef struct resumed {
 } resumed_t;
 
 int parked_has (turn_t *t, id16_t id);
+int parked_open (svc_t *svc, id16_t id, bytes_t row, buf_t *clear); /* what a row holds, packed */
 void resumed_free (resumed_t *self);
 int parked_sweep (turn_t *t, svc_swept_t *out); /* rows that nobody resumed in three days */
 
@@ -267,6 +273,7 @@ lanes_t *turn_lanes (const turn_t *t);
 typedef struct follow follow_t;
 typedef struct timer_state timer_state_t;
 typedef struct sweep sweep_t;
+typedef struct erase erase_t;
 
 typedef struct writer {
     svc_t *svc;
@@ -289,6 +296,7 @@ typedef struct writer {
     timer_state_t *timers;
     size_t timer_count;
     sweep_t *sweep;
+    erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
     ask_t *waiting;    /* for parked asks */
     ask_t *answered;   /* of this turn, in order of arrival */
@@ -319,6 +327,10 @@ bool follow_unstored (const svc_t *svc);          /* is there one that a turn sh
 void follow_settled (svc_t *svc, bool committed); /* after the turn */
 bool follow_ready (svc_t *svc, char *reason, size_t size);
 void follow_metrics (svc_t *svc, buf_t *out);
+/* The row that follows event `number` of a service; NULL if there is none. */
+const svc_follow_t *follow_row (const svc_t *svc, const char *service, int64_t number);
+/* In a turn: the effects of one event. */
+int follow_apply (turn_t *t, const svc_follow_t *row, const common_event_t *e, bool snapshot);
 
 int timers_open (svc_t *svc);
 void timers_close (svc_t *svc);
@@ -333,6 +345,18 @@ void sweep_close (svc_t *svc);
 int sweep_run (turn_t *t); /* a timer */
 size_t sweep_kinds (const svc_t *svc);
 const svc_retention_t *sweep_kind (const svc_t *svc, size_t n);
+
+/* ---- erasing (erase.c) ---- */
+
+enum { EVENT_BLANK = 65535 }; /* number of what is left of an erased event: nobody follows it */
+
+int erase_open (svc_t *svc); /* in the first turn */
+void erase_close (svc_t *svc);
+int erase_run (turn_t *t); /* a timer */
+/* An event was made or followed: if its schema says that it erases, the walk begins. */
+int erase_heard (turn_t *t, const schema_event_t *event, const void *body, bool snapshot);
+/* When an id was to be erased, and when nothing of it was left (0: not yet). E_NOT_FOUND: never. */
+int erase_receipt (svc_t *svc, txn_t *txn, id16_t id, int64_t *asked, int64_t *done);
 
 int growth_note (turn_t *t); /* once an hour: what the store takes and the disk has left */
 void storage_run (svc_t *svc, ask_t *ask, txn_t *txn); /* the op `storage` */
@@ -361,7 +385,25 @@ typedef struct builtin {
     const schema_type_t *in, *out;
     /* Answers through ask_answer or ask_fail, now or later. */
     void (*run) (svc_t *svc, ask_t *ask, txn_t *txn);
+    const schema_op_t *writes; /* it runs in a turn instead, as this op */
 } builtin_t;
+
+/* kept_ops.c: what a person decides about jobs and events that were put aside. */
+void kept_list_run (svc_t *svc, ask_t *ask, txn_t *txn);
+extern const schema_op_t kept_act_op, kept_resume_op;
+
+/* kept.c: events in quarantine. */
+typedef struct kept_event {
+    int code; /* why */
+    int64_t since;
+    common_event_t event;
+    const char *service;
+} kept_event_t;
+int kept_event_read (bytes_t key, bytes_t row, arena_t *arena, kept_event_t *out);
+int kept_event_write (const char *service, const common_event_t *event, int code, int64_t now,
+                      txn_t *txn, table_t *table);
+/* In the owner's turn: apply it now, or forget it. E_NOT_FOUND: no event of this id is there. */
+int kept_event_act (turn_t *t, id16_t id, bool drop, const char **name);
 
 extern const builtin_t builtins[];
 extern const size_t builtin_count;
@@ -376,6 +418,7 @@ void guard_close (guard_t **self);
 bool guard_enter (guard_t *self, id16_t id);
 void guard_leave (guard_t *self);
 unsigned guard_quarantined (const guard_t *self);
+void guard_forget (guard_t *self, id16_t id); /* it may run again */
 
 /* ---- process ---- */
 
@@ -421,6 +464,7 @@ struct svc {
     queue_t *asks;    /* svc_ask_t to send */
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
+    bool compacting; /* ends, for its store to be made anew */
 
     atomic_bool owner, opened, draining, quit, disk_low, disk_scarce;
     atomic_uint under_way; /* asks here */
@@ -497,6 +541,8 @@ typedef struct outward_ask {
 int svc_open (svc_t *svc, const svc_service_t *service, int argc, char **argv);
 void svc_close (svc_t *svc);
 int svc_store_open (svc_t *svc, failure_t *failure);
+enum { SVC_FOLDER_SIZE = 512 + 128 };
+const char *svc_store_folder (const svc_t *svc, char space[SVC_FOLDER_SIZE]);
 void svc_fatal (svc_t *svc, int code, const char *why);
 void svc_wake (svc_t *svc);
 

@@ -113,6 +113,25 @@ int job_add (turn_t *t, const job_new_t *job, id16_t *id)
     return rc;
 }
 
+int job_put (lanes_t *self, turn_t *t, const job_row_t *row)
+{
+    uint8_t space[JOB_KEY_SIZE];
+    buf_t packed = {0};
+    job_place_t at;
+    bool behind;
+    int rc = lane_find (self, t->txn, row->group, row->lane, &at, &behind);
+    job_row_write (row, &packed);
+    if (!rc && buf_failed (&packed))
+        rc = E_NO_MEMORY;
+    if (!rc)
+        rc = kv_put (t->txn, self->tables.jobs, job_key (at, space), buf_bytes (&packed));
+    buf_free (&packed);
+    note_t note = {
+        .group = row->group, .tenant = row->tenant, .at = at, .due = row->due, .count = 1};
+    note.kind = behind ? NOTE_BEHIND : NOTE_READY;
+    return rc ? rc : lanes_note (self, &note);
+}
+
 int job_retry (turn_t *t, job_t *job, int64_t due)
 {
     lanes_t *self = turn_lanes (t);

@@ -71,7 +71,8 @@ struct job_kind {
     const char *name;
     uint16_t number;           /* on disk; never reused */
     const schema_type_t *type; /* of the body */
-    bool repeatable; /* a started job whose outcome is unknown may simply be begun again */
+    /* A started job whose outcome is unknown may simply be begun again. All others are held by a restore. */
+    bool repeatable;
     bool
         retry_holds_lane; /* a job waiting for its retry holds the jobs behind it (sends: order; webhooks: no) */
     int (*begin) (turn_t *t, job_t *job, outbound_t *out);
@@ -80,6 +81,12 @@ struct job_kind {
     void (*policy) (turn_t *t, id16_t group, job_policy_t *out); /* NULL = defaults */
     /* Does this outcome count against the group's breaker? NULL = not answered, 429 or 5xx does. */
     bool (*is_breaker_failure) (const outcome_t *outcome);
+    /* A person decided that nobody will learn what became of it (`aviary resume --mark-unknown`, `aviary jobs drop`): say so in the records; the job is gone then.
+     * NULL = finish () is told what it is told after a crash. */
+    int (*unknown) (turn_t *t, job_t *job);
+    /* Does it concern this phone number of ours? NULL = jobs of this kind concern none. */
+    bool (*is_about) (turn_t *t, const job_t *job, const char *number);
+    bool erases; /* it is the erasing itself: the erase walk leaves its jobs alone */
 };
 
 typedef struct job_new {

@@ -1,7 +1,7 @@
 /* journal.c - the service's events for those who follow it: reading from a cursor, long polls, trimming.
  *
  * Rows are keyed by an 8-byte big-endian sequence that is given inside the owner's turn, so the order of keys is the order of commits. A
- * cursor of another epoch, or from before the first kept row, answers reset = true: the follower pages the snapshot. The newest row
+ * cursor of an unknown epoch, or from before the first kept row, answers reset = true: the follower pages the snapshot. The newest row
  * is never trimmed: the sequence goes on from it.
  *
  * A follower names the events that it wants. What lies between is passed over here, and counts as passed by the follower: it, the bus and
@@ -233,12 +233,13 @@ static bool poll_add (svc_t *svc, ask_t *ask, const char *follower, int64_t wait
 }
 
 /* The journal cursor that `in` names: 0 readable, else a reset. */
-static bool must_reset (svc_t *svc, txn_t *txn, const cursor_t *at, int *rc)
+static bool must_reset (svc_t *svc, txn_t *txn, cursor_t *at, int *rc)
 {
     uint64_t first = 0, last = 0;
     bytes_t row;
-    *rc = 0;
-    if (!id_equal (at->epoch, svc->journal.epoch))
+    bool fits = false;
+    *rc = epoch_place (svc, txn, at, &fits);
+    if (*rc || !fits)
         return true;
     int code = journal_edge (txn, svc->journal.table, false, &first, &row);
     if (!code)

@@ -8,8 +8,8 @@
 
 #include "svc/lanes_state.h"
 
-const char *const lanes_tables[] = {"jobs",       "lanes",          "due", "claimed",
-                                    "job_pauses", "job_quarantine", NULL};
+const char *const lanes_tables[] = {"jobs",       "lanes",          "due",      "claimed",
+                                    "job_pauses", "job_quarantine", "job_held", NULL};
 
 enum { OUTWARD_MAX = 1024, OLDEST_EVERY_MS = 1000 };
 
@@ -18,7 +18,8 @@ enum { OUTWARD_MAX = 1024, OLDEST_EVERY_MS = 1000 };
 static int tables_find (lanes_t *self, failure_t *failure)
 {
     table_t **found[] = {&self->tables.jobs,    &self->tables.lanes,  &self->tables.due,
-                         &self->tables.claimed, &self->tables.pauses, &self->tables.quarantine};
+                         &self->tables.claimed, &self->tables.pauses, &self->tables.quarantine,
+                         &self->tables.held};
     for (size_t i = 0; lanes_tables[i]; i++) {
         *found[i] = store_table (self->store, lanes_tables[i]);
         if (!*found[i])
@@ -85,6 +86,7 @@ void lanes_empty (lanes_t *self)
     self->slot_count = 0;
     self->loaded = self->loading = self->counting = self->counting_before = false;
     self->waiting = self->open_breakers = self->quarantine_count = self->quarantine_before = 0;
+    self->held_count = self->held_before = 0;
     self->oldest_due = NEVER;
     self->oldest_at = 0;
     self->sweep_at = SWEEP_GROUPS;
@@ -202,6 +204,7 @@ void lanes_committed (lanes_t *self, void (*launch) (void *context, outward_t *o
     self->counting_before = self->counting;
     self->counted_before = self->counted;
     self->quarantine_before = self->quarantine_count;
+    self->held_before = self->held_count;
     for (const buried_t *buried = self->buried; buried && self->quarantined; buried = buried->next)
         self->quarantined (self->context, buried->kind, buried->job, buried->reason);
     turn_forget (self);
@@ -241,6 +244,7 @@ void lanes_aborted (lanes_t *self)
     self->counting = self->counting_before;
     self->counted = self->counted_before;
     self->quarantine_count = self->quarantine_before;
+    self->held_count = self->held_before;
     self->running = NULL;
     turn_forget (self);
 }
@@ -295,4 +299,9 @@ uint64_t lanes_waiting_of (const lanes_t *self, id16_t group)
 uint64_t lanes_quarantined (const lanes_t *self)
 {
     return self->quarantine_count;
+}
+
+uint64_t lanes_held (const lanes_t *self)
+{
+    return self->held_count;
 }

@@ -11,8 +11,9 @@
 #include "base/queue.h"
 #include "svc/job.h"
 
+struct erase_match;
 extern const char *const lanes_tables
-    []; /* raw store tables, NULL-terminated: jobs, lanes, due, claimed, job_pauses, job_quarantine */
+    []; /* raw store tables, NULL-terminated: jobs, lanes, due, claimed, job_pauses, job_quarantine, job_held */
 
 /* Something to do outward, made by lanes_claim, handed over after the commit. The launcher (outbound thread) ends it with an outward_done_t.
  * The struct itself, and the outward_done_t made for it, lie in `arena` too: free with outward_destroy or outward_done_destroy, not both. */
@@ -80,6 +81,44 @@ void lanes_gauges (const lanes_t *self, int64_t now, uint64_t *waiting, int64_t 
                    uint64_t *open_breakers);
 /* Jobs waiting in a group. After a start jobs of before are counted in steps, a few thousand a turn. */
 uint64_t lanes_waiting_of (const lanes_t *self, id16_t group);
+/* In a turn: a waiting job that tells of what `match` looks for is forgotten (lanes_erase.c). *left: it is under way, or just made. *gone: it was one, and its row is
+ * gone. `key` and `value` of its row in jobs. */
+int lanes_erase (lanes_t *self, turn_t *t, bytes_t key, bytes_t value, struct erase_match *match,
+                 bool *left, bool *gone);
 uint64_t lanes_quarantined (const lanes_t *self); /* jobs in the quarantine table */
+uint64_t lanes_held (const lanes_t *self);        /* jobs in the table of held ones */
+
+/* ---- jobs that wait for a person (lanes_held.c) ---- */
+
+/* A row of job_quarantine or job_held. Strings and bytes lie where the row does. */
+typedef struct kept_job {
+    int64_t since;
+    bytes_t reason;
+    bytes_t packed; /* the job's row */
+} kept_job_t;
+bool kept_job_read (bytes_t row, kept_job_t *out);
+
+/* After a restore, before lanes_load, in transactions of their own: jobs that are not repeatable, claimed or not, go from their lanes to job_held, `most` rows at a
+ * step. Zeroed at first; goes on where it stopped. */
+typedef struct lanes_hold {
+    uint64_t lane, seq; /* to be looked at next */
+    uint64_t held;      /* in this step */
+    bool more;
+} lanes_hold_t;
+int lanes_hold (lanes_t *self, txn_t *txn, int64_t now, lanes_hold_t *walk, unsigned most);
+
+typedef enum kept_where { KEPT_QUARANTINE, KEPT_HELD } kept_where_t;
+
+/* In the owner's turn; each undoes what it wrote if it fails. E_NOT_FOUND: there is none of this id. E_CORRUPT: its row or kind cannot be read. *kind (may be NULL): its
+ * name, "?" for one of no known kind. */
+int lanes_release (lanes_t *self, turn_t *t, kept_where_t where, id16_t id, const char **kind);
+/* End it: as unknown if it is no repeatable one, else it is forgotten. */
+int lanes_end_kept (lanes_t *self, turn_t *t, kept_where_t where, id16_t id, const char **kind);
+/* The same as the two above for one whose end cannot be told in its records: forgotten. */
+int lanes_forget_kept (lanes_t *self, turn_t *t, kept_where_t where, id16_t id);
+/* Its row was removed in this turn by somebody else; NULL is fine. */
+void lanes_kept_gone (lanes_t *self, kept_where_t where);
+/* The kept job as its kind's functions get it, in the turn's arena. */
+int lanes_kept (lanes_t *self, turn_t *t, kept_where_t where, id16_t id, job_t *out);
 
 #endif

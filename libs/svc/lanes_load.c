@@ -221,7 +221,8 @@ static int numbers_load (lanes_t *self, txn_t *txn)
         return rc;
     self->counting = !rc;
     self->counted = (job_place_t){0};
-    return kv_count (txn, self->tables.quarantine, &self->quarantine_count);
+    rc = kv_count (txn, self->tables.quarantine, &self->quarantine_count);
+    return rc ? rc : kv_count (txn, self->tables.held, &self->held_count);
 }
 
 static int started_load (lanes_t *self, turn_t *t)

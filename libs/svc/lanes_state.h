@@ -135,7 +135,7 @@ typedef struct buried {
 } buried_t;
 
 typedef struct lanes_store {
-    table_t *jobs, *lanes, *due, *claimed, *pauses, *quarantine;
+    table_t *jobs, *lanes, *due, *claimed, *pauses, *quarantine, *held;
 } lanes_store_t;
 
 struct lanes {
@@ -172,6 +172,7 @@ struct lanes {
     size_t kept_count, kept_capacity;
     buried_t *buried;
     uint64_t quarantine_count, quarantine_before;
+    uint64_t held_count, held_before;
 
     unsigned *slots; /* free ones */
     size_t slot_count;
@@ -192,6 +193,9 @@ struct lanes {
 lanes_t *turn_lanes (const turn_t *t);
 /* run (t, context) under a savepoint and a trap of t->arena; if it fails all that it wrote and staged in the turn is undone. */
 int turn_step (turn_t *t, int (*run) (turn_t *t, void *context), void *context);
+
+/* job.c: into its lane, behind what is there, with its id, tries and times. */
+int job_put (lanes_t *self, turn_t *t, const job_row_t *row);
 
 /* lanes.c */
 const job_kind_t *lanes_kind (const lanes_t *self, uint16_t number);

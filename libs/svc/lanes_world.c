@@ -101,8 +101,27 @@ static void policy (turn_t *t, id16_t group, job_policy_t *out)
     *out = world_of (t)->policy;
 }
 
-const job_kind_t kind_send = {"send", 1, &body_type, false, true, begin, finish, policy, NULL};
-const job_kind_t kind_hook = {"hook", 2, &body_type, true, false, begin, finish, policy, NULL};
+static bool is_about (turn_t *t, const job_t *job, const char *number)
+{
+    (void) t;
+    return ((const body_t *) job->body)->n == atoll (number);
+}
+
+const job_kind_t kind_send = {.name = "send",
+                              .number = 1,
+                              .type = &body_type,
+                              .retry_holds_lane = true,
+                              .begin = begin,
+                              .finish = finish,
+                              .policy = policy,
+                              .is_about = is_about};
+const job_kind_t kind_hook = {.name = "hook",
+                              .number = 2,
+                              .type = &body_type,
+                              .repeatable = true,
+                              .begin = begin,
+                              .finish = finish,
+                              .policy = policy};
 static const job_kind_t *const kinds[] = {&kind_send, &kind_hook};
 
 /* ---- the world ---- */

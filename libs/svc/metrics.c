@@ -64,6 +64,7 @@ void metrics_lanes (svc_t *svc)
     atomic_store (&svc->metrics.lanes_breakers, breakers);
     atomic_store (&svc->metrics.lanes_outward, lanes_outward (w->lanes));
     atomic_store (&svc->metrics.lanes_quarantined, lanes_quarantined (w->lanes));
+    atomic_store (&svc->metrics.lanes_held, lanes_held (w->lanes));
 }
 
 /* ---- writing ---- */
@@ -171,8 +172,15 @@ static void write_owner (svc_t *svc, buf_t *out)
                atomic_load (&m->lanes_oldest_ms));
     write_one (svc, out, "jobs_quarantined", "Jobs that failed or crashed too often.",
                atomic_load (&m->lanes_quarantined));
+    write_one (svc, out, "jobs_held", "Provider jobs that a restore held.",
+               atomic_load (&m->lanes_held));
     write_one (svc, out, "breakers_open", "Groups with an open breaker.",
                atomic_load (&m->lanes_breakers));
+    write_one (svc, out, "erase_pending", "Erasures of which something may be left.",
+               atomic_load (&m->erase_pending));
+    write_one (svc, out, "erase_rows_total",
+               "Rows emptied or removed because they told of what was erased.",
+               atomic_load (&m->erase_rows));
     write_one (svc, out, "store_bytes", "Bytes the store uses.", atomic_load (&svc->store_used));
     write_one (svc, out, "disk_free_bytes", "Bytes free on the store's disk.",
                atomic_load (&svc->disk_free));

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "svc/inner.h"
 
 enum { TEST_MEMORY = 256 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
@@ -211,6 +212,21 @@ int optest_restart (optest_t *self)
     return optest_restart_as (self, self->service);
 }
 
+int optest_restart_restored (optest_t *self)
+{
+    char path[sizeof self->svc.data + 128], text[2 * sizeof (id16_t) + 1];
+    const char *name = self->service->schema->name;
+    id16_t restore = id_next (&self->ids, clock_now_ms ());
+    text_write_hex (restore.b, sizeof restore.b, text);
+    snprintf (path, sizeof path, "%s/run/%s.started", self->svc.data, name);
+    unlink (path);
+    snprintf (path, sizeof path, "%s/store/%s/restored", self->svc.data, name);
+    FILE *file = fopen (path, "we");
+    if (!file || fputs (text, file) < 0 || fclose (file))
+        return E_IO;
+    return optest_restart (self);
+}
+
 static int service_begin (optest_t *self, failure_t *failure)
 {
     self->puts = self->last = NULL;
@@ -343,10 +359,11 @@ optest_put_t *optest_put (optest_t *self, const char *op, envelope_t *header, co
     put->ask = ask_new (svc, 0, &head, buf_bytes (&body), arena);
     put->next = self->puts;
     self->puts = self->last = put;
-    put->ask->op = row;
+    put->ask->op = row ? row : builtin->writes;
     if (row)
         put->ask->slot = (unsigned) (row - self->service->schema->ops);
-    if (row && (row->flags & OP_WRITE) && !self->service->stateless) {
+    bool writes = put->ask->op && (put->ask->op->flags & OP_WRITE);
+    if (writes && !self->service->stateless) {
         *self->chain_end = &put->ask->work;
         self->chain_end = (work_t **) (void *) &put->ask->work.item.next;
     } else {
@@ -548,6 +565,8 @@ static int following_run (turn_t *t, void *context)
     following_t *f = context;
     t->ask = &f->header;
     int rc = f->row->apply (t, f->event, f->body);
+    if (!rc)
+        rc = erase_heard (t, f->row->event, f->body, false);
     if (rc && f->failure)
         *f->failure = t->failure;
     return rc;

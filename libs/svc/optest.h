@@ -24,6 +24,8 @@ optest_t *optest_new_with (const svc_service_t *service, const char *const *flag
 void optest_destroy (optest_t **self);
 /* As if the process had died and started again on the same store: waiting callers are lost. */
 int optest_restart (optest_t *self);
+/* The same after `aviary restore`: with the mark beside the store, and no file of started jobs. */
+int optest_restart_restored (optest_t *self);
 /* The same with other tables, as another version of the program would have them. */
 int optest_restart_as (optest_t *self, const svc_service_t *service);
 

@@ -84,6 +84,12 @@ static const schema_op_t *op_numbered (const svc_t *svc, int64_t number)
     return NULL;
 }
 
+int parked_open (svc_t *svc, id16_t id, bytes_t row, buf_t *clear)
+{
+    bool opened = svc->keyring && keyring_open_sealed (svc->keyring, id, purpose, row, clear) == 0;
+    return opened ? 0 : E_CORRUPT;
+}
+
 static int parked_read (turn_t *t, id16_t id, parked_t *out)
 {
     svc_t *svc = t->svc;
@@ -92,7 +98,7 @@ static int parked_read (turn_t *t, id16_t id, parked_t *out)
     if (rc)
         return rc;
     buf_t clear = buf_in (t->arena);
-    if (!svc->keyring || keyring_open_sealed (svc->keyring, id, purpose, row, &clear))
+    if (parked_open (svc, id, row, &clear))
         return E_CORRUPT;
     mp_reader_t in = mp_read (buf_bytes (&clear));
     mp_read_array (&in);

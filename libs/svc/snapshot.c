@@ -122,7 +122,11 @@ static bool page_start (svc_t *svc, txn_t *txn, const common_snapshot_read_in_t 
         return false;
     *row = (unsigned) (text.data[CURSOR_SIZE] << 8 | text.data[CURSOR_SIZE + 1]);
     memcpy (last->b, text.data + CURSOR_SIZE + 2, 16);
-    return *row < svc->service->snapshot_count && id_equal (start->epoch, svc->journal.epoch);
+    bool fits = false;
+    if (epoch_place (svc, txn, start, &fits) || !fits)
+        return false;
+    start->epoch = svc->journal.epoch;
+    return *row < svc->service->snapshot_count;
 }
 
 void snapshot_read (svc_t *svc, ask_t *ask, txn_t *txn)

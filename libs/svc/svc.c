@@ -1,7 +1,7 @@
 /* svc.c - the life of a service's process: settings, folders, store, threads, signals, drain, exit codes.
  *
  * Exit: 0 after TERM, 64 and 78 for wrong flags and settings, 69 when another process holds the replica's lock, 74 when the store failed
- * (the supervisor starts anew at once), 70 for our own faults. A second TERM ends at once. */
+ * (the supervisor starts anew at once), 75 to be started again (the store is to be compacted), 70 for our own faults. A second TERM ends at once. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -20,6 +20,7 @@
 enum {
     EXIT_LOCKED = 69,
     EXIT_SOFTWARE = 70,
+    EXIT_AGAIN = 75, /* EX_TEMPFAIL: whoever supervises starts it again, whatever the rule */
     EXIT_CONFIG = 78,
     TICK_MS = 200,
     SECOND_MS = 1000,
@@ -121,16 +122,21 @@ static const char **tables_list (void)
     return list;
 }
 
+const char *svc_store_folder (const svc_t *svc, char space[SVC_FOLDER_SIZE])
+{
+    snprintf (space, SVC_FOLDER_SIZE, "%s/store/%s", svc->data, svc->schema->name);
+    return space;
+}
+
 int svc_store_open (svc_t *svc, failure_t *failure)
 {
-    char path[sizeof svc->data + 128];
+    char path[SVC_FOLDER_SIZE];
     snprintf (path, sizeof path, "%s/keys/keyring", svc->data);
     int rc = keyring_open (path, &svc->keyring, failure);
     if (rc || svc->service->stateless)
         return rc;
     const char **tables = tables_list ();
-    snprintf (path, sizeof path, "%s/store/%s", svc->data, svc->schema->name);
-    store_config_t config = {.folder = path,
+    store_config_t config = {.folder = svc_store_folder (svc, path),
                              .service = svc->schema,
                              .tables = tables,
                              .migrations = svc->service->migrations,
@@ -372,6 +378,16 @@ static void run_ready (svc_t *svc)
     }
 }
 
+/* Somebody wishes the store to be made anew, which needs all who have it open to end. */
+static void look_for_wish (svc_t *svc)
+{
+    char folder[SVC_FOLDER_SIZE];
+    if (!svc->store || !store_compact_wanted (svc_store_folder (svc, folder)))
+        return;
+    svc_log (svc, LOG_INFO, "ending for the store to be compacted", NULL);
+    svc->compacting = svc->terminating = true;
+}
+
 static void main_loop (svc_t *svc, int fd)
 {
     int64_t second = 0, readers = clock_mono_ms () + READERS_MS;
@@ -380,6 +396,7 @@ static void main_loop (svc_t *svc, int fd)
         int64_t now = clock_mono_ms ();
         if (now >= second) {
             health_disk (svc);
+            look_for_wish (svc);
             notify_systemd ("WATCHDOG=1");
             second = now + SECOND_MS;
         }
@@ -450,7 +467,9 @@ static int svc_run (svc_t *svc, failure_t *failure)
         svc->service->stop (&svc->context);
     if (fd >= 0)
         close (fd);
-    return exit_code ? exit_code : atomic_load (&svc->fatal);
+    if (!exit_code)
+        exit_code = atomic_load (&svc->fatal);
+    return exit_code || !svc->compacting ? exit_code : EXIT_AGAIN;
 }
 
 static int svc_tell (svc_t *svc, int mode)

@@ -8,6 +8,7 @@
 #ifndef AVIARY_SVC_SVC_H
 #define AVIARY_SVC_SVC_H
 
+#include "svc/erase.h"
 #include "svc/job.h"
 #include "svc/sweep.h"
 #include "svc/turn.h"
@@ -54,6 +55,8 @@ typedef struct svc_service {
     size_t timer_count;
     const svc_retention_t *retentions; /* what it does not keep for ever */
     size_t retention_count;
+    const svc_erase_t *erases; /* records that may tell of what was erased elsewhere */
+    size_t erase_count;
     const job_kind_t *const *jobs;
     size_t job_count;
     const migration_t *migrations;

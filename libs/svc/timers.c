@@ -21,6 +21,7 @@ static int run_repeat (turn_t *t)
 static const svc_timer_t own[] = {
     {"svc.repeat", REPEAT_MS / 4, run_repeat},
     {"svc.sweep", 1000, sweep_run},
+    {"svc.erase", 1000, erase_run},
 };
 enum { OWN = sizeof own / sizeof *own };
 

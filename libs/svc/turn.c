@@ -179,7 +179,7 @@ int event_add (turn_t *t, const schema_event_t *event, const event_about_t *abou
         return rc;
     t->svc->writer.sequence = sequence;
     t->inner->last_event = sequence;
-    return 0;
+    return erase_heard (t, event, body, false);
 }
 
 /* ---- ops ---- */

@@ -428,6 +428,8 @@ static int own_load (svc_t *svc)
         rc = turned_load (svc, w->txn, &w->idem, "svc.idem", IDEM_MS);
     if (!rc)
         rc = sweep_open (svc);
+    if (!rc)
+        rc = erase_open (svc);
     w->parked = store_table (svc->store, "svc.parked");
     w->cursors = store_table (svc->store, "svc.cursors");
     w->quarantine = store_table (svc->store, "svc.quarantine");
@@ -489,6 +491,8 @@ int writer_open (svc_t *svc)
     w->arena = arena_new (WRITER_MEMORY);
     int rc = w->arena ? lanes_open (svc) : E_NO_MEMORY;
     if (!rc)
+        rc = restored_take (svc);
+    if (!rc)
         rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
     if (rc)
         return rc;
@@ -523,6 +527,7 @@ void writer_close (svc_t *svc)
     follow_close (svc);
     timers_close (svc);
     sweep_close (svc);
+    erase_close (svc);
     lanes_destroy (&w->lanes);
     arena_destroy (&w->arena);
     free (w->counted);

@@ -370,6 +370,15 @@ static int order_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     return order_settle (t, job, purchase, outcome);
 }
 
+static bool order_is_about (turn_t *t, const job_t *job, const char *number)
+{
+    const accounts_order_job_t *body = job->body;
+    accounts_purchase_t purchase = {0};
+    return store_get_any (t->txn, &accounts_purchase_record, body->purchase, t->arena, &purchase) ==
+               0 &&
+           purchase.number && strcmp (purchase.number, number) == 0;
+}
+
 const job_kind_t accounts_order_kind = {
     .name = "number_order",
     .number = 61,
@@ -377,4 +386,5 @@ const job_kind_t accounts_order_kind = {
     .repeatable = false,
     .begin = order_begin,
     .finish = order_finish,
+    .is_about = order_is_about,
 };

@@ -108,6 +108,35 @@ static void test_bought_number_is_assigned (void **state)
     assert_int_equal (listed.total, 1);
 }
 
+/* Restored while it was on order: nothing is sent until somebody decides, and then it is looked for. */
+static void test_restored_order_is_held (void **state)
+{
+    const world_t *f = *state;
+    accounts_number_buy_in_t in = wanted (f);
+    common_resume_in_t resume = {.mark_unknown = true, .number = "+19995550000"};
+    common_resume_out_t told = {0};
+    world_put (f, "number_buy", &in);
+    outward_t *job = world_outward (f, "POST", "/v2/number_orders");
+    outward_destroy (&job);
+    assert_int_equal (optest_restart_restored (f->test), 0);
+    assert_int_equal (optest_advance (f->test, 60000), 0);
+    assert_null (optest_job (f->test));
+    assert_int_equal (optest_ask (f->test, "resume", NULL, &resume, &told, NULL), 0);
+    assert_true (told.done == 0 && told.passed == 1 && told.left == 1 && !told.more);
+    resume.number = NULL;
+    assert_int_equal (optest_ask (f->test, "resume", NULL, &resume, &told, NULL), 0);
+    assert_true (told.done == 1 && told.left == 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal (optest_advance (f->test, 1000), 0);
+        assert_int_equal (optest_job_answered (f->test,
+                                               world_outward (f, "GET", "customer_reference"), 200,
+                                               "{\"data\":[]}"),
+                          0);
+    }
+    assert_null (optest_job (f->test));
+    assert_int_equal (numbers (f), 0);
+}
+
 /* The order's answer got lost: it is looked for, not sent again. */
 static void test_lost_answer_is_looked_up (void **state)
 {
@@ -171,6 +200,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_bought_number_is_assigned, world_setup_market,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_lost_answer_is_looked_up, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_restored_order_is_held, world_setup_market,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_refused_order_frees_the_number, world_setup_market,
                                          world_teardown),

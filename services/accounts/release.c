@@ -225,6 +225,15 @@ static int release_finish (turn_t *t, job_t *job, const outcome_t *outcome)
                                : released_finish (t, job, work, outcome);
 }
 
+static bool release_is_about (turn_t *t, const job_t *job, const char *number)
+{
+    const accounts_release_job_t *body = job->body;
+    accounts_release_t release = {0};
+    return store_get_any (t->txn, &accounts_release_record, body->release, t->arena, &release) ==
+               0 &&
+           release.number && strcmp (release.number, number) == 0;
+}
+
 const job_kind_t accounts_release_kind = {
     .name = "number_release",
     .number = 90,
@@ -233,4 +242,5 @@ const job_kind_t accounts_release_kind = {
     .retry_holds_lane = true,
     .begin = release_begin,
     .finish = release_finish,
+    .is_about = release_is_about,
 };

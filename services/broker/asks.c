@@ -352,29 +352,35 @@ static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *me
     return ask;
 }
 
-/* Service and op of a target, and whether this peer may ask it. */
-static int target_find (broker_t *self, const peer_t *asker, const envelope_target_t *target,
-                        service_t **service, int *op, failure_t *failure)
+/* The service of a target and, in *op, which of its operations; NULL if this peer may not ask it, and *failure says why. */
+static service_t *target_find (broker_t *self, const peer_t *asker, const envelope_target_t *target,
+                               uint32_t *op, failure_t *failure)
 {
-    *service = service_find (self, target->service);
+    service_t *service = service_find (self, target->service);
     char name[ENVELOPE_NAME_MAX + 1] = {0};
     memcpy (name, target->service.data, target->service.size);
-    if (!*service || !(*service)->live_count)
-        return absent (self, failure, name, "no replica is there");
-    *op = service_op_find (*service, target->op);
-    if (!grant_is_given (*op < 0 ? NULL : &(*service)->ops[*op], target->op, name, asker)) {
-        broker_count (self, BROKER_COUNTER_REFUSED_TOTAL);
-        return failure_set (failure, E_REFUSED, "", "%s may not ask this of %s", asker->name, name);
+    if (!service || !service->live_count) {
+        absent (self, failure, name, "no replica is there");
+        return NULL;
     }
-    if (*op < 0)
-        return failure_set (failure, E_UNKNOWN_OP, "", "%s has no such operation", name);
-    if ((*service)->queued >= self->config.queue_max) {
+    int at = service_op_find (service, target->op);
+    if (!grant_is_given (at < 0 ? NULL : &service->ops[at], target->op, name, asker)) {
+        broker_count (self, BROKER_COUNTER_REFUSED_TOTAL);
+        failure_set (failure, E_REFUSED, "", "%s may not ask this of %s", asker->name, name);
+        return NULL;
+    }
+    if (at < 0) {
+        failure_set (failure, E_UNKNOWN_OP, "", "%s has no such operation", name);
+        return NULL;
+    }
+    if (service->queued >= self->config.queue_max) {
         broker_count (self, BROKER_COUNTER_BUSY_TOTAL);
         failure_set (failure, E_BUSY, "", "the queue of %s is full", name);
         failure->retry_after_ms = 1000;
-        return E_BUSY;
+        return NULL;
     }
-    return 0;
+    *op = (uint32_t) at;
+    return service;
 }
 
 /* Makes the ask's record and lets it go its way; 0 or why there is none. */
@@ -393,17 +399,16 @@ static int ask_accept (broker_t *self, peer_t *asker, router_message_t *message,
     waiting_node_t *twin = waiting_find (&self->asks, route->id);
     if (twin)
         return ask_attach (self, (ask_t *) (void *) twin, asker, route, deadline, failure);
-    service_t *service;
-    int op;
-    int code = target_find (self, asker, target, &service, &op, failure);
-    if (code)
-        return code;
+    uint32_t op = 0;
+    service_t *service = target_find (self, asker, target, &op, failure);
+    if (!service)
+        return failure->code;
     peer_t *addressed = target->addressed ? service_replica (service, target->replica) : NULL;
     ask_t *ask = ask_new (self, asker, message, route, deadline);
     if (!ask)
         return failure_set (failure, E_NO_MEMORY, "", "the broker has no memory for this ask");
     ask->service = service;
-    ask->op = (uint32_t) op;
+    ask->op = op;
     ask->owner_only = service->ops[op].owner_only && !target->addressed;
     ask->addressed = target->addressed;
     ask_place (self, ask, addressed);

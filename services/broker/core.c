@@ -135,6 +135,15 @@ static void message_take (broker_t *self, router_message_t *message)
     }
 }
 
+/* If we were stopped meanwhile, what peers did not send is not their fault. Looked at for each message: we may be stopped between two, and ages are told from it. */
+static void time_look (broker_t *self)
+{
+    int64_t now = clock_mono_ms ();
+    if (now - self->now_ms > STOOD_STILL_MS)
+        peers_forgive (self, now - self->now_ms);
+    self->now_ms = now;
+}
+
 /* True if there may be more. */
 static bool messages_take (broker_t *self)
 {
@@ -143,6 +152,7 @@ static bool messages_take (broker_t *self)
     frame_init (&message.header);
     frame_init (&message.body);
     while (count < MESSAGE_BATCH && router_receive (self->router, &message)) {
+        time_look (self);
         message_take (self, &message);
         count++;
     }
@@ -164,13 +174,10 @@ static int wait_ms (const broker_t *self)
 bool broker_work (broker_t *self, int fd)
 {
     bool readable = router_wait (self->router, fd, wait_ms (self));
-    int64_t now = clock_mono_ms ();
-    if (now - self->now_ms > STOOD_STILL_MS)
-        peers_forgive (self, now - self->now_ms);
-    self->now_ms = now;
-    bool beat = now - self->beat_ms >= BEAT_MS;
+    time_look (self);
+    bool beat = self->now_ms - self->beat_ms >= BEAT_MS;
     if (beat) {
-        self->beat_ms = now;
+        self->beat_ms = self->now_ms;
         peers_beat (self);
     }
     bool more = messages_take (self);

@@ -45,7 +45,7 @@ static void a_frozen_replica_is_lost_and_comes_back (void **state)
     client_t *cli = client_new (bed->bus, "cli", NULL);
     answer_t shortly, longer;
     assert_int_equal (client_ask (cli, "alpha.incr", "", 2000).code, 0);
-    kill (sleeper, SIGSTOP);
+    bed_freeze (sleeper);
     client_start (cli, &shortly, "alpha.incr", "", 500, 0);
     client_start (cli, &longer, "alpha.incr", "", 9000, 0);
     client_wait (cli, &shortly);
@@ -131,7 +131,7 @@ static void a_broker_that_was_stopped_goes_on (void **state)
     client_t *cli = client_new (bed->bus, "cli", NULL);
     answer_t asked;
     assert_int_equal (client_ask (cli, "alpha.incr", "", 2000).code, 0);
-    kill (bed->broker, SIGSTOP);
+    bed_freeze (bed->broker);
     client_start (cli, &asked, "alpha.incr", "", 700, 0);
     client_wait (cli, &asked);
     assert_int_equal (asked.code, E_TIMEOUT);

@@ -10,9 +10,10 @@ typedef struct builtin {
 } builtin_t;
 
 static const builtin_t builtins[] = {
-    {"journal_read", true}, {"snapshot_read", true}, {"ping", false},
-    {"metrics", false},     {"health", false},       {"explain", false},
-    {"backup", false},      {"log_level", false},    {"storage", false},
+    {"journal_read", true}, {"snapshot_read", true}, {"ping", false},    {"metrics", false},
+    {"health", false},      {"explain", false},      {"backup", false},  {"log_level", false},
+    {"storage", false},     {"jobs", false},         {"job_act", false}, {"resume", false},
+    {"compact", false},
 };
 
 static bool is_operator (const char *name)

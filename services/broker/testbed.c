@@ -83,6 +83,14 @@ void bed_broker_kill (bed_t *self)
     self->broker = 0;
 }
 
+void bed_freeze (pid_t pid)
+{
+    int status = 0;
+    kill (pid, SIGSTOP);
+    assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
+    assert_true (WIFSTOPPED (status));
+}
+
 void bed_kill (bed_t *self, pid_t pid)
 {
     for (int i = 0; i < self->replica_count; i++)

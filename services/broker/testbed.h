@@ -37,6 +37,7 @@ int bed_broker_run (const char *const *args);
 /* Starts a replica and waits until the broker has it. Options as test_replica.c has them, or NULL. */
 pid_t bed_replica (bed_t *self, const char *service, int number, int credit, const char *option);
 void bed_kill (bed_t *self, pid_t pid); /* -9, and reaped */
+void bed_freeze (pid_t pid);            /* SIGSTOP, and every thread of it stands */
 void bed_sleep (int ms);
 
 typedef struct answer {

@@ -187,6 +187,7 @@ static int unlink_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 }
 
 const job_kind_t inbox_unlink_kind = {
+    .erases = true,
     .name = "inbox.unlink",
     .number = 1,
     .type = &inbox_unlink_job_type,

@@ -410,7 +410,7 @@ static void test_explain (void **state)
     assert_int_equal (out.lines.count, 1);
     assert_int_equal (contact_delete (test, 1), 0);
     assert_int_equal (optest_ask (test, "explain", NULL, &in, &out, NULL), 0);
-    assert_int_equal (out.lines.count, 1);
+    assert_int_equal (out.lines.count, 2); /* the tombstone, and the runtime */
     assert_string_equal (((common_explain_line_t *) out.lines.items)[0].what, "deleted for good");
 }
 

@@ -6,9 +6,12 @@
 #include "messaging.h"
 #include <string.h>
 
+enum { CALL_TOLD_MOST = 256 << 10 };
+
 typedef struct callback_work {
     messaging_callback_t row;
     id16_t org;       /* of the carrier account; nil = loopback */
+    bool erased;      /* it tells of something erased: its bytes are not kept */
     const char *only; /* the provider id whose receipts are acted on now; NULL = everything */
 } callback_work_t;
 
@@ -90,6 +93,11 @@ static int number_of_account (turn_t *t, const callback_work_t *work, const char
     return code;
 }
 
+bytes_t call_told (bytes_t body)
+{
+    return body.size <= CALL_TOLD_MOST ? body : (bytes_t){0};
+}
+
 /* Somebody wrote to one of our numbers; carriers name it in their own way. */
 static int inbound_act (turn_t *t, callback_work_t *work, const provider_event_t *event)
 {
@@ -124,6 +132,13 @@ static int receipt_act (turn_t *t, callback_work_t *work, const provider_event_t
 {
     messaging_recipient_t *recipient = arena_new_of (t->arena, messaging_recipient_t);
     int code = recipient_find (t, work, event, recipient);
+    if (code == E_NOT_FOUND &&
+        receipt_is_erased (t, work->row.carrier,
+                           id_is_nil (event->token) ? work->row.token : event->token,
+                           event->provider_id)) {
+        work->erased = true;
+        return 0;
+    }
     if (code == E_NOT_FOUND)
         return event->provider_id ? receipt_park (t, work, event) : 0;
     if (code)
@@ -219,6 +234,15 @@ static int callback_retry_later (turn_t *t, const callback_work_t *work)
     return job_add (t, &new, NULL);
 }
 
+/* What is kept of it: of what was erased only that a callback came. */
+static void callback_blank (turn_t *t, callback_work_t *work)
+{
+    if (!work->erased || work->row.state != MESSAGING_CALLBACK_STATE_PROCESSED)
+        return;
+    work->row.body = (bytes_t){0};
+    callback_note (t, work, "it tells of something erased");
+}
+
 int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw)
 {
     callback_work_t *work = arena_new_of (t->arena, callback_work_t);
@@ -230,6 +254,7 @@ int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw)
                                        .body = raw};
     turn_count (t, MESSAGING_COUNTER_CALLBACKS_TOTAL, 1);
     int code = callback_act (t, work);
+    callback_blank (t, work);
     if (code)
         code = callback_retry_later (t, work);
     return code ? code : store_insert (t->txn, &messaging_callback_record, &work->row, NULL);
@@ -258,6 +283,7 @@ static int parked_act (turn_t *t, const messaging_parked_receipt_t *parked)
         parked
             ->provider_id; /* the callback may say other things too: those were done, or wait in rows of their own */
     code = callback_act (t, work);
+    callback_blank (t, work);
     return code ? code : store_put (t->txn, &messaging_callback_record, &work->row, NULL);
 }
 
@@ -289,6 +315,7 @@ static int callback_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     code = callback_act (t, work);
     if (code)
         return job_retry (t, job, t->now + 1000 * (int64_t) job->tries);
+    callback_blank (t, work);
     return store_put (t->txn, &messaging_callback_record, &work->row, NULL);
 }
 

@@ -6,7 +6,8 @@
 typedef struct telling {
     turn_t *t;
     const svc_explain_t *out;
-    id16_t number; /* of the message */
+    id16_t number;    /* of the message */
+    int64_t accepted; /* the message */
     bool sms;
 } telling_t;
 
@@ -101,22 +102,30 @@ static void tell_attempts (const telling_t *self, const messaging_recipient_t *r
 {
     const messaging_attempt_t *attempts = recipient->attempts.items;
     for (size_t i = 0; i < recipient->attempts.count; i++)
-        tell (
-            self, attempts[i].at, "attempt",
-            arena_printf (self->t->arena, "%s: %s after %d ms%s%s%s", recipient->to,
-                          attempts[i].code ? error_name ((int) attempts[i].code) : "answered",
-                          (int) attempts[i].duration_ms,
-                          attempts[i].status
-                              ? arena_printf (self->t->arena, ", HTTP %d", (int) attempts[i].status)
-                              : "",
-                          attempts[i].text ? ", " : "", attempts[i].text ? attempts[i].text : ""));
+        tell (self, attempts[i].at, "attempt",
+              arena_printf (self->t->arena, "%s: %s after %d ms%s%s%s", recipient->to,
+                            attempts[i].code ? error_name ((int) attempts[i].code) : "answered",
+                            (int) attempts[i].duration_ms,
+                            attempts[i].status ? arena_printf (self->t->arena, ", HTTP %d",
+                                                               (int) attempts[i].status)
+                                               : "",
+                            attempts[i].text && *attempts[i].text ? ", " : "",
+                            attempts[i].text ? attempts[i].text : ""));
+}
+
+/* A carrier's time, which may be cut to whole seconds: what follows from the sending is not told before it. */
+static int64_t carrier_time (const telling_t *self, const messaging_recipient_t *recipient,
+                             int64_t at)
+{
+    int64_t before = recipient->sent_at ? recipient->sent_at : self->accepted;
+    return at && at < before && before - at < 1000 ? before : at;
 }
 
 static void tell_receipts (const telling_t *self, const messaging_recipient_t *recipient)
 {
     const messaging_receipt_note_t *receipts = recipient->receipts.items;
     for (size_t i = 0; i < recipient->receipts.count; i++)
-        tell (self, receipts[i].at, "receipt",
+        tell (self, carrier_time (self, recipient, receipts[i].at), "receipt",
               arena_printf (self->t->arena, "%s: carrier says %s%s", recipient->to,
                             word (&messaging_status_enum, receipts[i].status),
                             receipts[i].ignored ? ", which changes nothing" : ""));
@@ -131,24 +140,27 @@ static const char *error_shown (const telling_t *self, const messaging_send_erro
                          provider->source, provider->code);
 }
 
-static void tell_status (const telling_t *self, const messaging_recipient_t *recipient)
+static void tell_step (const telling_t *self, const messaging_recipient_t *recipient, int64_t at,
+                       const char *what)
 {
     char id[ID_UUID_LENGTH + 1];
     id_write_uuid (recipient->id, id);
-    struct {
-        int64_t at;
-        const char *what;
-    } steps[] = {{recipient->sent_at, "sent"},
-                 {recipient->delivered_at, "delivered"},
-                 {recipient->read_at, "read"},
-                 {recipient->failed_at, "failed"}};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (steps[i].at)
-            tell (self, steps[i].at, steps[i].what,
-                  arena_printf (self->t->arena, "%s, recipient %s%s%s%s", recipient->to, id,
-                                recipient->provider_id ? ", provider id " : "",
-                                recipient->provider_id ? recipient->provider_id : "",
-                                recipient->error ? error_shown (self, recipient->error) : ""));
+    if (at)
+        tell (self, carrier_time (self, recipient, at), what,
+              arena_printf (self->t->arena, "%s, recipient %s%s%s%s", recipient->to, id,
+                            recipient->provider_id ? ", provider id " : "",
+                            recipient->provider_id ? recipient->provider_id : "",
+                            recipient->error ? error_shown (self, recipient->error) : ""));
+}
+
+/* In the order in which things happen, which stays where times are equal. */
+static void tell_status (const telling_t *self, const messaging_recipient_t *recipient)
+{
+    tell_step (self, recipient, recipient->sent_at, "sent");
+    tell_receipts (self, recipient);
+    tell_step (self, recipient, recipient->delivered_at, "delivered");
+    tell_step (self, recipient, recipient->read_at, "read");
+    tell_step (self, recipient, recipient->failed_at, "failed");
     if (!recipient->sent_at && !recipient->failed_at)
         tell (self, self->t->now, "waiting",
               arena_printf (self->t->arena, "%s is %s", recipient->to,
@@ -163,7 +175,6 @@ static int tell_recipient (void *context, const void *row)
     if (self->sms && optout_holds (self->t, self->number, recipient->to, &optout))
         tell_optout (self, &optout);
     tell_attempts (self, row);
-    tell_receipts (self, row);
     tell_status (self, row);
     return 0;
 }
@@ -179,6 +190,7 @@ int messaging_explain (turn_t *t, id16_t id, const svc_explain_t *out)
     if (code)
         return code == E_NOT_FOUND ? callbacks_explain (t, id, out) : code;
     telling.number = message.number;
+    telling.accepted = message.created_at;
     telling.sms = message.channel == ACCOUNTS_CHANNEL_SMS;
     tell_message (&telling, &message);
     tell_content (&telling, &message);

@@ -9,7 +9,7 @@ static int received_tell (turn_t *t, const messaging_message_t *message, bytes_t
 {
     messaging_message_received_t event = {.message = content_told (t, message, NULL),
                                           .thread = thread_told (t, message, created),
-                                          .call = call,
+                                          .call = call_told (call),
                                           .provider_id = message->provider_id};
     int code = apps_of_number (t, message->number, &event.apps);
     if (code)

@@ -107,6 +107,30 @@ static int32_t number_channel (unsigned number)
     return number == NUMBERS - 1 ? ACCOUNTS_CHANNEL_WHATSAPP : ACCOUNTS_CHANNEL_SMS;
 }
 
+static const char *account_ref (unsigned app, char out[16])
+{
+    snprintf (out, 16, "90000000%u", app);
+    return out;
+}
+
+/* The app's WhatsApp number, as those know it who write from numbers. */
+static void account_add (bench_t *self, unsigned app)
+{
+    char text[16], ref[16];
+    event_about_t about = {
+        .record = number_id (app, NUMBERS - 1), .version = 1, .org = app_org (app), .test = true};
+    accounts_number_changed_t row = {.id = about.record,
+                                     .org = about.org,
+                                     .number = number_text (app, NUMBERS - 1, text),
+                                     .channel = ACCOUNTS_CHANNEL_WHATSAPP,
+                                     .carrier = ACCOUNTS_CARRIER_LOOPBACK,
+                                     .test = true,
+                                     .ref = account_ref (app, ref),
+                                     .status = ACCOUNTS_NUMBER_STATUS_CONNECTED};
+    must (!optest_follow (self->test, &accounts_number_changed_event, &about, &row, NULL),
+          "an account");
+}
+
 static void app_add (bench_t *self, unsigned app)
 {
     char text[16];
@@ -134,6 +158,7 @@ static void app_add (bench_t *self, unsigned app)
         must (!optest_follow (self->test, &accounts_assignment_changed_event, &about, &row, NULL),
               "a number");
     }
+    account_add (self, app);
 }
 
 /* ---- filling ---- */
@@ -172,7 +197,8 @@ static int in_add (turn_t *t, kept_t *row, const char *from, const char *to)
                               .to = to,
                               .text = "Thank you!"};
     store_page_t page = {.newest_first = true, .limit = 1};
-    int code = inbound_take (t, ACCOUNTS_CARRIER_LOOPBACK, &event, NULL);
+    inbound_call_t call = {.id = turn_id (t), .body = bytes_of_str ("{}")};
+    int code = inbound_take (t, ACCOUNTS_CARRIER_LOOPBACK, &event, &call);
     return code ? code
                 : store_list (t->txn, &messaging_message_record, &page, t->arena, newest_note, row,
                               NULL);
@@ -252,6 +278,7 @@ static void fill (bench_t *self)
 typedef struct filter {
     const char *name;
     bool contract; /* messaging.log_page, else messages_list */
+    bool account;  /* messaging.thread_messages of the app's WhatsApp number */
     int32_t channel, direction, status;
     int app, number;  /* from 1; 0 = any. `number` is of `app`, which then is no filter itself */
     bool number_only; /* the app is not a filter */
@@ -300,6 +327,12 @@ static const filter_t filters[] = {
      .number_only = true,
      .from_day = 5,
      .to_day = 15},
+    {.name = "account", .account = true, .app = 1, .number = NUMBERS},
+    {.name = "account, inbound",
+     .account = true,
+     .app = 1,
+     .number = NUMBERS,
+     .direction = MESSAGING_DIRECTION_INBOUND},
     {.name = "messages, all of them",
      .status = MESSAGING_LOG_STATUS_FAILED,
      .app = 1,
@@ -317,6 +350,27 @@ static bool fits (const filter_t *f, const kept_t *row)
            (!f->status || row->status == f->status) && (!f->app || row->app == f->app - 1) &&
            (!f->number || row->number == f->number - 1) &&
            (!f->to_day || (row->day >= f->from_day && row->day < f->to_day));
+}
+
+static double account_ask (bench_t *self, const filter_t *f, id16_t after, const id16_t *want,
+                           size_t count)
+{
+    char ref[16];
+    envelope_t header = {.org = orgs[0], .principal = PRINCIPAL_ORG_KEY};
+    messaging_thread_messages_in_t in = {.number_ref = account_ref ((unsigned) f->app - 1, ref),
+                                         .direction = f->direction,
+                                         .limit = PAGE};
+    messaging_thread_messages_out_t out = {0};
+    if (!id_is_nil (after))
+        in.after = bytes_of (after.b, sizeof after.b);
+    double began = clock_us (CLOCK_THREAD_CPUTIME_ID);
+    int code = optest_ask (self->test, "thread_messages", &header, &in, &out, NULL);
+    double took = clock_us (CLOCK_THREAD_CPUTIME_ID) - began;
+    must (!code && out.messages.count == count, f->name);
+    for (size_t i = 0; i < count; i++)
+        must (id_equal (((const messaging_message_info_t *) out.messages.items)[i].id, want[i]),
+              "a page does not hold what it should");
+    return took;
 }
 
 /* One page after `after`, against `want` (newest first); its time. */
@@ -384,7 +438,9 @@ static void filter_measure (bench_t *self, const filter_t *f)
     for (size_t round = 0; round < self->rounds + 1; round++) /* the first is not counted */
         for (size_t i = 0; i < 3; i++) {
             size_t at = places[i];
-            double took = page_ask (self, f, at ? ids[at - 1] : id_nil (), ids + at, PAGE, count);
+            id16_t after = at ? ids[at - 1] : id_nil ();
+            double took = f->account ? account_ask (self, f, after, ids + at, PAGE)
+                                     : page_ask (self, f, after, ids + at, PAGE, count);
             times[i][round ? round - 1 : 0] = took;
         }
     double least = 0, most = 0;

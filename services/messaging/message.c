@@ -21,6 +21,7 @@ int message_apps (turn_t *t, const messaging_message_t *message, schema_list_t *
                                     : app_told (t, message->app, out);
 }
 
+/* Who follows acceptance follows threads; of an SMS the first thing told is its status. */
 static int accepted_event (turn_t *t, const messaging_message_t *message, const schema_list_t *apps,
                            bool created)
 {
@@ -61,7 +62,7 @@ int message_accept (turn_t *t, messaging_message_t *message, const char *const *
         code = store_insert (t->txn, &messaging_message_record, message, NULL);
     for (size_t i = 0; i < count && code == 0; i++)
         code = recipient_add (t, message, to[i]);
-    if (code == 0)
+    if (code == 0 && !id_is_nil (message->conversation))
         code = accepted_event (t, message, &apps, created);
     return code ? fail (t, code, NULL, "The message could not be stored") : 0;
 }

@@ -57,8 +57,14 @@ typedef struct thread_unread {
 int thread_unread (turn_t *t, id16_t conversation, thread_unread_t *out);
 /* Of a thread's row the event that tells it whole (thread_state). */
 int thread_state_fill (turn_t *t, const void *row, event_about_t *about, void *body);
+int thread_state_tell (turn_t *t, const messaging_thread_t *thread);
 /* A timer: puts messages that are older than threads into threads, then tells of all; once in a store's life. */
 int thread_fill (turn_t *t);
+
+/* Follows inbox.erased (erase.c). */
+int contact_erased (turn_t *t, const journal_event_t *event, const void *body);
+/* A recipient with its further ids at the carrier; adds to *rows what was removed (retention.c). */
+int recipient_remove (turn_t *t, id16_t recipient, unsigned *rows);
 
 /* ---- apps and organizations (app_count.c) ---- */
 
@@ -168,6 +174,7 @@ extern const job_kind_t messaging_unknown_kind;
 extern const job_kind_t messaging_receipt_kind;
 extern const job_kind_t messaging_callback_kind;
 extern const job_kind_t messaging_read_kind;
+extern const job_kind_t messaging_erase_kind;
 /* All kinds of jobs stand in a list in tables.c. */
 
 int send_job_add (turn_t *t, const messaging_message_t *message,
@@ -253,6 +260,8 @@ typedef struct callback_origin {
 
 /* Store a carrier's callback as it came, then act on it; if that fails it is tried again by a job. */
 int callback_take (turn_t *t, const callback_origin_t *origin, bytes_t raw);
+/* A carrier's call as events carry it: as it came, unless it is so long that followers would choke on it; then its item alone is told. */
+bytes_t call_told (bytes_t body);
 /* A callback by its id, or the callbacks that a carrier account's URL refused. */
 int callbacks_explain (turn_t *t, id16_t id, const svc_explain_t *out);
 /* A send got its answer: act on receipts that came before it. */
@@ -283,6 +292,17 @@ int window_renew (turn_t *t, id16_t org, id16_t number, const char *peer, int64_
 int window_open (turn_t *t, id16_t number, const char *peer, messaging_window_t *out);
 int user_number_note (turn_t *t, id16_t app, int32_t channel, const char *number,
                       messaging_user_number_t *out);
+
+/* ---- what comes late of an erased message (erase_late.c) ---- */
+
+/* A carrier's id of a message as the id under which it is remembered that it was erased. */
+id16_t provider_ref_id (int32_t carrier, const char *provider_id);
+/* Is this about a message that was erased? `token`: our recipient id, may be nil. */
+bool receipt_is_erased (turn_t *t, int32_t carrier, id16_t token, const char *provider_id);
+/* May this messaging_callback_t go? E_CONFLICT: not yet. */
+int callback_erase (turn_t *t, const void *row);
+enum { MESSAGING_ERASES = 1 };
+extern const svc_erase_t messaging_erases[MESSAGING_ERASES];
 
 /* What is not kept for ever (retention.c). */
 enum { MESSAGING_RETENTIONS = 6 };

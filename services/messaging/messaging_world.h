@@ -48,7 +48,7 @@ void world_inbound (optest_t *test, int32_t carrier, const provider_event_t *eve
 bool world_carrier_answers (optest_t *test);
 /* Let loopback do all that it has to, for 20 seconds. */
 void world_run_out (optest_t *test);
-/* Statuses told in the journal, in order, as words with a space each. */
+/* Statuses told in the journal, in order, as words with a space each; SMS, whose acceptance is not told there, are accepted first. */
 const char *world_story (optest_t *test);
 /* The last event of a type, decoded; false: there is none. */
 bool world_last (optest_t *test, const schema_event_t *type, void *out);

@@ -152,11 +152,10 @@ int messaging_thread_read_resume (turn_t *t, const messaging_thread_read_in_t *i
     messaging_message_t message = {0};
     messaging_success_t success = {0};
     int code = read_resume (t, &success);
-    if (code &&
-        error_class (code) == EC_INPUT) /* what the carrier refuses is no fault of these fields */
-        return fail (t, E_CARRIER_REFUSED, NULL, "%s", arena_strdup (t->arena, t->failure.text));
-    if (code == 0)
-        code = thread_read_find (t, in, &message);
+    if (code) /* what the carrier refuses is no fault of these fields */
+        return fail (t, error_class (code) == EC_INPUT ? E_CARRIER_REFUSED : code, NULL, "%s",
+                     arena_strdup (t->arena, t->failure.text));
+    code = thread_read_find (t, in, &message);
     return code ? code : message_info (t, &message, out);
 }
 

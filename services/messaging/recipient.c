@@ -119,7 +119,7 @@ static int status_event (turn_t *t, const messaging_recipient_t *recipient, int3
                                         .error = content->error,
                                         .thread = thread_told (t, &message, false),
                                         .raw = news->raw,
-                                        .call = news->call,
+                                        .call = call_told (news->call),
                                         .provider_id = recipient->provider_id,
                                         .at = news->at};
     code = message_apps (t, &message, &event.apps);

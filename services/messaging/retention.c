@@ -38,7 +38,7 @@ static int alias_take (void *context, const void *row)
     return 0;
 }
 
-static int recipient_remove (turn_t *t, id16_t recipient, unsigned *rows)
+int recipient_remove (turn_t *t, id16_t recipient, unsigned *rows)
 {
     ids_t list = {.items = arena_array_of (t->arena, id16_t, ALIASES_STEP)};
     store_key_t key = {.id = recipient};

@@ -2,6 +2,7 @@
  *
  * Deleted rows stay as tombstones with their version, so that an older event told again cannot bring them back. */
 #include "gen/accounts.h"
+#include "gen/inbox.h"
 #include "gen/templates.h"
 #include "messaging.h"
 
@@ -194,5 +195,6 @@ const svc_follow_t messaging_follows[] = {
     {&accounts_number_changed_event, number_changed},
     {&templates_template_changed_event, template_changed},
     {&templates_account_synced_event, template_account_synced},
+    {&inbox_erased_event, contact_erased},
 };
 const size_t messaging_follow_count = sizeof messaging_follows / sizeof *messaging_follows;

@@ -344,6 +344,29 @@ static int send_finish (turn_t *t, job_t *job, const outcome_t *outcome)
                                            : send_retry (t, job, work, outcome, &result);
 }
 
+/* Declared by a person, after a restore or out of quarantine: as if its answer had got lost, at whichever step it was. */
+static int send_given_up (turn_t *t, job_t *job)
+{
+    static const outcome_t lost = {.stage = FETCH_SENT, .code = E_REPLICA_LOST};
+    send_work_t *work = arena_new_of (t->arena, send_work_t);
+    int code = send_load (t, job, work);
+    if (code || !is_waiting (work->recipient.status))
+        return code == E_NOT_FOUND ? 0 : code;
+    work->rule.magic = MAGIC_NONE;
+    recipient_note_attempt (t, &work->recipient, &lost, E_REPLICA_LOST,
+                            "declared unknown: whether it was sent is not known");
+    return send_unknown (t, job, work);
+}
+
+static bool send_is_about (turn_t *t, const job_t *job, const char *number)
+{
+    const messaging_send_job_t *body = job->body;
+    messaging_message_t message = {0};
+    return store_get_any (t->txn, &messaging_message_record, body->message, t->arena, &message) ==
+               0 &&
+           message.from && strcmp (message.from, number) == 0;
+}
+
 const job_kind_t messaging_send_kind = {
     .name = "send",
     .number = 1,
@@ -352,6 +375,8 @@ const job_kind_t messaging_send_kind = {
     .begin = send_begin,
     .finish = send_finish,
     .policy = send_policy,
+    .unknown = send_given_up,
+    .is_about = send_is_about,
 };
 
 int send_job_add (turn_t *t, const messaging_message_t *message,

@@ -18,7 +18,7 @@ static void outbound (svc_t *svc, fetch_config_t *out)
 static const job_kind_t *const jobs[] = {
     &messaging_send_kind,     &messaging_unknown_kind,     &messaging_receipt_kind,
     &messaging_callback_kind, &messaging_media_fetch_kind, &messaging_media_check_kind,
-    &messaging_read_kind,     &messaging_app_end_kind,
+    &messaging_read_kind,     &messaging_app_end_kind,     &messaging_erase_kind,
 };
 
 static const svc_timer_t timers[] = {
@@ -30,13 +30,13 @@ static const svc_snapshot_t snapshots[] = {
     {&messaging_thread_record, &messaging_thread_state_event, thread_state_fill},
 };
 
-/* Without templates their sends go out unchecked, and Meta says whether they fit. */
-static const char *const if_there[] = {"templates", NULL};
+/* Without templates their sends go out unchecked, and Meta says whether they fit; without inbox nobody deletes contacts. */
+static const char *const if_there[] = {"templates", "inbox", NULL};
 
 const svc_service_t messaging_tables = {
     .schema = &messaging_service,
     .follows = messaging_follows,
-    .follow_count = 7,
+    .follow_count = 8,
     .follows_if_there = if_there,
     .snapshots = snapshots,
     .snapshot_count = sizeof snapshots / sizeof *snapshots,
@@ -46,6 +46,8 @@ const svc_service_t messaging_tables = {
     .timer_count = sizeof timers / sizeof *timers,
     .retentions = messaging_retentions,
     .retention_count = MESSAGING_RETENTIONS,
+    .erases = messaging_erases,
+    .erase_count = MESSAGING_ERASES,
     .start = messaging_start,
     .stop = messaging_stop,
     .outbound = outbound,

@@ -159,7 +159,7 @@ static int thread_take (void *context, const void *row)
     return 0;
 }
 
-static int thread_state_tell (turn_t *t, const messaging_thread_t *thread)
+int thread_state_tell (turn_t *t, const messaging_thread_t *thread)
 {
     event_about_t about = {0};
     messaging_thread_state_t state = {0};

@@ -57,6 +57,7 @@ const job_kind_t webhooks_erase_kind = {
     .repeatable = true,
     .begin = job_begin_nothing,
     .finish = erase_finish,
+    .erases = true,
 };
 
 int contact_erased (turn_t *t, const journal_event_t *event, const void *body)

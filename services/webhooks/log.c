@@ -257,6 +257,8 @@ int webhooks_log_replay_many (turn_t *t, const webhooks_log_replay_many_in_t *in
         filter.status != WEBHOOKS_DELIVERY_STATUS_RETRYING)
         return fail (t, E_BAD_REQUEST, "status", "Only deliveries that failed are sent again");
     int code = target_find (t, in->subscription, &to);
+    if (code == E_NOT_FOUND)
+        return fail (t, code, "subscription", "No such webhook subscription");
     if (code)
         return code;
     store_page_t page = page_of (&filter, t->ask->org, keys);

@@ -2,7 +2,7 @@
 """Faults by seed, promises checked from outside: faults.py [--long] [--done FILE] [SEED | FIRST-LAST]...
 
 Each seed starts a house, loads it (Chirp sends under idempotency keys, inbound messages, webhooks to a flaky receiver and to one that never
-answers), injects its share of the kinds of fault below, waits until all is quiet, and checks what the house promised. Four seeds in a row, the first a
+answers; by kirim_load.py the same of Kirim, with reads of its inbox), injects its share of the kinds of fault below, waits until all is quiet, and checks what the house promised. Four seeds in a row, the first a
 multiple of four, hold every kind once. --long: seeds 4 to 203 (or AVIARY_SEEDS=FIRST-LAST); exit 77 without AVIARY_LONG=1. --done FILE keeps the seeds that passed
 and leaves them out the next time. AVIARY_FAULTS=KIND,KIND injects those instead.
 """
@@ -24,21 +24,22 @@ from http.client import HTTPException
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "system"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 sys.dont_write_bytecode = True
 
 from harness import BIN, House, LONG, Receiver, wait_for  # noqa: E402
+from kirim_load import KirimLoad  # noqa: E402
 from test_main_job import draw, subscribe  # noqa: E402
 
-STORES = ["messaging", "webhooks", "accounts"]  # in the order of io_fail.c
-PROCESSES = STORES + ["templates", "inbox", "edge", "broker"]
+STORES = ["messaging", "webhooks", "accounts", "inbox"]  # in the order of io_fail.c
+PROCESSES = STORES + ["templates", "edge", "broker"]
 STATUS = ["messages.sms.sent", "messages.sms.delivered", "messages.sms.failed"]
 EVENTS = STATUS + ["messages.sms.received"]
 DISK, DISK_LOW, DISK_LEFT = 160 << 20, 24 << 20, 12 << 20
 # A send cut off by a crash waits for its receipt longer than the clock ever steps; deliveries are tried often enough to outlast every fault.
 SETTINGS = {"AVIARY_MESSAGING_UNKNOWN_AFTER": "24h", "AVIARY_WEBHOOKS_TIMEOUT": "1s", "AVIARY_WEBHOOKS_BREAKER_OPEN": "300ms",
             "AVIARY_WEBHOOKS_SCHEDULE": "100ms,200ms,500ms,1s,1s,2s,2s,4s,4s,8s,8s,8s"}
-SETTINGS |= {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "inbox", "edge"]}
+SETTINGS |= {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "edge"]}
 WHAT, WHOSE, PASS, COUNT, FAILED = range(5)
 WRITES, FLUSHES = 1, 2
 
@@ -123,6 +124,7 @@ class Faults:
         self.flaky = random.Random(seed)
         self.answering = True
         self.receiver = Receiver(self.reply)
+        self.kirim = None
 
     def open_numbers(self):
         with open(self.folder / "io", "w+b") as file:
@@ -137,10 +139,10 @@ class Faults:
         return 500 if self.flaky.random() < 0.1 else 200
 
     # ---- talking ----
-    def try_http(self, method, path, body=None, headers=None):
+    def try_http(self, method, path, body=None, headers=None, key=None):
         """The answer, or None if there was none, as an edge that is killed gives."""
         try:
-            return self.house.http(method, path, body, key=self.house.test_key, headers=headers, timeout=25)
+            return self.house.http(method, path, body, key=key or self.house.test_key, headers=headers, timeout=25)
         except (OSError, HTTPException):
             return None
 
@@ -160,10 +162,12 @@ class Faults:
             return answer
         if service == "webhooks":
             return self.try_http("POST", "/v1/webhooks", {"url": self.receiver.url("/other"), "events": ["calls.initiated"]}, headers)
+        if service == "inbox":
+            return self.kirim.http("POST", "/kirim/v1/labels", {"name": f"label {self.random.getrandbits(64)}"}, headers)
         return self.try_http("POST", "/v1/playground/phone-numbers/system", headers=headers)
 
     def wait_writes(self, service="messaging"):
-        wait_for(lambda: (a := self.probe(service)) is not None and a.status == 201, 40, 0.1, f"writes of {service} again")
+        wait_for(lambda: (a := self.probe(service)) is not None and a.status in (200, 201), 40, 0.1, f"writes of {service} again")
 
     # ---- the run ----
     def run(self, test):
@@ -179,12 +183,15 @@ class Faults:
                 time.sleep(0.5)
                 self.quiet(test)
                 self.check(test)
+                self.kirim.check(test)
         except BaseException:
             shutil.copy(self.house.log_path, f"{tempfile.gettempdir()}/aviary-faults-{self.seed}.log")
             raise
         finally:
             self.receiver.close()
             self.silent.socket.close()
+            if self.kirim:
+                self.kirim.receiver.close()
             if self.mounted:
                 subprocess.run(["umount", "-l", str(self.data)], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -196,15 +203,17 @@ class Faults:
         self.clients = [Client(self, draw(self.house)["number"], f"s{self.seed}c{i}") for i in range(3)]
         self.probes = Client(self, self.clients[0].number, "probes")  # never started: it only keeps what probes were told
         self.person = Person(self, draw(self.house)["number"])
-        for thread in [*self.clients, self.person]:
+        self.kirim = KirimLoad(self)
+        self.threads = [*self.clients, self.person, *self.kirim.threads]
+        for thread in self.threads:
             thread.start()
 
     def quiet(self, test):
-        for thread in [*self.clients, self.person]:
+        for thread in self.threads:
             thread.stop = True
-        for thread in [*self.clients, self.person]:
+        for thread in self.threads:
             thread.join(100)
-        test.assertEqual([odd for thread in [*self.clients, self.person] for odd in thread.odd], [])
+        test.assertEqual([odd for thread in self.threads for odd in thread.odd], [])
         self.house.wait_ready(60)
 
     # ---- faults ----
@@ -338,7 +347,7 @@ class Faults:
 
     def step_clock(self, hours):
         with open(self.house.data / "run" / "clock", "r+b") as file, mmap.mmap(file.fileno(), 8) as at:
-            struct.pack_into("<q", at, 0, struct.unpack_from("<q", at, 0)[0] + hours * 3600000)
+            struct.pack_into("<q", at, 0, struct.unpack_from("<q", at, 0)[0] + int(hours * 3600000))
 
     def fault_clock_ahead(self, _):
         self.step_clock(1)

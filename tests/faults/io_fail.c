@@ -18,7 +18,8 @@
 enum { WHAT, WHOSE, PASS, COUNT, FAILED, NUMBERS };
 enum { WRITES = 1, FLUSHES = 2 };
 
-static const char *const names[] = {"aviary-messaging", "aviary-webhooks", "aviary-accounts"};
+static const char *const names[] = {"aviary-messaging", "aviary-webhooks", "aviary-accounts",
+                                    "aviary-inbox"};
 enum { NAMES = sizeof names / sizeof *names };
 
 static _Atomic uint32_t *numbers;

@@ -40,7 +40,7 @@ async function dump(house) {
     const rows = new Map();
     try {
         await run(join(bin, "aviary"), ["backup", join(folder, "all"), "--data", house.data]);
-        const services = readdirSync(join(folder, "all"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+        const services = readdirSync(join(folder, "all"), { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== "media");
         for (const { name } of services) readDump(name, (await run("mdb_dump", ["-a", join(folder, "all", name)], { maxBuffer: 1 << 28 })).stdout, rows);
         return { rows, services: services.map((entry) => entry.name).sort() };
     } finally {

@@ -67,6 +67,8 @@ static int slow_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     if (slow->ask && (outcome->code || schema_unpack (&tally_total_out_type, outcome->body,
                                                       t->arena, &answer, NULL)))
         return job_retry (t, job, t->now + 100);
+    if (strcmp (slow->name, "stuck") == 0)
+        return fail (t, E_CONFLICT, "name", "This one cannot be finished");
     int rc = resume (t, job->ask, &answer);
     return rc == E_NOT_FOUND ? 0 : rc;
 }
@@ -103,8 +105,45 @@ int mirror_slow_resume (turn_t *t, const mirror_slow_in_t *in, mirror_slow_out_t
     return rc;
 }
 
-static const svc_follow_t follows[] = {{&tally_counted_event, counted_apply}};
-static const job_kind_t *const jobs[] = {&slow_kind};
+/* ---- calls ---- */
+
+static int call_begin (turn_t *t, job_t *job, outbound_t *out)
+{
+    (void) t, (void) job;
+    out->how = OUT_WAIT;
+    out->wait_ms = 10;
+    return 0;
+}
+
+static int call_finish (turn_t *t, job_t *job, const outcome_t *outcome)
+{
+    (void) t, (void) job, (void) outcome;
+    return 0;
+}
+
+static const job_kind_t call_kind = {.name = "call",
+                                     .number = 2,
+                                     .type = &mirror_call_job_type,
+                                     .begin = call_begin,
+                                     .finish = call_finish};
+
+int mirror_call (turn_t *t, const mirror_call_in_t *in, mirror_call_out_t *out)
+{
+    (void) out;
+    mirror_call_job_t body = {.about = in->about, .phone = in->phone, .number = in->number};
+    job_new_t job = {.kind = &call_kind, .lane = in->phone, .due = in->due, .body = &body};
+    return job_add (t, &job, NULL);
+}
+
+static int forgotten_apply (turn_t *t, const journal_event_t *event, const void *body)
+{
+    (void) t, (void) event, (void) body; /* it has no rows of people; the runtime has */
+    return 0;
+}
+
+static const svc_follow_t follows[] = {{&tally_counted_event, counted_apply},
+                                       {&tally_forgotten_event, forgotten_apply}};
+static const job_kind_t *const jobs[] = {&slow_kind, &call_kind};
 
 const svc_service_t mirror = {
-    .schema = &mirror_service, .follows = follows, .follow_count = 1, .jobs = jobs, .job_count = 1};
+    .schema = &mirror_service, .follows = follows, .follow_count = 2, .jobs = jobs, .job_count = 2};

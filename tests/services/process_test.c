@@ -299,6 +299,34 @@ static int64_t mirrored (drive_t *d, const char *name)
     return rc ? -rc : out.total;
 }
 
+/* The event that could not be applied: shown, not applied by letting it out either, and forgotten when told so. */
+static void quarantine_decide (drive_t *d, arena_t *arena)
+{
+    common_jobs_out_t jobs = {0};
+    common_job_act_out_t out = {0};
+    common_jobs_in_t all = {0};
+    assert_int_equal (drive_ask (d, "mirror.jobs", &common_jobs_in_type, &all,
+                                 &common_jobs_out_type, &jobs, arena),
+                      0);
+    assert_int_equal (jobs.jobs.count, 1);
+    const common_kept_job_t *event = jobs.jobs.items;
+    assert_true (event->is_event);
+    assert_string_equal (event->kind, "tally.counted");
+    assert_string_equal (event->reason, error_name (E_CONFLICT));
+    common_job_act_in_t in = {.id = event->id};
+    assert_int_equal (drive_ask (d, "mirror.job_act", &common_job_act_in_type, &in,
+                                 &common_job_act_out_type, &out, arena),
+                      E_CONFLICT);
+    in.drop = true;
+    assert_int_equal (drive_ask (d, "mirror.job_act", &common_job_act_in_type, &in,
+                                 &common_job_act_out_type, &out, arena),
+                      0);
+    assert_int_equal (drive_ask (d, "mirror.jobs", &common_jobs_in_type, &all,
+                                 &common_jobs_out_type, &jobs, arena),
+                      0);
+    assert_int_equal (jobs.jobs.count + (size_t) jobs.total, 0);
+}
+
 static void test_settles_and_quarantine (void **state)
 {
     (void) state;
@@ -338,6 +366,7 @@ static void test_settles_and_quarantine (void **state)
     }
     assert_non_null (strstr (health.reason ? health.reason : "", "quarantine"));
     assert_true (health.ready);
+    quarantine_decide (&d, arena);
     arena_destroy (&arena);
     /* a new follower pages the snapshot */
     process_kill (mirror, SIGKILL);

@@ -75,6 +75,38 @@ int tally_secret (turn_t *t, const tally_secret_in_t *in, tally_secret_out_t *ou
     return count_add (t, "secrets", 1, &total);
 }
 
+/* ---- people ---- */
+
+int tally_note (turn_t *t, const tally_note_in_t *in, tally_note_out_t *out)
+{
+    if (in->refuse)
+        return fail (t, E_CONFLICT, "phone", "%s does not like that", in->phone);
+    tally_note_t row = {.id = turn_id (t), .about = in->about, .text = in->text};
+    tally_noted_t told = {
+        .about = in->about, .number = in->number, .phone = in->phone, .text = in->text};
+    int rc = store_insert (t->txn, &tally_note_record, &row, NULL);
+    out->about = in->about;
+    out->text = in->text;
+    return rc ? rc : event_add (t, &tally_noted_event, &(event_about_t){.record = row.id}, &told);
+}
+
+int tally_forget (turn_t *t, const tally_forget_in_t *in, tally_forget_out_t *out)
+{
+    tally_forgotten_t told = {
+        .about = in->about, .number = in->number, .phone = in->phone, .more = in->more};
+    out->about = in->about;
+    return event_add (t, &tally_forgotten_event, &(event_about_t){.record = in->about}, &told);
+}
+
+/* One that says so may not go yet. */
+static int note_erase (turn_t *t, const void *row)
+{
+    (void) t;
+    return strcmp (((const tally_note_t *) row)->text, "held") == 0 ? E_CONFLICT : 0;
+}
+
+static const svc_erase_t erases[] = {{&tally_note_record, note_erase}};
+
 /* ---- what new followers are told ---- */
 
 static int count_tell (turn_t *t, const void *row, event_about_t *about, void *body)
@@ -89,4 +121,8 @@ static int count_tell (turn_t *t, const void *row, event_about_t *about, void *b
 
 static const svc_snapshot_t snapshots[] = {{&tally_count_record, &tally_counted_event, count_tell}};
 
-const svc_service_t tally = {.schema = &tally_service, .snapshots = snapshots, .snapshot_count = 1};
+const svc_service_t tally = {.schema = &tally_service,
+                             .snapshots = snapshots,
+                             .snapshot_count = 1,
+                             .erases = erases,
+                             .erase_count = 1};

@@ -434,6 +434,107 @@ static void test_journal_ops (void **state)
     optest_destroy (&test);
 }
 
+static common_journal_read_out_t read_from (optest_t *test, bytes_t cursor)
+{
+    common_journal_read_out_t out = {0};
+    common_journal_read_in_t in = {.cursor = cursor, .limit = 10};
+    assert_int_equal (optest_ask (test, "journal_read", NULL, &in, &out, NULL), 0);
+    return out;
+}
+
+static void incr_times (optest_t *test, int times)
+{
+    for (int i = 0; i < times; i++)
+        assert_int_equal (
+            optest_ask (test, "incr", NULL, &(tally_incr_in_t){.name = "a"}, NULL, NULL), 0);
+}
+
+/* A new life of the store: who stopped before the parting goes on, who heard of what is not in it goes on from there. */
+static void test_journal_of_a_restored_store (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    bytes_t start = read_from (test, (bytes_t){0}).cursor;
+    incr_times (test, 5);
+    bytes_t end = read_from (test, (bytes_t){0}).cursor;
+    uint8_t behind[26];
+    memcpy (behind, end.data, sizeof behind);
+    behind[25]++;
+    assert_int_equal (optest_restart_restored (test), 0);
+    common_journal_read_out_t now = read_from (test, (bytes_t){0});
+    assert_int_equal (now.head, 5);
+    assert_memory_not_equal (now.cursor.data, end.data, 16);
+    incr_times (test, 2);
+    common_journal_read_out_t read = read_from (test, start);
+    assert_false (read.reset);
+    assert_int_equal (read.events.count, 7);
+    assert_memory_equal (read.cursor.data, now.cursor.data, 16);
+    assert_int_equal (read_from (test, end).events.count, 2);
+    assert_int_equal (read_from (test, read.cursor).events.count, 0);
+    read = read_from (test, bytes_of (behind, sizeof behind));
+    assert_true (!read.reset && read.events.count == 2);
+    /* a plain restart is no new life; a second restore is, and the first life is still known */
+    assert_int_equal (optest_restart (test), 0);
+    assert_memory_equal (read_from (test, (bytes_t){0}).cursor.data, now.cursor.data, 16);
+    assert_int_equal (optest_restart_restored (test), 0);
+    assert_memory_not_equal (read_from (test, (bytes_t){0}).cursor.data, now.cursor.data, 16);
+    assert_int_equal (read_from (test, start).events.count, 7);
+    assert_int_equal (read_from (test, now.cursor).events.count, 2);
+    read = read_from (test, bytes_of (behind, sizeof behind));
+    assert_true (!read.reset && read.events.count == 2);
+    optest_destroy (&test);
+}
+
+static size_t jobs_listed (optest_t *test, bool held, common_kept_job_t *first)
+{
+    common_jobs_out_t out = {0};
+    assert_int_equal (
+        optest_ask (test, "jobs", NULL, &(common_jobs_in_t){.held = held}, &out, NULL), 0);
+    assert_int_equal (out.total, out.jobs.count);
+    if (out.jobs.count)
+        *first = *(const common_kept_job_t *) out.jobs.items;
+    return out.jobs.count;
+}
+
+static void stick (optest_t *test)
+{
+    outward_t *job = optest_job (test);
+    assert_non_null (job);
+    assert_int_equal (optest_job_done (test, job, &(outcome_t){.stage = FETCH_ANSWERED}), 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal (optest_advance (test, 1000), 0);
+}
+
+/* A job that fails again and again: shown, let out, ended. */
+static void test_quarantine_is_decided (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&mirror);
+    common_kept_job_t job;
+    common_job_act_out_t out;
+    assert_int_equal (jobs_listed (test, false, &job), 0);
+    optest_put (test, "slow", NULL, &(mirror_slow_in_t){.name = "stuck"});
+    assert_int_equal (optest_turn (test), 0);
+    stick (test);
+    assert_int_equal (jobs_listed (test, false, &job), 1);
+    assert_string_equal (job.kind, "slow");
+    assert_non_null (strstr (job.reason, "This one cannot be finished"));
+    assert_true (job.since > 0 && job.made > 0 && job.made <= job.since && !job.is_event);
+    common_job_act_in_t in = {.id = job.id};
+    assert_int_equal (optest_ask (test, "job_act", NULL, &in, &out, NULL), 0);
+    assert_string_equal (out.kind, "slow");
+    assert_int_equal (jobs_listed (test, false, &job), 0);
+    stick (test);
+    assert_int_equal (jobs_listed (test, false, &job), 1);
+    assert_true (id_equal (job.id, in.id));
+    in.drop = true;
+    assert_int_equal (optest_ask (test, "job_act", NULL, &in, &out, NULL), 0);
+    assert_int_equal (jobs_listed (test, false, &job), 0);
+    assert_null (optest_job (test));
+    assert_int_equal (optest_ask (test, "job_act", NULL, &in, &out, NULL), E_NOT_FOUND);
+    optest_destroy (&test);
+}
+
 static common_storage_out_t storage (optest_t *test)
 {
     common_storage_out_t out = {0};
@@ -531,6 +632,8 @@ int main (void)
         cmocka_unit_test (test_forgotten_parked),
         cmocka_unit_test (test_follow),
         cmocka_unit_test (test_journal_ops),
+        cmocka_unit_test (test_journal_of_a_restored_store),
+        cmocka_unit_test (test_quarantine_is_decided),
         cmocka_unit_test (test_storage_is_told_and_measured),
         cmocka_unit_test (test_builtin_reads),
     };

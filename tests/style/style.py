@@ -184,6 +184,48 @@ def check_packages():
                     yield f"{name}:{number}: {package} is not in tools/packages.txt"
 
 
+# The C library's, which may stand between the kernel or the allocator and the library that calls it.
+LIBC = "malloc calloc realloc free memcpy memmove memset strlen write writev pwrite pwritev send sendto sendmsg epoll_ctl".split()
+LIBRARY = r"lib(?!aviary)[a-zA-Z0-9_+-]+\.so"
+
+
+def valgrind_frame_offence(frames):
+    """Why the frames of a suppression, innermost first, may hide an error of our own, or None."""
+    for frame in frames:
+        if re.fullmatch(rf"obj:\*/{LIBRARY}[.0-9]*\*?", frame):
+            return None
+        if not (frame.startswith("fun:") and frame[4:] in LIBC):
+            return f"{frame} comes before a library's frame: the error may be ours"
+    return "no frame is in a library"
+
+
+def check_suppressions():
+    """What tsan and valgrind pass over is in libraries that are not ours, and each has its reason above it."""
+    above, frames = "", None
+    for number, line in enumerate(text("tests/tsan.supp").splitlines(), 1) if files(r"tests/tsan\.supp") else ():
+        if line and not line.startswith("#"):
+            if not re.fullmatch(rf"called_from_lib:{LIBRARY}", line):
+                yield f"tests/tsan.supp:{number}: only called_from_lib of a library that is not ours"
+            if not above.startswith("# "):
+                yield f"tests/tsan.supp:{number}: no reason above it"
+        above = line
+    above = ""
+    for number, line in enumerate(text("tests/valgrind.supp").splitlines(), 1) if files(r"tests/valgrind\.supp") else ():
+        word = line.strip()
+        if word == "{":
+            frames, start = [], number
+            if not above.startswith("# "):
+                yield f"tests/valgrind.supp:{number}: no reason above it"
+        elif word == "}":
+            why = valgrind_frame_offence([frame for frame in frames if re.match(r"fun:|obj:|\.\.\.", frame)])
+            if why:
+                yield f"tests/valgrind.supp:{start}: {why}"
+            frames = None
+        elif frames is not None:
+            frames.append(word)
+        above = line
+
+
 @functools.lru_cache(maxsize=None)
 def compile_commands(build):
     path = Path(build) / "compile_commands.json"

@@ -61,6 +61,25 @@ class StyleTest(unittest.TestCase):
         self.put("README.md", "`sudo apt-get install -y jq`, libzmq3-dev, libfoo-dev\n")
         self.assertEqual([line.split(":")[0] for line in style.check_packages()], ["tools/packages.txt", "README.md"])
 
+    def test_suppressions(self):
+        self.put("tests/tsan.supp", "# why\ncalled_from_lib:libzmq.so\n\ncalled_from_lib:libcurl.so\n# why\nrace:libzmq.so\n# why\ncalled_from_lib:libaviary_x.so\n")
+        rows = [
+            ("# why\n", ["fun:writev", "obj:*/liblmdb.so*"], False),
+            ("# why\n", ["obj:*/libcurl.so.4*", "...", "fun:fetch_new"], False),
+            ("\n", ["obj:*/libcurl.so.4*"], True),
+            ("# why\n", ["fun:malloc", "fun:fetch_new", "obj:*/libcurl.so.4*"], True),
+            ("# why\n", ["...", "obj:*/libcurl.so.4*"], True),
+            ("# why\n", ["fun:malloc"], True),
+            ("# why\n", ["obj:*/aviary-edge"], True),
+            ("# why\n", ["obj:*"], True),
+        ]
+        blocks = [f"{why}{{\n   row\n   Memcheck:Leak\n" + "".join(f"   {frame}\n" for frame in frames) + "}\n" for why, frames, _ in rows]
+        self.put("tests/valgrind.supp", "".join(blocks))
+        starts = [1 + "".join(blocks)[: sum(map(len, blocks[:i]))].count("\n") + 1 for i in range(len(rows))]
+        found = list(style.check_suppressions())
+        self.assertEqual([line.split(":")[1] for line in found if "tsan.supp" in line], ["4", "6", "8"])
+        self.assertEqual([int(line.split(":")[1]) for line in found if "valgrind" in line], [start for start, row in zip(starts, rows) if row[2]])
+
     def test_files(self):
         self.put("libs/base/a.c", "int a;\n")
         self.put("libs/base/CMakeLists.txt", "")

@@ -27,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("AVIARY_BIN", ROOT / "build" / "dev" / "bin"))
 LONG = bool(os.environ.get("AVIARY_LONG"))
+PATIENCE = float(os.environ.get("AVIARY_PATIENCE") or 1)  # times as long to wait: programs under valgrind are slow
 REPORTS = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion `|assertion .* failed", re.I)
 
 
@@ -58,13 +59,13 @@ def free_ports(count=1):
 
 def wait_for(check, timeout=10, every=0.05, what=None):
     """The first true result of check(); TimeoutError with `what` if there is none in time."""
-    until = time.monotonic() + timeout
+    until = time.monotonic() + timeout * PATIENCE
     while True:
         result = check()
         if result:
             return result
         if time.monotonic() > until:
-            raise TimeoutError(f"waited {timeout} s for {what or check.__name__}; last: {result!r}")
+            raise TimeoutError(f"waited {timeout * PATIENCE:g} s for {what or check.__name__}; last: {result!r}")
         time.sleep(every)
 
 
@@ -93,7 +94,7 @@ def http(method, port, path, body=None, key=None, headers=None, timeout=30):
     if body is not None:
         send.setdefault("Content-Type", "application/json")
         body = body.encode() if isinstance(body, str) else body
-    link = HTTPConnection("127.0.0.1", port, timeout=timeout)
+    link = HTTPConnection("127.0.0.1", port, timeout=timeout * PATIENCE)
     try:
         link.request(method, path, body=body, headers=send)
         got = link.getresponse()
@@ -153,7 +154,7 @@ class House:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(timeout)
+            return process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()  # its children die with it
             process.wait()
@@ -193,7 +194,7 @@ class House:
     def cli(self, *args, check=True, timeout=30):
         """Run `aviary ARGS --data DIR`; stdout as text."""
         done = subprocess.run([str(self.binaries / "aviary"), *args, "--data", str(self.data)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=timeout, env=self.env, check=False)
+                              stderr=subprocess.PIPE, text=True, timeout=timeout * PATIENCE, env=self.env, check=False)
         if check and done.returncode:
             raise AssertionError(f"aviary {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout

@@ -130,6 +130,9 @@ class Callbacks(unittest.TestCase):
         great = great[:-1] + b',"padding":"' + b"x" * (2900 * 1000) + b'"}'
         self.assertEqual(self.post(great, signed(self.secret, great)).status, 200)
         wait_for(lambda: self.heard("great"), 10, what="the webhook")
+        inner = meta_text(self.phone_id, "wamid.inner", "inner").replace(b'"type": "text"', b'"type": "text", "padding": "' + b"x" * (2900 * 1000) + b'"')
+        self.assertEqual(self.post(inner, signed(self.secret, inner)).status, 200)
+        wait_for(lambda: self.heard("inner"), 10, what="the webhook of a great item")
         self.assertEqual(self.post(b"x" * (3 * 1024 * 1024 + 1), {}).status, 413)
 
     def test_messaging_away(self):

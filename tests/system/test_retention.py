@@ -90,7 +90,7 @@ class Retention(unittest.TestCase):
         before = self.store("messaging")
         self.assertGreater(before["file_bytes"], 0)
         self.assertGreater(before["disk_free_bytes"], 0)
-        self.assertEqual({row["service"] for row in self.house.status() if "store" in row}, {"accounts", "messaging", "templates", "webhooks"})
+        self.assertEqual({row["service"] for row in self.house.status() if "store" in row}, {"accounts", "inbox", "messaging", "templates", "webhooks"})
         self.house.cli("clock", "+2h")
         wait_for(lambda: self.store("messaging")["measured_ms"] >= 7200000, 10, what="a sample two hours old")
         after = self.store("messaging")

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 10000, MEMORY = 16 << 20, PAGE = 200, LIMIT_MOST = 1000000 };
+enum { ASK_MS = 10000, MEMORY = 16 << 20, PAGE = 50, LIMIT_MOST = 1000000 };
 static const int64_t day_ms = 86400000;
 
 typedef struct messages {

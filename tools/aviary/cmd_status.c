@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "house.h"
+#include "json.h"
 #include "storage.h"
 
 #include "base/clock.h"
@@ -26,6 +27,14 @@ static void print_store (const house_row_t *row, const storage_t *storage,
     buf_free (&text);
 }
 
+static void print_reason (const house_row_t *row)
+{
+    buf_t text = {0};
+    json_text (&text, row->reason);
+    printf (", \"reason\": %s", buf_text (&text));
+    buf_free (&text);
+}
+
 static void print_json (const house_t *house, const storage_t *storage)
 {
     storage_forecast_t forecast = storage_forecast (storage, clock_now_ms ());
@@ -39,6 +48,7 @@ static void print_json (const house_t *house, const storage_t *storage)
             "%s{\"service\": \"%s\", \"replica\": %u, \"pid\": %s, \"ready\": %s, \"owner\": %s",
             i ? ",\n " : "", row->service, row->replica, pid, row->ready ? "true" : "false",
             row->owner ? "true" : "false");
+        print_reason (row);
         print_store (row, storage, &forecast);
         printf ("}");
     }
@@ -67,7 +77,7 @@ int cmd_status (int argc, char **argv)
     const cli_option_t options[] = {
         {"--data", "DIR", "the house's folder (default ./var)", CLI_TEXT, &data, 0, 0},
         {"--json", NULL,
-         "an array of {service, replica, pid, ready, owner, store}; pid null while down, store with the "
+         "an array of {service, replica, pid, ready, owner, reason, store}; pid null while down, store with the "
          "owner",
          CLI_SWITCH, &json, 0, 0},
     };

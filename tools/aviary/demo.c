@@ -153,6 +153,18 @@ static void curl_tell (const demo_t *self, const char *path, cJSON *body)
     cJSON_Delete (body);
 }
 
+static cJSON *kirim_body (void)
+{
+    cJSON *body = cJSON_CreateObject ();
+    cJSON_AddStringToObject (body, "messaging_product", "whatsapp");
+    cJSON_AddStringToObject (body, "to", person);
+    cJSON_AddStringToObject (body, "type", "template");
+    cJSON *template = cJSON_AddObjectToObject (body, "template");
+    cJSON_AddStringToObject (template, "name", "hello_world");
+    cJSON_AddStringToObject (template, "language", "en_US");
+    return body;
+}
+
 static void end_tell (const demo_t *self)
 {
     printf ("\n%u of %u webhooks came, every signature checked%s.\n\n", self->came,
@@ -162,9 +174,14 @@ static void end_tell (const demo_t *self)
     curl_tell (self, "/v1/whatsapp/messages", whatsapp_body (self));
     curl_tell (self, "/v1/playground/sms/inbound", reply_body (self));
     printf (
-        "\nWhere to go:\n  %s/docs\n  aviary explain %s --data %s\n  aviary listen --data %s      webhooks as they come\n"
+        "And by Kirim, with the organization's key:\n"
+        "  KEY=$(jq -r .kirim.key %s/credentials.json) NUMBER=$(jq -r .kirim.phone_number_id %s/credentials.json)\n",
+        self->data, self->data);
+    curl_tell (self, "/v1/$NUMBER/messages", kirim_body ());
+    printf (
+        "\nWhere to go:\n  %s/docs and %s/kirim/v1/openapi.json\n  aviary explain %s --data %s\n  aviary listen --data %s      webhooks as they come\n"
         "  aviary tap --data %s         what passes inside\n\n",
-        self->api.base, self->sms, self->data, self->data, self->data);
+        self->api.base, self->api.base, self->sms, self->data, self->data, self->data);
     fflush (stdout);
 }
 

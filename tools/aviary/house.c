@@ -56,8 +56,7 @@ static void replica_merge (house_t *self, const broker_replica_state_t *replica)
     row->ready = replica->live && replica->ready;
     row->owner = replica->live && replica->owner;
     snprintf (row->reason, sizeof row->reason, "%s",
-              row->ready        ? ""
-              : !replica->live  ? "gives no beat"
+              !replica->live    ? "gives no beat"
               : replica->reason ? replica->reason
                                 : "");
 }

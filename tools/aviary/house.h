@@ -12,7 +12,8 @@ typedef struct house_row {
     bool ready, owner;
     bool seen;           /* the broker knows this very process */
     int64_t beat_age_ms; /* if seen */
-    char reason[160];    /* why it is not ready, "" if it is or is not known */
+    char reason
+        [160]; /* why it is not ready, or what is to be known of it though it is; "" = nothing is told */
 } house_row_t;
 
 typedef struct house {

@@ -96,8 +96,11 @@ def service_rows(s):
     for name in s.records:
         out += record_rows(s, name)
     for name, row in s.events.items():
+        erases = f"{s.name}_{name}_erases" if row.get("erases") else "NULL"
+        if row.get("erases"):
+            out.append(f"static const char *const {erases}[] = {{{', '.join(map(c_string, row['erases']))}, NULL}};")
         out += [f"const schema_event_t {s.name}_{name}_event = {{{c_string(f'{s.name}.{name}')}, {c_string(s.name)}, {row['n']}, "
-                f"&{s.structs[name].real.stem}_type}};"]
+                f"&{s.structs[name].real.stem}_type, {erases}}};"]
     for part, names in (("record", s.records), ("event", s.events)):
         if names:
             out.append(f"const schema_{part}_t *const {s.name}_{part}s[] = {{{', '.join(f'&{s.name}_{n}_{part}' for n in names)}}};")

@@ -182,13 +182,24 @@ def load_structs(s, doc):
     taken = {}
     for name, row in doc.get("event", {}).items():
         key = f"event.{name}"
-        check_keys(s.path, key, row, {"doc", "n", "fields"})
+        check_keys(s.path, key, row, {"doc", "n", "fields", "erases"})
         need_number(s.path, key, row, taken)
         add_struct(s, name, f"{s.name}.{name}", key, row.get("doc", ""), row.get("fields"), True)
         s.events[name] = row
+        check_erases(s, name, key, row)
     taken = {}
     for name, row in doc.get("op", {}).items():
         load_op(s, name, row, taken)
+
+
+def check_erases(s, name, key, row):
+    """Fields of an event that name what was erased: ids, lists of ids, texts."""
+    for field in row.get("erases", []):
+        found = s.structs[name].find(field)
+        if found is None:
+            raise Problem(s.path, f"{key}.erases", f"no field {field!r}")
+        if found.kind not in ("SK_ID", "SK_STR") and (found.kind, found.item) != ("SK_LIST", "SK_ID"):
+            raise Problem(s.path, f"{key}.erases", f"{field!r} is no id, list of ids or text")
 
 
 def load_record(s, name, key, row):
