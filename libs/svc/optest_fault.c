@@ -5,7 +5,7 @@
 
 #include "svc/inner.h"
 
-enum { ALL = 24, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000 };
+enum { ALL = 256, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000 };
 
 const char *fault_name (fault_kind_t kind)
 {

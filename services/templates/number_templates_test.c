@@ -46,7 +46,7 @@ static int fill (turn_t *t, void *context)
                                     .account = account,
                                     .name = rows[i].name,
                                     .language = rows[i].language,
-                                    .key = template_key (rows[i].name, rows[i].language),
+                                    .key = template_key (t->arena, rows[i].name, rows[i].language),
                                     .status = rows[i].status,
                                     .provider_id = "77",
                                     .created_at = t->now,

@@ -31,17 +31,16 @@ static int32_t word_of (const schema_enum_t *e, arena_t *arena, bytes_t value, c
     return found ? found : word ? other : 0;
 }
 
-id16_t template_key (const char *name, const char *language)
+id16_t template_key (arena_t *arena, const char *name, const char *language)
 {
     uint8_t sum[SIGN_SHA256_SIZE];
     id16_t key;
-    buf_t text = {0};
+    buf_t text = buf_in (arena);
     buf_add_str (&text, name);
     buf_add_byte (&text, 0);
     buf_add_str (&text, language);
     sign_sha256 (buf_bytes (&text), sum);
     memcpy (key.b, sum, sizeof key.b);
-    buf_free (&text);
     return key;
 }
 
@@ -254,6 +253,6 @@ bool template_read (arena_t *arena, bytes_t listed, templates_template_t *out, b
         out->rejected_reason = NULL;
     *components = jval_find (listed, "components");
     out->slots = slots_read (arena, *components, out->category, out->parameter_format);
-    out->key = template_key (out->name, out->language);
+    out->key = template_key (arena, out->name, out->language);
     return true;
 }

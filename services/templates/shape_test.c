@@ -134,8 +134,8 @@ static void test_a_listed_template (void **state)
     assert_int_equal (row.quality, TEMPLATES_QUALITY_GREEN);
     assert_null (row.rejected_reason);
     assert_int_equal (row.slots.count, 1);
-    assert_true (id_equal (row.key, template_key ("order_update", "en_US")));
-    assert_false (id_equal (row.key, template_key ("order_updat", "een_US")));
+    assert_true (id_equal (row.key, template_key (arena, "order_update", "en_US")));
+    assert_false (id_equal (row.key, template_key (arena, "order_updat", "een_US")));
     assert_int_equal (
         jval_read (
             arena,

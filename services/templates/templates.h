@@ -26,8 +26,8 @@ schema_list_t slots_read (arena_t *arena, bytes_t components, int32_t category, 
 /* The text of a template's body, NULL if it has none; and the placeholders in a text, in order, each once. */
 const char *template_body (arena_t *arena, bytes_t components);
 schema_list_t template_variables (arena_t *arena, const char *text);
-/* What a template is found by: a hash of its name and language. */
-id16_t template_key (const char *name, const char *language);
+/* What a template is found by: a hash of its name and language. The arena has a trap: a hash of a part would be another's. */
+id16_t template_key (arena_t *arena, const char *name, const char *language);
 
 /* ---- templates (template.c) ---- */
 
