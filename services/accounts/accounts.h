@@ -63,6 +63,8 @@ int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
 /* Store a change of a number and tell of it; the same of its end. */
 int number_change (turn_t *t, accounts_number_t *number);
 int number_remove (turn_t *t, accounts_number_t *number);
+/* Store and tell what an older program left out: its customer sees no change of it. */
+int number_complete (turn_t *t, accounts_number_t *number);
 /* The carrier's id of it: digits for every WhatsApp number, also for those of the loopback carrier. */
 const char *number_ref (turn_t *t, const accounts_number_t *number);
 int32_t number_status (const accounts_number_t *number);

@@ -43,8 +43,13 @@ int number_make (turn_t *t, id16_t org, int32_t channel, const char *number,
 
 int number_change (turn_t *t, accounts_number_t *number)
 {
-    number->version += 1;
     number->updated_at = t->now;
+    return number_complete (t, number);
+}
+
+int number_complete (turn_t *t, accounts_number_t *number)
+{
+    number->version += 1;
     int code = store_put (t->txn, &accounts_number_record, number, NULL);
     return code ? code : number_event (t, number, false);
 }

@@ -78,13 +78,13 @@ static int number_incomplete (void *context, const void *row)
     return 0;
 }
 
-static int number_complete (turn_t *t, id16_t id)
+static int number_team_give (turn_t *t, id16_t id)
 {
     accounts_number_t number = {0};
     int code = store_get_any (t->txn, &accounts_number_record, id, t->arena, &number);
     if (code == 0)
         code = team_first (t, number.org, &number.team);
-    return code ? code : number_change (t, &number);
+    return code ? code : number_complete (t, &number);
 }
 
 int teams_complete (turn_t *t)
@@ -105,7 +105,7 @@ int teams_complete (turn_t *t)
         code = store_list (t->txn, &accounts_number_record, &without, t->arena, number_incomplete,
                            found, NULL);
     for (size_t i = 0; i < found->count && code == 0; i++)
-        code = number_complete (t, found->ids[i]);
+        code = number_team_give (t, found->ids[i]);
     return code;
 }
 

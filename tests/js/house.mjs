@@ -32,6 +32,7 @@ export class House {
     /** Start with more flags of `aviary up`; resolves when /readyz is 200. */
     static async start(...flags) {
         const house = new House();
+        if (process.env.AVIARY_HOUSE) return house.attach();
         house.data = mkdtempSync(join(tmpdir(), "av-"));
         house.port = await freePort();
         house.url = `http://127.0.0.1:${house.port}`;
@@ -47,6 +48,16 @@ export class House {
         }
         house.credentials = JSON.parse(readFileSync(join(house.data, "credentials.json"), "utf8"));
         return house;
+    }
+
+    /** The house that runs already in AVIARY_HOUSE (its folder) on AVIARY_HOUSE_PORT, with flags of its own, and AVIARY_HOUSE_LIVE_KEY in place of its live app's; stopping leaves it be. */
+    attach() {
+        this.data = process.env.AVIARY_HOUSE;
+        this.port = Number(process.env.AVIARY_HOUSE_PORT);
+        this.url = `http://127.0.0.1:${this.port}`;
+        this.credentials = JSON.parse(readFileSync(join(this.data, "credentials.json"), "utf8"));
+        this.credentials.app.live_key = process.env.AVIARY_HOUSE_LIVE_KEY ?? this.credentials.app.live_key;
+        return this;
     }
 
     async ready() {
@@ -82,6 +93,7 @@ export class House {
     }
 
     async stop() {
+        if (!this.child) return;
         if (this.child.exitCode === null) this.child.kill("SIGTERM");
         const killer = setTimeout(() => this.child.kill("SIGKILL"), 15000);
         await this.ended;

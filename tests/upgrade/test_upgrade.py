@@ -1,0 +1,229 @@
+"""Stores that earlier versions wrote, brought back and gone on with: each dump beside this file is loaded into a fresh folder, today's binaries start on it, and what the house told
+before must be told again; what was under way comes to its end; the old keys work, and what came later than the dump works on what is old."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import dumps  # noqa: E402
+from carriers import WABA  # noqa: E402
+from harness import BIN, ROOT, House, Receiver, free_ports, http, wait_for  # noqa: E402
+
+# What of Chirp's contract is asked of a house that is old already; the other tests of that file want one that is new.
+CONTRACT = ["sms", "whatsapp", "read receipts and typing", "phone numbers", "webhooks", "playground"]
+
+
+def offences(old, new, path=""):
+    """Where `new` does not tell what `old` did: members may come in addition."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [offence for name in old for offence in offences(old[name], new.get(name), f"{path}.{name}")]
+    if isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            return [f"{path}: {len(old)} are {len(new)}"]
+        return [offence for n, pair in enumerate(zip(old, new)) for offence in offences(*pair, f"{path}[{n}]")]
+    return [] if old == new else [f"{path}: {old!r} is {new!r}"]
+
+
+class Upgrade:
+    """One dump; the tests run in the order of their names, on one house."""
+    dump = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="aviary-upgrade-")
+        cls.receiver = Receiver()
+        cls.house = None
+        try:
+            data = Path(cls.folder.name) / "var"
+            cls.facts = dumps.load(cls.dump, data, free_ports())
+            keep = {"AVIARY_MESSAGING_MESSAGE_RETENTION": "0", "AVIARY_WEBHOOKS_DELIVERY_RETENTION": "0"}
+            cls.house = House("--simulate", "--test-clock", "--rate-limits", "off", "--loopback-delay", "10", data=data, env=keep, start=False)
+            cls.house.start(60)
+            wait_for(lambda: cls.control("GET", "/settings"), what="the simulator")
+            cls.keys = {"live": cls.house.live_key, "test": cls.house.test_key, "admin": cls.house.admin_key}
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            if cls.house:
+                cls.house.__exit__(sys.exc_info()[0], None, None)
+        finally:
+            cls.receiver.close()
+            cls.folder.cleanup()
+
+    # ---- asking ----
+    @classmethod
+    def control(cls, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(cls.house.credentials["simulator"]["control_url"] + path, data, method=method), timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def ask(self, key, method, path, body=None, want=200, headers=None):
+        answer = self.house.http(method, path, body, key=self.keys.get(key, key), headers=headers)
+        self.assertEqual(answer.status, want, f"{method} {path}: {answer}")
+        return answer.json
+
+    def lines(self, message):
+        return json.loads(self.house.cli("explain", message, "--json", "--reveal"))["lines"]
+
+    def told(self, message, word, timeout=30):
+        wait_for(lambda: word in [line["what"] for line in self.lines(message)], timeout, what=f"{word} of {message}")
+
+    # ---- what was told before ----
+    def test_01_what_was_told_is_told_again(self):
+        for name, read in self.facts["reads"].items():
+            with self.subTest(name):
+                old, new = self.plain(read["answer"]), self.plain(self.ask(read["key"], "GET", read["path"]))
+                self.assertEqual(offences(old, new), [])
+
+    def plain(self, answer):
+        """Without what may differ: what was under way, links (they are signed for an hour, on a port of today), when a key was used, and when the carriers' numbers were changed (their
+        account is at another port)."""
+        moved = {self.facts["numbers"]["live_sms"], self.facts["numbers"]["live_whatsapp"], self.facts["bought"]}
+        answer = json.loads(re.sub(r"http://127\.0\.0\.1:\d+/(media|v1)/[^\"]*", "URL", json.dumps(answer)))
+        if "messages" in answer:
+            answer["messages"] = [row for row in answer["messages"] if row["id"] not in self.facts["unfinished"]]
+        for row in (row for rows in answer.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)):
+            row.pop("lastUsedAt", None)
+            if row.get("number", row.get("phoneNumber")) in moved:
+                row.pop("updatedAt", None)
+        return answer
+
+    def test_02_explain_knows_each_message(self):
+        for message, story in self.facts["explained"].items():
+            with self.subTest(message):
+                now = {f"{line['service']} {line['what']}" for line in self.lines(message)}
+                self.assertEqual(set(story) - now, set())
+
+    def test_03_the_logs_new_filters_find_the_old_messages(self):
+        for key in ("live", "test"):
+            for channel in ("sms", "whatsapp"):
+                want = {message for message, row in self.facts["messages"].items() if (row["key"], row["channel"]) == (key, channel)}
+                app = self.house.credentials["app"]["id" if key == "live" else "test_app_id"]
+                found = json.loads(self.house.cli("messages", "--app", app, "--channel", channel, "--direction", "outbound", "--limit", "100", "--json"))["messages"]
+                self.assertLessEqual(want, {row["id"] for row in found}, f"{key} {channel}")
+        failed = {message for message, row in self.facts["messages"].items() if row["end"] == "failed"}
+        found = json.loads(self.house.cli("messages", "--status", "failed", "--limit", "100", "--json"))["messages"]
+        self.assertLessEqual(failed, {row["id"] for row in found})
+
+    def test_04_old_keys_work_and_deleted_ones_do_not(self):
+        self.ask(self.facts["keys"]["admin"], "GET", "/v1/organization/apps")
+        self.ask(self.facts["keys"]["second"], "GET", "/v1/phone-numbers")
+        self.ask(self.facts["keys"]["deleted"], "GET", "/v1/phone-numbers", want=401)
+        self.assertIn(self.facts["bought"], json.dumps(self.ask(self.facts["keys"]["second"], "GET", "/v1/phone-numbers")))
+
+    def test_05_an_idempotency_key_gets_its_first_answer(self):
+        for replay in self.facts["replays"]:
+            answer = self.house.http("POST", replay["path"], replay["body"], key=self.keys[replay["key"]], headers={"Idempotency-Key": replay["idempotency_key"]})
+            self.assertEqual((answer.status, answer.json, answer.headers.get("idempotent-replayed")), (201, replay["answer"], "true"))
+            self.ask(replay["key"], "POST", replay["path"], replay["body"] | {"text": "another"}, 409, {"Idempotency-Key": replay["idempotency_key"]})
+
+    def test_06_media_can_be_fetched(self):
+        for kind, media in self.facts["media"].items():
+            told = self.ask("live", "GET", f"/v1/media/{media}", want=404 if kind == "deleted" else 200)
+            if kind != "deleted":
+                file = http("GET", self.house.port, re.sub(r"^http://[^/]+", "", told["url"]))
+                self.assertEqual((file.status, len(file.body)), (200, told["fileSize"]))
+
+    def test_07_deliveries_are_listed_and_go_on(self):
+        for hook, rows in self.facts["deliveries"].items():
+            told = self.facts["hooks"][hook]
+            found = json.loads(self.house.cli("deliveries", "list", "--webhook", told["id"], "--limit", "100", "--json"))
+            self.assertLessEqual(set(rows), {row["id"] for row in found}, hook)
+        now = {row["id"]: row["status"] for row in found}
+        self.assertEqual({row: now[row] for row, status in rows.items() if status != "pending"}, {row: status for row, status in rows.items() if status != "pending"})
+        lost, dead = self.facts["hooks"]["lost"], self.facts["hooks"]["dead"]
+        self.ask("test", "PUT", f"/v1/webhooks/{lost['id']}", {"url": self.receiver.url("/lost")})
+        self.ask("test", "PUT", f"/v1/webhooks/{dead['id']}", {"url": self.receiver.url("/dead")})
+        self.house.cli("clock", "+5m")
+        [got] = self.receiver.wait(1, lambda r: r.path == "/lost")
+        self.assertEqual(got.json["data"]["message"]["id"], self.facts["pending"])
+        self.assertEqual(self.house.cli("webhook", "secret", lost["id"]).split()[0], lost["secret"])
+        [letter] = json.loads(self.house.cli("deliveries", "list", "--webhook", dead["id"], "--status", "dead", "--json"))
+        self.house.cli("deliveries", "replay", letter["id"])
+        self.receiver.wait(1, lambda r: r.path == "/dead")
+
+    def test_08_what_was_under_way_ends(self):
+        for message, row in self.facts["unfinished"].items():
+            if "unknown" not in row["why"]:
+                self.told(message, row["end"])
+        self.house.cli("clock", "+11m")
+        for message, row in self.facts["unfinished"].items():
+            with self.subTest(row["why"]):
+                self.told(message, row["end"])
+
+    # ---- what came later than the dump ----
+    def kirim(self, method, path, want=200):
+        return self.ask(self.kirim_key(), method, f"/kirim/v1{path}", want=want)
+
+    def kirim_key(self):
+        if "kirim" not in self.keys:
+            self.keys["kirim"] = json.loads(self.house.cli("key", "create", "--organization", "--name", "kirim", "--json"))["key"]
+        return self.keys["kirim"]
+
+    def test_09_kirim_shows_the_old_conversations(self):
+        number = self.house.credentials["app"]["meta_phone_number_id"]
+        self.assertIn(number, json.dumps(self.kirim("GET", "/accounts")))
+        threaded = {row["toPhoneNumber"] if row["direction"] == "OUTBOUND" else row["fromPhoneNumber"] for row in self.facts["reads"]["whatsapp log"]["answer"]["messages"]
+                    if self.facts["numbers"]["live_whatsapp"] in (row["toPhoneNumber"], row["fromPhoneNumber"])}
+        self.assertLessEqual(set(self.facts["people"]), threaded)
+        wait_for(lambda: len(self.kirim("GET", f"/{number}/conversations")["data"]) >= len(threaded), 20, what="the old conversations")
+        for person in sorted(threaded):
+            with self.subTest(person):
+                [contact] = self.kirim("GET", f"/{number}/contacts?phone=%2B{person.lstrip('+')}")["data"]
+                [conversation] = self.kirim("GET", f"/{number}/conversations?contact_id={contact['id']}")["data"]
+                messages = self.kirim("GET", f"/{number}/messages?conversation_id={conversation['id']}&limit=100")["data"]
+                log = [row for row in self.facts["reads"]["whatsapp log"]["answer"]["messages"] if person in (row["toPhoneNumber"], row["fromPhoneNumber"])]
+                self.assertGreaterEqual(len(messages), len(log))
+        self.assertTrue(json.loads(self.house.cli("team", "list", "--json")))
+
+    def test_10_old_people_and_numbers_go_on(self):
+        person, stopped, sms, whatsapp = "+14157770003", self.facts["stopped"], self.facts["numbers"]["live_sms"], self.facts["numbers"]["live_whatsapp"]
+        sent = self.ask("live", "POST", "/v1/whatsapp/messages", {"from": whatsapp, "to": person, "type": "text", "text": {"body": "Still here"}}, 201)["id"]
+        refused = self.ask("live", "POST", "/v1/sms", {"from": sms, "to": [stopped], "text": "Hello?"}, 201)["id"]
+        self.told(refused, "failed")
+        self.told(sent, "accepted")
+        self.control("POST", "/inbound", {"provider": "meta", "from": person, "to": whatsapp, "type": "text", "text": {"body": "Back again"}})
+        log = wait_for(lambda: [row for row in self.ask("admin", "GET", "/v1/organization/whatsapp/messages?limit=100")["messages"] if row["textBody"] == "Back again"], what="what she wrote")
+        self.ask("live", "POST", "/v1/whatsapp/messages/read", {"messageId": log[0]["id"]})
+        number = self.house.credentials["app"]["meta_phone_number_id"]
+        [contact] = self.kirim("GET", f"/{number}/contacts?phone=%2B{person.lstrip('+')}")["data"]
+        [conversation] = self.kirim("GET", f"/{number}/conversations?contact_id={contact['id']}")["data"]
+        messages = wait_for(lambda: (found := self.kirim("GET", f"/{number}/messages?conversation_id={conversation['id']}&limit=100")["data"]) and len(found) >= 3 and found, what="her messages")
+        self.assertIn("Hello?", json.dumps(messages))
+        self.control("PUT", "/templates", {"name": "parcel", "language": "en_US", "waba_id": WABA, "category": "UTILITY", "status": "APPROVED",
+                                           "components": [{"type": "BODY", "text": "Your parcel {{1}} is there", "example": {"body_text": [["7"]]}}]})
+        self.house.cli("templates", "sync")
+        content = {"from": whatsapp, "to": "+14157770009"} | self.facts["template"]
+        wait_for(lambda: self.house.http("POST", "/v1/whatsapp/messages", content, key=self.keys["live"]).status == 201, 15, what="a send of the old template")
+
+    def test_11_the_contract_holds(self):
+        names = [arg for name in CONTRACT for arg in ("--test-name-pattern", f"^{name}$")]
+        env = {**os.environ, "AVIARY_BIN": str(BIN), "AVIARY_HOUSE": str(self.house.data), "AVIARY_HOUSE_PORT": str(self.house.port), "AVIARY_HOUSE_LIVE_KEY": self.facts["keys"]["second"]}
+        done = subprocess.run(["node", "--test", "--test-concurrency=1", *names, str(ROOT / "tests" / "js" / "contract.test.mjs")], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=120, env=env, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-6000:])
+        self.assertIn(f"pass {len(CONTRACT)}", done.stdout)
+
+    def test_12_it_stops_and_starts_again(self):
+        self.assertEqual(self.house.stop(), 0)
+        self.house.start(60)
+        for message in list(self.facts["messages"])[:3]:
+            self.assertTrue(self.lines(message))
+
+
+for folder in dumps.dumps():
+    name = "From_" + folder.name.replace("-", "_")
+    globals()[name] = type(name, (Upgrade, unittest.TestCase), {"dump": folder})
