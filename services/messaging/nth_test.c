@@ -1,5 +1,6 @@
 /* nth_test.c - messaging with every fault in every place: each op, each event it follows, each kind of job. */
 #include "base/text.h"
+#include "gen/inbox.h"
 #include "gen/templates.h"
 #include "messaging_world.h"
 #include "svc/optest_nth.h"
@@ -111,22 +112,24 @@ static messaging_callback_receive_in_t meta_call (optest_t *test, const char *bo
                                              .body = bytes_of_str (body)};
 }
 
+static const envelope_t none = {0};
+static const char *both[] = {WORLD_PERSON, "+15551234568"},
+                  *picture[] = {"https://x.example/1.jpg"};
+
 static void test_ops (void **state)
 {
     optest_t *test = *state;
     things_t has = things_of (test, true);
-    const envelope_t app = world_caller (), live = world_live_caller (), org = world_org_caller (),
-                     none = {0};
-    const char *to[] = {WORLD_PERSON, "+15551234568"}, *urls[] = {"https://x.example/1.jpg"};
-    messaging_media_given_t link = {.link = "https://x.example/1.jpg", .caption = "c"};
+    const envelope_t app = world_caller (), live = world_live_caller (), org = world_org_caller ();
+    messaging_media_given_t link = {.link = picture[0], .caption = "c"};
     messaging_media_content_t media = {.media = has.file, .caption = "c"};
     messaging_callback_receive_in_t call = meta_call (test, TEXT_CALL);
     const nth_ask_t asks[] = {
         {"sms_send", app,
-         &(messaging_sms_send_in_t){.from = WORLD_SMS, .to = {to, 2}, .text = "Hello"}},
+         &(messaging_sms_send_in_t){.from = WORLD_SMS, .to = {both, 2}, .text = "Hello"}},
         {"sms_send", live,
          &(messaging_sms_send_in_t){
-             .from = WORLD_LIVE_SMS, .to = {to, 1}, .text = "x", .media_urls = {urls, 1}}},
+             .from = WORLD_LIVE_SMS, .to = {both, 1}, .text = "x", .media_urls = {picture, 1}}},
         {"whatsapp_send", app,
          &(messaging_whatsapp_send_in_t){.from = WORLD_WHATSAPP,
                                          .to = WORLD_PERSON,
@@ -251,6 +254,12 @@ static void test_follows (void **state)
                                          .status = TEMPLATES_STATUS_APPROVED}},
         {&templates_account_synced_event, about,
          &(templates_account_synced_t){.account = world_meta, .org = world_org, .at = 1}},
+        {&inbox_erased_event, about,
+         &(inbox_erased_t){.contact = new,
+                           .conversation = new,
+                           .number_id = world_whatsapp_number,
+                           .peer = WORLD_PERSON,
+                           .at = 1}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
 }

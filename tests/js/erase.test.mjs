@@ -112,7 +112,17 @@ function* files(folder) {
     }
 }
 
-const filesWith = (...texts) => [...files(house.data)].filter((path) => statSync(path).size && texts.some((t) => readFileSync(path).includes(Buffer.from(t))));
+/** A file of an upload under way may be gone by the time it is looked at. */
+function bytesOf(path) {
+    try {
+        return readFileSync(path);
+    } catch (error) {
+        if (error.code === "ENOENT") return Buffer.alloc(0);
+        throw error;
+    }
+}
+
+const filesWith = (...texts) => [...files(house.data)].filter((path) => statSync(path, { throwIfNoEntry: false })?.size && texts.some((t) => bytesOf(path).includes(Buffer.from(t))));
 
 async function pending() {
     const answer = await house.request("GET", "/metrics");
