@@ -299,32 +299,42 @@ static int row_add (erase_match_t *match, bytes_t row, arena_t *arena)
     return rc ? rc : texts_add (match, &in, at, beside, arena);
 }
 
-/* All up to `newest`, or as many as a pass takes, which gives `newest`. E_NOT_FOUND: nothing is to be erased. */
-static int match_make (turn_t *t, uint64_t *newest, erase_match_t **out)
+typedef struct making {
+    erase_match_t *match;
+    uint64_t newest, last;
+} making_t;
+
+static int match_fill (turn_t *t, void *context)
 {
+    making_t *m = context;
     kv_cursor_t walk = {.table = table_of (t, "svc.erase")};
     bytes_t key, value;
-    erase_match_t *match = erase_match_new ();
-    uint64_t last = 0;
-    int rc = match ? 0 : E_NO_MEMORY;
-    for (int n = 0;
-         !rc && (*newest || n < PASS_ROWS) && (*newest || erase_match_ids (match) < PASS_IDS) &&
-         !(rc = kv_next (t->txn, &walk, &key, &value));
+    int rc = 0;
+    for (int n = 0; !rc && (m->newest || n < PASS_ROWS) &&
+                    (m->newest || erase_match_ids (m->match) < PASS_IDS) &&
+                    !(rc = kv_next (t->txn, &walk, &key, &value));
          n++) {
-        if (*newest && get_u64 (key) > *newest)
+        if (m->newest && get_u64 (key) > m->newest)
             break;
-        last = get_u64 (key);
-        rc = row_add (match, value, t->arena);
+        m->last = get_u64 (key);
+        rc = row_add (m->match, value, t->arena);
     }
     kv_stop (&walk);
-    rc = rc == E_NOT_FOUND ? 0 : rc;
-    if (!rc && !last)
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* All up to `newest`, or as many as a pass takes, which gives `newest`. E_NOT_FOUND: nothing is to be erased. In a trap of its own: what is made is on the heap. */
+static int match_make (turn_t *t, uint64_t *newest, erase_match_t **out)
+{
+    making_t m = {.match = erase_match_new (), .newest = *newest};
+    int rc = m.match ? turn_trapped (t, match_fill, &m) : E_NO_MEMORY;
+    if (!rc && !m.last)
         rc = E_NOT_FOUND;
     if (!rc && !*newest)
-        *newest = last;
+        *newest = m.last;
     if (rc)
-        erase_match_free (&match);
-    *out = match;
+        erase_match_free (&m.match);
+    *out = m.match;
     return rc;
 }
 

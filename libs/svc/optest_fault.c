@@ -103,6 +103,23 @@ int fault_restart (optest_t *test)
     return quiet (test, optest_restart (test));
 }
 
+uint64_t fault_rows (optest_t *test, const char *table)
+{
+    store_t *store = optest_store (test);
+    txn_t *txn = NULL;
+    uint64_t count = 0;
+    int rc = txn_begin (store, TXN_READ, &txn);
+    if (!rc)
+        rc = kv_count (txn, store_table (store, table), &count);
+    txn_abort (&txn);
+    return rc ? UINT64_MAX : count;
+}
+
+bool fault_is_erasing (optest_t *test)
+{
+    return fault_rows (test, "svc.erase") != 0;
+}
+
 /* What is kept by days would else differ between runs before and after midnight; what is kept for a minute goes first. */
 int fault_begin (optest_t *test)
 {

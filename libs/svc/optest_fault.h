@@ -32,6 +32,10 @@ void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth);
 unsigned fault_next (unsigned nth);
 /* Keep the store for optest_again; the clock is moved away from the end of a day. */
 int fault_begin (optest_t *test);
+/* How many rows a table has; UINT64_MAX if it cannot be read. */
+uint64_t fault_rows (optest_t *test, const char *table);
+/* The walk of an erasure is not through: it goes on with the clock. */
+bool fault_is_erasing (optest_t *test);
 /* Start again on what was kept, or after a fault on what is there, with a log that is silent. */
 int fault_again (optest_t *test);
 int fault_restart (optest_t *test);

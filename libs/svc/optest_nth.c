@@ -118,7 +118,7 @@ static void repeat_check (nth_t *self, fault_kind_t kind, unsigned n, envelope_t
 
 static void jobs_go_on (nth_t *self)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3 || (i < 30 && fault_is_erasing (self->test)); i++)
         optest_advance (self->test, 1000);
 }
 
@@ -234,21 +234,6 @@ static const schema_op_t *op_of (const svc_service_t *service, const char *name)
     return NULL;
 }
 
-static unsigned ops_without (const svc_service_t *service, const nth_ask_t *asks, size_t count)
-{
-    unsigned missing = 0;
-    for (size_t i = 0; i < service->schema->op_count; i++) {
-        bool found = false;
-        for (size_t k = 0; k < count; k++)
-            found = found || strcmp (asks[k].op, service->schema->ops[i].name) == 0;
-        if (!found)
-            fprintf (stderr, "%s.%s has no sample\n", service->schema->name,
-                     service->schema->ops[i].name);
-        missing += !found;
-    }
-    return missing;
-}
-
 static unsigned ask_every_fault (optest_t *test, const nth_ask_t *ask)
 {
     const svc_service_t *service = optest_svc (test)->service;
@@ -266,18 +251,30 @@ static unsigned ask_every_fault (optest_t *test, const nth_ask_t *ask)
     return self.wrong;
 }
 
-unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count)
+unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count, nth_seen_t *seen)
 {
-    const svc_service_t *service = optest_svc (test)->service;
-    unsigned failures = ops_without (service, asks, count) + (fault_begin (test) != 0);
-    for (size_t i = 0; i < count; i++)
-        failures += asks[i].in ? ask_every_fault (test, &asks[i]) : 0;
+    const schema_service_t *schema = optest_svc (test)->service->schema;
+    unsigned failures = fault_begin (test) != 0;
+    for (size_t i = 0; i < count; i++) {
+        const schema_op_t *op = op_of (optest_svc (test)->service, asks[i].op);
+        if (op && op - schema->ops < NTH_OPS_MOST)
+            seen->ops[op - schema->ops] = true;
+        failures += ask_every_fault (test, &asks[i]);
+    }
     return failures;
 }
 
-unsigned nth_ask_alone (optest_t *test, const nth_ask_t *ask)
+unsigned nth_unseen (optest_t *test, const nth_seen_t *seen)
 {
-    return (fault_begin (test) != 0) + ask_every_fault (test, ask);
+    const schema_service_t *schema = optest_svc (test)->service->schema;
+    unsigned missing = 0;
+    for (size_t i = 0; i < schema->op_count; i++) {
+        if (i < NTH_OPS_MOST && seen->ops[i])
+            continue;
+        fprintf (stderr, "%s.%s has no sample\n", schema->name, schema->ops[i].name);
+        missing++;
+    }
+    return missing;
 }
 
 unsigned nth_follows (optest_t *test, const nth_event_t *events, size_t count)

@@ -9,18 +9,22 @@
 
 #include "svc/optest.h"
 
-/* A sample of an op: it succeeds, or parks, on the store as it is at the call. Keyed ops get an idempotency key.
- * Without `in` it only says that the op is looked at elsewhere. */
+/* A sample of an op: it succeeds, or parks, on the store as it is at the call. Keyed ops get an idempotency key. */
 typedef struct nth_ask {
     const char *op;
     envelope_t header;
     const void *in;
 } nth_ask_t;
 
-/* Every op of the service must have a sample at least. */
-unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count);
-/* One sample on a store of its own. */
-unsigned nth_ask_alone (optest_t *test, const nth_ask_t *ask);
+/* Which ops had a sample, by their place in the service's table. */
+enum { NTH_OPS_MOST = 256 };
+typedef struct nth_seen {
+    bool ops[NTH_OPS_MOST];
+} nth_seen_t;
+
+unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count, nth_seen_t *seen);
+/* Every op of the service must have had one. */
+unsigned nth_unseen (optest_t *test, const nth_seen_t *seen);
 
 typedef struct nth_event {
     const schema_event_t *event;

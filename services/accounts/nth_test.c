@@ -90,98 +90,60 @@ static things_t things_of (const world_t *w)
     return out;
 }
 
-static void test_bootstrap (void **state)
+typedef struct asking {
+    const world_t *w;
+    things_t has;
+    envelope_t cli, admin, key, org_key;
+    nth_seen_t seen;
+} asking_t;
+
+static void keys_and_apps (asking_t *a)
 {
-    (void) state;
-    optest_t *test = optest_new (&accounts_tables);
-    const nth_ask_t ask = {.op = "bootstrap",
-                           .in = &(accounts_bootstrap_in_t){.organization = "Org", .app = "App"}};
-    assert_int_equal (nth_ask_alone (test, &ask), 0);
-    optest_destroy (&test);
-}
-
-/* A sample's `in`, in the test's memory. */
-#define IN(type, ...) arena_memdup (arena, &(type){__VA_ARGS__}, sizeof (type))
-
-enum { PEOPLE_MOST = 40 };
-
-typedef struct people {
-    const things_t *has;
-    id16_t org, app;
-    envelope_t cli, admin, org_key;
-    schema_list_t teams, apps;
-} people_t;
-
-/* Samples of what is about organizations, their numbers, teams and users; how many. */
-static size_t people_asks (arena_t *arena, const people_t *people, nth_ask_t *out)
-{
-    const nth_ask_t asks[] = {
-        {"calling_get", people->admin, IN (accounts_calling_get_in_t, .app = people->app)},
-        {"calling_set", people->admin,
-         IN (accounts_calling_set_in_t, .app = people->app, .voicemail_enabled = true,
-             .voicemail_greeting_url = "https://example.com/g.mp3", .max_concurrent_calls = 3)},
-        {"settings_get", people->admin, IN (accounts_settings_get_in_t, 0)},
-        {"settings_set", people->admin, IN (accounts_settings_set_in_t, .media_retention_days = 9)},
-        {"app_stats", people->admin, IN (accounts_app_stats_in_t, .app = people->app)},
-        {"org_create", people->cli,
-         IN (accounts_org_create_in_t, .organization = "New", .app = "First")},
-        {"org_list", people->cli, IN (accounts_org_list_in_t, 0)},
-        {"org_suspend", people->cli,
-         IN (accounts_org_suspend_in_t, .id = people->org, .suspended = true)},
-        {"number_page", people->admin,
-         IN (accounts_number_page_in_t, .channel = ACCOUNTS_CHANNEL_SMS)},
-        {"number_apps_set", people->admin,
-         IN (accounts_number_apps_set_in_t, .number_id = people->has->free, .number_id_test = true,
-             .app_ids = people->apps)},
-        {"number_release", people->admin,
-         IN (accounts_number_release_in_t, .number_id = people->has->live)},
-        {"number_search", people->admin,
-         IN (accounts_number_search_in_t, .country = "US", .limit = 5)},
-        {"number_buy", people->admin,
-         IN (accounts_number_buy_in_t, .app = people->app, .number = WANTED,
-             .kind = ACCOUNTS_NUMBER_KIND_LOCAL)},
-        {"team_create", people->cli,
-         IN (accounts_team_create_in_t, .org = people->org, .name = "third")},
-        {"team_list", people->cli, IN (accounts_team_list_in_t, 0)},
-        {"team_delete", people->cli, IN (accounts_team_delete_in_t, .id = people->has->team)},
-        {"user_create", people->cli,
-         IN (accounts_user_create_in_t, .org = people->org, .name = "Bob",
-             .email = "bob@house.example", .teams = people->teams)},
-        {"user_list", people->cli, IN (accounts_user_list_in_t, 0)},
-        {"user_delete", people->cli, IN (accounts_user_delete_in_t, .id = people->has->user)},
-        {"user_teams_set", people->cli,
-         IN (accounts_user_teams_set_in_t, .id = people->has->user, .teams = people->teams)},
-        {"number_change", people->cli,
-         IN (accounts_number_change_in_t, .id = people->has->live, .team = people->has->team,
-             .name = "Desk")},
-        {"me", people->org_key, IN (accounts_me_in_t, 0)},
-        {"account_page", people->org_key, IN (accounts_account_page_in_t, .status = "all")},
-    };
-    memcpy (out, asks, sizeof asks);
-    return COUNT (asks);
-}
-
-static void test_ops (void **state)
-{
-    const world_t *w = *state;
-    things_t has = things_of (w);
-    const id16_t org = w->ours.organization_id, app = w->ours.app_id, twin = w->ours.test_app_id;
-    const envelope_t cli = {.principal = PRINCIPAL_CLI},
-                     admin = {.org = org, .principal = PRINCIPAL_ADMIN_KEY},
-                     key = world_caller (w, true),
-                     org_key = {
-                         .org = org, .principal = PRINCIPAL_ORG_KEY, .principal_id = has.org_key};
-    accounts_key_resolve_in_t resolve = {.proof = {has.proof, sizeof has.proof}};
-    memcpy (resolve.lookup.b, has.proof, sizeof resolve.lookup.b);
-    accounts_key_use_t use = {.id = has.app_key, .at = clock_now_ms ()};
-    id16_t apps[] = {twin}, teams[] = {has.team};
+    const id16_t org = a->w->ours.organization_id, app = a->w->ours.app_id;
+    const envelope_t cli = a->cli, admin = a->admin;
+    accounts_key_resolve_in_t resolve = {.proof = {a->has.proof, sizeof a->has.proof}};
+    memcpy (resolve.lookup.b, a->has.proof, sizeof resolve.lookup.b);
+    accounts_key_use_t use = {.id = a->has.app_key, .at = clock_now_ms ()};
     const nth_ask_t asks[] = {
         {"key_resolve", cli, &resolve},
-        {"bootstrap", cli, NULL}, /* above */
         {"key_create", cli, &(accounts_key_create_in_t){.org = org, .app = app, .name = "new"}},
         {"key_list", cli, &(accounts_key_list_in_t){.app = app}},
-        {"key_delete", cli, &(accounts_key_delete_in_t){.id = has.app_key}},
+        {"key_delete", cli, &(accounts_key_delete_in_t){.id = a->has.app_key}},
         {"app_list", cli, &(accounts_app_list_in_t){0}},
+        {"keys_used", cli, &(accounts_keys_used_in_t){.uses = {&use, 1}}},
+        {"key_page", admin,
+         &(accounts_key_page_in_t){.kind = ACCOUNTS_KEY_KIND_APP, .app = app, .known = true}},
+        {"key_issue", admin,
+         &(accounts_key_issue_in_t){.kind = ACCOUNTS_KEY_KIND_APP, .name = "k", .app = app}},
+        {"key_revoke", admin,
+         &(accounts_key_revoke_in_t){.kind = ACCOUNTS_KEY_KIND_ADMIN, .id = a->has.admin_key}},
+        {"app_page", admin, &(accounts_app_page_in_t){0}},
+        {"app_create", admin, &(accounts_app_create_in_t){.name = "New", .slug = "new"}},
+        {"app_slug_check", admin, &(accounts_app_slug_check_in_t){.slug = "desk"}},
+        {"app_update", admin, &(accounts_app_update_in_t){.app = app, .name = "Other name"}},
+        {"app_delete", admin, &(accounts_app_delete_in_t){.app = app}},
+        {"app_pause", cli, &(accounts_app_pause_in_t){.app = app, .paused = true}},
+        {"calling_get", admin, &(accounts_calling_get_in_t){.app = app}},
+        {"calling_set", admin,
+         &(accounts_calling_set_in_t){.app = app,
+                                      .voicemail_enabled = true,
+                                      .voicemail_greeting_url = "https://example.com/g.mp3",
+                                      .max_concurrent_calls = 3}},
+        {"settings_get", admin, &(accounts_settings_get_in_t){0}},
+        {"settings_set", admin, &(accounts_settings_set_in_t){.media_retention_days = 9}},
+        {"app_stats", admin, &(accounts_app_stats_in_t){.app = app}},
+    };
+    assert_int_equal (nth_asks (a->w->test, asks, COUNT (asks), &a->seen), 0);
+}
+
+static void numbers_and_carriers (asking_t *a)
+{
+    const id16_t org = a->w->ours.organization_id, app = a->w->ours.app_id,
+                 twin = a->w->ours.test_app_id;
+    const envelope_t cli = a->cli, admin = a->admin, key = a->key;
+    const things_t has = a->has;
+    id16_t apps[] = {twin};
+    const nth_ask_t asks[] = {
         {"number_ensure", key,
          &(accounts_number_ensure_in_t){.number = "+15550009999", .channel = ACCOUNTS_CHANNEL_SMS}},
         {"number_draw", key, &(accounts_number_draw_in_t){.channel = ACCOUNTS_CHANNEL_SMS}},
@@ -208,35 +170,76 @@ static void test_ops (void **state)
         {"carrier_set", cli, &(accounts_carrier_set_in_t){.id = has.telnyx, .token = "KEY2"}},
         {"carrier_list", cli, &(accounts_carrier_list_in_t){0}},
         {"carrier_delete", cli, &(accounts_carrier_delete_in_t){.id = has.meta}},
-        {"keys_used", cli, &(accounts_keys_used_in_t){.uses = {&use, 1}}},
-        {"key_page", admin,
-         &(accounts_key_page_in_t){.kind = ACCOUNTS_KEY_KIND_APP, .app = app, .known = true}},
-        {"key_issue", admin,
-         &(accounts_key_issue_in_t){.kind = ACCOUNTS_KEY_KIND_APP, .name = "k", .app = app}},
-        {"key_revoke", admin,
-         &(accounts_key_revoke_in_t){.kind = ACCOUNTS_KEY_KIND_ADMIN, .id = has.admin_key}},
-        {"app_page", admin, &(accounts_app_page_in_t){0}},
-        {"app_create", admin, &(accounts_app_create_in_t){.name = "New", .slug = "new"}},
-        {"app_slug_check", admin, &(accounts_app_slug_check_in_t){.slug = "desk"}},
-        {"app_update", admin, &(accounts_app_update_in_t){.app = app, .name = "Other name"}},
-        {"app_delete", admin, &(accounts_app_delete_in_t){.app = app}},
-        {"app_pause", cli, &(accounts_app_pause_in_t){.app = app, .paused = true}},
         {"number_set", admin,
          &(accounts_number_set_in_t){.app = twin,
                                      .app_test = true,
                                      .number_id = has.drawn,
                                      .number_id_test = true,
                                      .messaging_profile = "p"}},
+        {"number_page", admin, &(accounts_number_page_in_t){.channel = ACCOUNTS_CHANNEL_SMS}},
+        {"number_apps_set", admin,
+         &(accounts_number_apps_set_in_t){
+             .number_id = has.free, .number_id_test = true, .app_ids = {apps, 1}}},
+        {"number_release", admin, &(accounts_number_release_in_t){.number_id = has.live}},
+        {"number_search", admin, &(accounts_number_search_in_t){.country = "US", .limit = 5}},
+        {"number_buy", admin,
+         &(accounts_number_buy_in_t){
+             .app = app, .number = WANTED, .kind = ACCOUNTS_NUMBER_KIND_LOCAL}},
+        {"number_change", cli,
+         &(accounts_number_change_in_t){.id = has.live, .team = has.team, .name = "Desk"}},
     };
-    nth_ask_t all[COUNT (asks) + PEOPLE_MOST];
-    people_t people = {.has = &has, .org = org, .cli = cli, .org_key = org_key};
-    people.teams = (schema_list_t){teams, 1};
-    people.apps = (schema_list_t){apps, 1};
-    people.app = app;
-    people.admin = admin;
-    memcpy (all, asks, sizeof asks);
-    size_t count = COUNT (asks) + people_asks (optest_arena (w->test), &people, all + COUNT (asks));
-    assert_int_equal (nth_asks (w->test, all, count), 0);
+    assert_int_equal (nth_asks (a->w->test, asks, COUNT (asks), &a->seen), 0);
+}
+
+static void people_and_organizations (asking_t *a)
+{
+    const id16_t org = a->w->ours.organization_id;
+    const envelope_t cli = a->cli, org_key = a->org_key;
+    const things_t has = a->has;
+    id16_t teams[] = {has.team};
+    const nth_ask_t asks[] = {
+        {"org_create", cli, &(accounts_org_create_in_t){.organization = "New", .app = "First"}},
+        {"org_list", cli, &(accounts_org_list_in_t){0}},
+        {"org_suspend", cli, &(accounts_org_suspend_in_t){.id = org, .suspended = true}},
+        {"team_create", cli, &(accounts_team_create_in_t){.org = org, .name = "third"}},
+        {"team_list", cli, &(accounts_team_list_in_t){0}},
+        {"team_delete", cli, &(accounts_team_delete_in_t){.id = has.team}},
+        {"user_create", cli,
+         &(accounts_user_create_in_t){
+             .org = org, .name = "Bob", .email = "bob@house.example", .teams = {teams, 1}}},
+        {"user_list", cli, &(accounts_user_list_in_t){0}},
+        {"user_delete", cli, &(accounts_user_delete_in_t){.id = has.user}},
+        {"user_teams_set", cli,
+         &(accounts_user_teams_set_in_t){.id = has.user, .teams = {teams, 1}}},
+        {"me", org_key, &(accounts_me_in_t){0}},
+        {"account_page", org_key, &(accounts_account_page_in_t){.status = "all"}},
+    };
+    assert_int_equal (nth_asks (a->w->test, asks, COUNT (asks), &a->seen), 0);
+}
+
+static void an_empty_house (asking_t *a)
+{
+    optest_t *test = optest_new (&accounts_tables);
+    const nth_ask_t ask = {"bootstrap", a->cli,
+                           &(accounts_bootstrap_in_t){.organization = "Org", .app = "App"}};
+    assert_int_equal (nth_asks (test, &ask, 1, &a->seen), 0);
+    optest_destroy (&test);
+}
+
+static void test_ops (void **state)
+{
+    const world_t *w = *state;
+    asking_t asking = {.w = w, .has = things_of (w), .cli = {.principal = PRINCIPAL_CLI}};
+    const id16_t org = w->ours.organization_id;
+    asking.admin = (envelope_t){.org = org, .principal = PRINCIPAL_ADMIN_KEY};
+    asking.key = world_caller (w, true);
+    asking.org_key = (envelope_t){
+        .org = org, .principal = PRINCIPAL_ORG_KEY, .principal_id = asking.has.org_key};
+    keys_and_apps (&asking);
+    numbers_and_carriers (&asking);
+    people_and_organizations (&asking);
+    an_empty_house (&asking);
+    assert_int_equal (nth_unseen (w->test, &asking.seen), 0);
 }
 
 /* ---- jobs ---- */
@@ -317,7 +320,6 @@ static void test_jobs (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_bootstrap),
         cmocka_unit_test_setup_teardown (test_ops, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_jobs, world_setup, world_teardown),
     };

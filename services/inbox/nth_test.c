@@ -94,7 +94,9 @@ static void test_ops (void **state)
         {"label_update", us, &(inbox_label_update_in_t){.id = vip, .name = "very"}},
         {"label_delete", us, &(inbox_label_delete_in_t){.id = vip}},
     };
-    assert_int_equal (nth_asks (test, asks, COUNT (asks)), 0);
+    nth_seen_t seen = {0};
+    assert_int_equal (nth_asks (test, asks, COUNT (asks), &seen), 0);
+    assert_int_equal (nth_unseen (test, &seen), 0);
 }
 
 static messaging_thread_told_t thread_of (optest_t *test, unsigned n)

@@ -29,6 +29,7 @@
 typedef struct things {
     id16_t file, sent, came, sms, live;
     const char *came_ref;
+    inbox_erased_t erased; /* the person of `came` */
 } things_t;
 
 static id16_t came (optest_t *test, int32_t carrier, id16_t number, const provider_event_t *what)
@@ -42,6 +43,18 @@ static id16_t came (optest_t *test, int32_t carrier, id16_t number, const provid
     world_inbound (test, carrier, &event);
     assert_true (world_last (test, &messaging_message_received_event, &told));
     return told.message->id;
+}
+
+/* As inbox tells it that the contact of the thread that was told last is gone. */
+static inbox_erased_t erased_told (optest_t *test)
+{
+    messaging_message_received_t told = {0};
+    assert_true (world_last (test, &messaging_message_received_event, &told));
+    return (inbox_erased_t){.contact = told.thread->contact,
+                            .conversation = told.thread->conversation,
+                            .number_id = told.thread->number_id,
+                            .peer = told.thread->peer,
+                            .at = INT64_MAX / 2};
 }
 
 static void run_out (optest_t *test)
@@ -72,6 +85,7 @@ static things_t things_of (optest_t *test, bool files)
                                    .to = WORLD_SMS,
                                    .text = "Stop"};
     out.came = came (test, ACCOUNTS_CARRIER_LOOPBACK, world_whatsapp_number, &person);
+    out.erased = erased_told (test);
     out.live = came (test, ACCOUNTS_CARRIER_META, world_live_whatsapp_number, &live);
     came (test, ACCOUNTS_CARRIER_LOOPBACK, world_number, &stop);
     if (files)
@@ -112,37 +126,31 @@ static messaging_callback_receive_in_t meta_call (optest_t *test, const char *bo
                                              .body = bytes_of_str (body)};
 }
 
-static const envelope_t none = {0};
-static const char *both[] = {WORLD_PERSON, "+15551234568"},
-                  *picture[] = {"https://x.example/1.jpg"};
-
-static void test_ops (void **state)
+static void sends_and_threads (optest_t *test, const things_t *has, nth_seen_t *seen)
 {
-    optest_t *test = *state;
-    things_t has = things_of (test, true);
     const envelope_t app = world_caller (), live = world_live_caller (), org = world_org_caller ();
-    messaging_media_given_t link = {.link = picture[0], .caption = "c"};
-    messaging_media_content_t media = {.media = has.file, .caption = "c"};
-    messaging_callback_receive_in_t call = meta_call (test, TEXT_CALL);
+    const char *to[] = {WORLD_PERSON, "+15551234568"}, *urls[] = {"https://x.example/1.jpg"};
+    messaging_media_given_t link = {.link = "https://x.example/1.jpg", .caption = "c"};
+    messaging_media_content_t media = {.media = has->file, .caption = "c"};
     const nth_ask_t asks[] = {
         {"sms_send", app,
-         &(messaging_sms_send_in_t){.from = WORLD_SMS, .to = {both, 2}, .text = "Hello"}},
+         &(messaging_sms_send_in_t){.from = WORLD_SMS, .to = {to, 2}, .text = "Hello"}},
         {"sms_send", live,
          &(messaging_sms_send_in_t){
-             .from = WORLD_LIVE_SMS, .to = {both, 1}, .text = "x", .media_urls = {picture, 1}}},
+             .from = WORLD_LIVE_SMS, .to = {to, 1}, .text = "x", .media_urls = {urls, 1}}},
         {"whatsapp_send", app,
          &(messaging_whatsapp_send_in_t){.from = WORLD_WHATSAPP,
                                          .to = WORLD_PERSON,
                                          .kind = MESSAGING_KIND_TEXT,
                                          .text = "Hello",
-                                         .reply_to = has.came}},
+                                         .reply_to = has->came}},
         {"whatsapp_send", app,
          &(messaging_whatsapp_send_in_t){.from = WORLD_WHATSAPP,
                                          .to = WORLD_PERSON,
                                          .kind = MESSAGING_KIND_IMAGE,
                                          .media = &media}},
-        {"message_read", app, &(messaging_message_ref_t){.message = has.came}},
-        {"message_typing", app, &(messaging_message_ref_t){.message = has.came}},
+        {"message_read", app, &(messaging_message_ref_t){.message = has->came}},
+        {"message_typing", app, &(messaging_message_ref_t){.message = has->came}},
         {"thread_ensure", org,
          &(messaging_thread_ensure_in_t){.number_ref = WORLD_REF, .phone = OTHER}},
         {"thread_send", org,
@@ -159,12 +167,21 @@ static void test_ops (void **state)
          &(messaging_thread_read_in_t){.number_ref = WORLD_REF,
                                        .product = MESSAGING_MESSAGING_PRODUCT_WHATSAPP,
                                        .receipt = MESSAGING_RECEIPT_KIND_READ,
-                                       .provider_id = has.came_ref}},
+                                       .provider_id = has->came_ref}},
         {"thread_messages", org, &(messaging_thread_messages_in_t){.number_ref = WORLD_REF}},
         {"thread_message_get", org,
-         &(messaging_thread_message_ref_t){.number_ref = WORLD_REF, .id = has.came}},
+         &(messaging_thread_message_ref_t){.number_ref = WORLD_REF, .id = has->came}},
         {"thread_media", org,
-         &(messaging_thread_message_ref_t){.number_ref = WORLD_REF, .id = has.sent}},
+         &(messaging_thread_message_ref_t){.number_ref = WORLD_REF, .id = has->sent}},
+    };
+    assert_int_equal (nth_asks (test, asks, COUNT (asks), seen), 0);
+}
+
+static void all_others (optest_t *test, const things_t *has, nth_seen_t *seen)
+{
+    const envelope_t app = world_caller (), org = world_org_caller (), none = {0};
+    messaging_callback_receive_in_t call = meta_call (test, TEXT_CALL);
+    const nth_ask_t asks[] = {
         {"optout_list", none, &(messaging_optout_list_in_t){.limit = 10}},
         {"optout_clear", none, &(messaging_optout_clear_in_t){.peer = OTHER}},
         {"inbound_simulate", app,
@@ -182,25 +199,35 @@ static void test_ops (void **state)
                                        .mime_type = "application/pdf",
                                        .size = 9,
                                        .sha256 = SHA}},
-        {"media_get", app, &(messaging_media_get_in_t){.id = has.file}},
-        {"media_delete", app, &(messaging_media_delete_in_t){.id = has.file}},
+        {"media_get", app, &(messaging_media_get_in_t){.id = has->file}},
+        {"media_delete", app, &(messaging_media_delete_in_t){.id = has->file}},
         {"media_open", none,
-         &(messaging_media_open_in_t){.org = world_org, .holder = world_app, .id = has.file}},
+         &(messaging_media_open_in_t){.org = world_org, .holder = world_app, .id = has->file}},
         {"log_page", org, &(messaging_log_page_in_t){.channel = ACCOUNTS_CHANNEL_WHATSAPP}},
         {"log_get", org,
          &(messaging_log_get_in_t){
-             .channel = ACCOUNTS_CHANNEL_SMS, .id = has.sms, .id_test = true}},
+             .channel = ACCOUNTS_CHANNEL_SMS, .id = has->sms, .id_test = true}},
         {"messages_list", none, &(messaging_messages_list_in_t){.org = world_org, .limit = 50}},
         {"org_policy", org, &(messaging_org_policy_in_t){0}},
         {"app_counts", org, &(messaging_app_counts_in_t){.app = world_app}},
     };
-    assert_int_equal (nth_asks (test, asks, COUNT (asks)), 0);
+    assert_int_equal (nth_asks (test, asks, COUNT (asks), seen), 0);
+}
+
+static void test_ops (void **state)
+{
+    things_t has = things_of (*state, true);
+    nth_seen_t seen = {0};
+    sends_and_threads (*state, &has, &seen);
+    all_others (*state, &has, &seen);
+    assert_int_equal (nth_unseen (*state, &seen), 0);
 }
 
 static void test_follows (void **state)
 {
     optest_t *test = *state;
-    things_of (test, true);
+    things_t has = things_of (test, true);
+    const event_about_t of_contact = {.record = has.erased.contact, .version = 2, .org = world_org};
     const id16_t new = {{77}};
     const event_about_t about = {.record = new, .version = 9, .org = world_org, .app = new};
     const event_about_t of_app = {
@@ -252,14 +279,9 @@ static void test_follows (void **state)
                                          .name = "order",
                                          .language = "en",
                                          .status = TEMPLATES_STATUS_APPROVED}},
+        {&inbox_erased_event, of_contact, &has.erased},
         {&templates_account_synced_event, about,
          &(templates_account_synced_t){.account = world_meta, .org = world_org, .at = 1}},
-        {&inbox_erased_event, about,
-         &(inbox_erased_t){.contact = new,
-                           .conversation = new,
-                           .number_id = world_whatsapp_number,
-                           .peer = WORLD_PERSON,
-                           .at = 1}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
 }
@@ -328,6 +350,12 @@ static int app_end_begin (optest_t *test)
     return optest_follow (test, &accounts_app_changed_event, &about, &body, NULL);
 }
 
+static int erase_begin (optest_t *test)
+{
+    event_about_t about = {.record = story_has.erased.contact, .version = 2, .org = world_org};
+    return optest_follow (test, &inbox_erased_event, &about, &story_has.erased, NULL);
+}
+
 static void carrier_says (const outward_t *job, outcome_t *out)
 {
     static const fetch_file_t file = {.blob = {{1, 0x9a, 0, 0, 0, 0, 0x70, 9, 0x80}}, .size = 9};
@@ -359,7 +387,8 @@ static void test_jobs (void **state)
                                    *const callback[] = {&messaging_callback_kind, NULL},
                                    *const fetch[] = {&messaging_media_fetch_kind, NULL},
                                    *const read[] = {&messaging_read_kind, NULL},
-                                   *const app_end[] = {&messaging_app_end_kind, NULL};
+                                   *const app_end[] = {&messaging_app_end_kind, NULL},
+                                   *const erase[] = {&messaging_erase_kind, NULL};
     story_has = things_of (test, false);
     const nth_story_t stories[] = {
         {"a send", send, live_begin, carrier_says, true},
@@ -368,6 +397,7 @@ static void test_jobs (void **state)
         {"a callback", callback, text_begin, NULL, false},
         {"a callback with a file", fetch, image_begin, carrier_says, true},
         {"a read receipt", read, read_begin, carrier_says, true},
+        {"a contact goes", erase, erase_begin, NULL, false},
         {"an app goes", app_end, app_end_begin, NULL, false},
     };
     assert_int_equal (nth_stories (test, stories, COUNT (stories)), 0);

@@ -99,7 +99,9 @@ static void test_ops (void **state)
         {"number_template", by_org,
          &(templates_number_template_in_t){.number_ref = REF, .name = "hello"}},
     };
-    assert_int_equal (nth_asks (test, asks, COUNT (asks)), 0);
+    nth_seen_t seen = {0};
+    assert_int_equal (nth_asks (test, asks, COUNT (asks), &seen), 0);
+    assert_int_equal (nth_unseen (test, &seen), 0);
 }
 
 static void test_follows (void **state)

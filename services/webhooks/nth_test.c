@@ -171,7 +171,9 @@ static void test_ops (void **state)
          &(webhooks_log_replay_many_in_t){.subscription = mine,
                                           .status = WEBHOOKS_DELIVERY_STATUS_DEAD}},
     };
-    assert_int_equal (nth_asks (test, asks, COUNT (asks)), 0);
+    nth_seen_t seen = {0};
+    assert_int_equal (nth_asks (test, asks, COUNT (asks), &seen), 0);
+    assert_int_equal (nth_unseen (test, &seen), 0);
 }
 
 static void test_follows (void **state)
