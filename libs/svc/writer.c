@@ -324,7 +324,7 @@ int writer_finish (svc_t *svc)
     int rc = w->broken ? w->broken : lanes_turn (w);
     if (!rc)
         rc = follow_store (w);
-    if (!rc)
+    if (!rc && w->steps.changed)
         rc = steps_store (&w->steps, w->txn, store_table (svc->store, "svc.state"));
     bool wrote = txn_writes (w->txn) > 0;
     if (rc)
