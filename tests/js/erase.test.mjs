@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { bin, House, Receiver } from "./house.mjs";
+import { House, Receiver } from "./house.mjs";
 
 const run = promisify(execFile);
 const kept = "KEPT-4711-of-somebody";
@@ -35,7 +35,7 @@ after(async () => {
     await failing.stop();
 });
 
-const cli = async (...args) => (await run(join(bin, "aviary"), [...args, "--data", house.data], { maxBuffer: 1 << 26 })).stdout;
+const cli = (...args) => house.aviary(...args);
 
 async function ask(method, path, body, { status = 200, idempotency } = {}) {
     const headers = idempotency ? { "idempotency-key": idempotency } : {};

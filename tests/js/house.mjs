@@ -26,7 +26,7 @@ const run = promisify(execFile);
 export class House {
     /** What a subcommand of `aviary` prints about this house; rejects if it fails. */
     async aviary(...args) {
-        return (await run(join(bin, "aviary"), [...args, "--data", this.data])).stdout;
+        return (await run(join(bin, "aviary"), [...args, "--data", this.data], { maxBuffer: 1 << 26 })).stdout;
     }
 
     /** Start with more flags of `aviary up`; resolves when /readyz is 200. */

@@ -1,14 +1,9 @@
 // Kirim's conversations, contacts and labels over HTTP: every answer held against the served document, every operation asked with success and failure, each error that the contract tells of them.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { Contract } from "./contract.mjs";
-import { bin } from "./house.mjs";
 
-const run = promisify(execFile);
 const unknown = "01HXYZABCDEFGHJKMNPQRSTVWX";
 const ours = (path) => /^(\/\{phone_number_id\}\/(contacts|conversations)|\/labels)/.test(path);
 
@@ -32,7 +27,7 @@ before(async () => {
 after(() => contract?.stop());
 
 const call = (...args) => contract.call(...args);
-const cli = async (...args) => (await run(join(bin, "aviary"), [...args, "--data", house.data])).stdout;
+const cli = (...args) => house.aviary(...args);
 const phone = () => `+62811${String(1000000 + people++)}`;
 const fails = async (status, code, param, method, path, options) => {
     const { error } = await call(status, method, path, options);
