@@ -79,6 +79,10 @@ int optest_advance (optest_t *self, int64_t ms);
 /* Any code in a turn of this service. */
 int optest_run (optest_t *self, int (*run) (turn_t *t, void *context), void *context);
 
+/* How many rows of all tables but one (NULL = none) hold a text, in key or value; how many rows a record's table has. -1: there is no such table, or it cannot be read. */
+int64_t optest_rows_with (optest_t *self, const char *text, const char *but);
+int64_t optest_rows (optest_t *self, const char *record);
+
 svc_t *optest_svc (optest_t *self);
 store_t *optest_store (optest_t *self);
 const keyring_t *optest_keyring (optest_t *self);

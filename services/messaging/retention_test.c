@@ -40,16 +40,9 @@ static void pass (optest_t *test, int64_t ms)
 
 static int64_t rows_of (optest_t *test, const char *table)
 {
-    common_storage_out_t out = {0};
-    char name[64];
-    snprintf (name, sizeof name, "messaging.%s", table);
-    assert_int_equal (optest_ask (test, "storage", NULL, &(common_storage_in_t){0}, &out, NULL), 0);
-    const common_table_bytes_t *tables = out.tables.items;
-    for (size_t i = 0; i < out.tables.count; i++)
-        if (strcmp (tables[i].name, name) == 0)
-            return tables[i].rows;
-    fail_msg ("there is no table %s", name);
-    return 0;
+    int64_t rows = optest_rows (test, table);
+    assert_true (rows >= 0);
+    return rows;
 }
 
 static unsigned long long metric (optest_t *test, const char *name, const char *kind)
