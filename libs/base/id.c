@@ -195,11 +195,11 @@ static uint32_t ksuid_time (id16_t id)
     return (uint32_t) (id_time (id) / 1000 - KSUID_EPOCH_S);
 }
 
-/* Divides the number by CHUNK in place; the remainder. */
-static uint32_t limbs_divide (uint32_t limbs[KSUID_LIMBS])
+/* Divides the number, whose limbs before `first` are zero, by CHUNK in place; the remainder. */
+static uint32_t limbs_divide (uint32_t limbs[KSUID_LIMBS], size_t first)
 {
     uint64_t rest = 0;
-    for (size_t i = 0; i < KSUID_LIMBS; i++) {
+    for (size_t i = first; i < KSUID_LIMBS; i++) {
         uint64_t value = rest << 32 | limbs[i];
         limbs[i] = (uint32_t) (value / CHUNK);
         rest = value % CHUNK;
@@ -226,12 +226,13 @@ void id_write_ksuid (id16_t id, char out[ID_KSUID_LENGTH + 1])
         limbs[i] = (uint32_t) big_endian (id.b + 4 * (i - 1), 4);
 
     out[ID_KSUID_LENGTH] = 0;
-    uint32_t chunk = 0;
-    for (size_t i = 0; i < ID_KSUID_LENGTH; i++) {
-        if (i % CHUNK_DIGITS == 0)
-            chunk = limbs_divide (limbs);
-        out[ID_KSUID_LENGTH - 1 - i] = base62_digits[chunk % 62];
-        chunk /= 62;
+    size_t first = 0;
+    for (size_t end = ID_KSUID_LENGTH; end > 0;) {
+        uint32_t chunk = limbs_divide (limbs, first);
+        while (first < KSUID_LIMBS && limbs[first] == 0)
+            first++;
+        for (size_t i = 0; i < CHUNK_DIGITS && end > 0; i++, chunk /= 62)
+            out[--end] = base62_digits[chunk % 62];
     }
 }
 

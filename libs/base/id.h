@@ -25,7 +25,7 @@ enum { ID_UUID_LENGTH = 36, ID_KSUID_LENGTH = 27, ID_CROCKFORD_LENGTH = 26 };
 typedef struct id_source {
     id16_t last;
     uint16_t random_left; /* bytes of `random` not used yet */
-    uint8_t random[240];  /* drawn from the kernel in one go */
+    uint8_t random[960];  /* drawn from the kernel in one go */
 } id_source_t;
 
 /* Never make an id at or below `last` (the greatest id in the store at open). */

@@ -77,15 +77,16 @@ bool text_is_e164 (const char *text)
     return text[length] == 0 && length >= 3 && length <= 16;
 }
 
+/* RFC 9110's tchar, a bit for each of the first 128 characters. */
+static const uint64_t token_chars[2] = {0x03ff6cfa00000000u, 0x57ffffffc7fffffeu};
+
 bool text_is_token (const char *text)
 {
     if (!text || !*text)
         return false;
-    for (; *text; text++) {
-        bool letter = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
-        if (!letter && !is_digit (*text) && !strchr ("!#$%&'*+-.^_`|~", *text))
+    for (const uint8_t *at = (const uint8_t *) text; *at; at++)
+        if (*at >= 0x80 || !(token_chars[*at >> 6] >> (*at & 63) & 1))
             return false;
-    }
     return true;
 }
 
@@ -97,6 +98,23 @@ bool text_is_header_value (const char *text)
         if (*text != '\t' && (*text < ' ' || *text > '~'))
             return false;
     return true;
+}
+
+size_t text_write_int (int64_t value, char out[TEXT_NUMBER_SIZE])
+{
+    char digits[TEXT_NUMBER_SIZE];
+    uint64_t left = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
+    size_t at = sizeof digits, length;
+    do {
+        digits[--at] = (char) ('0' + left % 10);
+        left /= 10;
+    } while (left != 0);
+    if (value < 0)
+        digits[--at] = '-';
+    length = sizeof digits - at;
+    memcpy (out, digits + at, length);
+    out[length] = 0;
+    return length;
 }
 
 void text_write_hex (const uint8_t *data, size_t size, char *out)

@@ -15,6 +15,9 @@ size_t text_utf8_step (const char *text, size_t length);
 bool text_is_e164 (const char *text);         /* ^\+[1-9]\d{1,14}$ */
 bool text_is_token (const char *text);        /* RFC 9110 token (header names), not empty */
 bool text_is_header_value (const char *text); /* visible ASCII, space, tab; no CR, LF, NUL */
+/* A decimal number and its NUL; the length. */
+enum { TEXT_NUMBER_SIZE = 24 };
+size_t text_write_int (int64_t value, char out[TEXT_NUMBER_SIZE]);
 /* Bytes <-> text. Writers add the NUL. Readers: bytes written, or -1 if anything is not of the
  * alphabet or too long. */
 void text_write_hex (const uint8_t *data, size_t size, char *out /* 2 * size + 1 */);

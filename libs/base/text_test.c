@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,6 +243,40 @@ static void test_duration (void **state)
     assert_false (text_read_duration (NULL, &got));
 }
 
+static void test_numbers (void **state)
+{
+    static const struct {
+        int64_t value;
+        const char *want;
+    } rows[] = {
+        {0, "0"},
+        {7, "7"},
+        {-1, "-1"},
+        {10, "10"},
+        {1700000000123, "1700000000123"},
+        {INT64_MAX, "9223372036854775807"},
+        {INT64_MIN, "-9223372036854775808"},
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[TEXT_NUMBER_SIZE];
+        size_t length = text_write_int (rows[i].value, text);
+        assert_string_equal (text, rows[i].want);
+        assert_int_equal (length, strlen (rows[i].want));
+    }
+}
+
+/* Against the characters as RFC 9110 lists them. */
+static void test_token_characters (void **state)
+{
+    (void) state;
+    for (int c = 1; c < 256; c++) {
+        char text[] = {'a', (char) c, 0};
+        bool good = (c < 0x80 && isalnum (c)) || (c < 0x80 && strchr ("!#$%&'*+-.^_`|~", c));
+        assert_int_equal (text_is_token (text), good);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +289,8 @@ int main (void)
         cmocka_unit_test (test_base64_refuses),
         cmocka_unit_test (test_base64_random),
         cmocka_unit_test (test_duration),
+        cmocka_unit_test (test_numbers),
+        cmocka_unit_test (test_token_characters),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

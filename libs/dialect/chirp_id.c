@@ -5,8 +5,9 @@
  * has not even the form is malformed. */
 #include "dialect/chirp.h"
 
-#include <stdio.h>
 #include <string.h>
+
+enum { PREFIX_MAX = 64 - ID_KSUID_LENGTH - sizeof "_test_" };
 
 static bool is_alphanumeric (char c)
 {
@@ -67,10 +68,12 @@ int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *
 
 void chirp_id_write (const char *prefix, bool test, id16_t id, char out[64])
 {
-    char ksuid[ID_KSUID_LENGTH + 1];
-    id_write_ksuid (id, ksuid);
-    bool moded = strcmp (prefix, "org") != 0; /* an organization is neither live nor test */
-    snprintf (out, 64, "%s_%s%s", prefix, test && moded ? "test_" : "", ksuid);
+    static const char mode[] = "_test_";
+    bool moded = test && strcmp (prefix, "org") != 0; /* an organization is neither live nor test */
+    size_t head = strnlen (prefix, PREFIX_MAX), between = moded ? sizeof mode - 1 : 1;
+    memcpy (out, prefix, head);
+    memcpy (out + head, mode, between);
+    id_write_ksuid (id, out + head + between);
 }
 
 void chirp_request_id (id16_t id, char out[64])

@@ -4,8 +4,9 @@
  * that nobody has, so that it is answered like any unknown id; what has not even the form is malformed. Ids tell no mode: `test` is left as it came. */
 #include "dialect/kirim.h"
 
-#include <stdio.h>
 #include <string.h>
+
+enum { PREFIX_MAX = 64 - ID_CROCKFORD_LENGTH - sizeof "_" };
 
 static bool is_crockford (char c)
 {
@@ -31,10 +32,11 @@ int kirim_id_read (const char *prefix, const char *text, size_t length, id16_t *
 
 void kirim_id_write (const char *prefix, bool test, id16_t id, char out[64])
 {
-    char text[ID_CROCKFORD_LENGTH + 1];
+    size_t head = strnlen (prefix, PREFIX_MAX);
     (void) test;
-    id_write_crockford (id, text);
-    snprintf (out, 64, "%s_%s", prefix, text);
+    memcpy (out, prefix, head);
+    out[head] = '_';
+    id_write_crockford (id, out + head + 1);
 }
 
 void kirim_request_id (id16_t id, char out[64])

@@ -190,26 +190,51 @@ int schema_any_read (bytes_t json, buf_t *packed, failure_t *failure)
 
 /* ---- writing ---- */
 
-void json_quote (buf_t *out, const char *text, size_t length)
+/* A character that stands in JSON text as an escape. */
+static void json_escape (buf_t *out, uint8_t c)
 {
     static const char escapes[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    for (size_t e = 0; e + 1 < sizeof escapes; e += 2)
+        if ((uint8_t) escapes[e] == c) {
+            buf_add_byte (out, '\\');
+            buf_add_byte (out, (uint8_t) escapes[e + 1]);
+            return;
+        }
+    buf_printf (out, "\\u%04x", c);
+}
+
+/* A byte of the word that is zero shows as its highest bit, perhaps with bits above it: good to tell whether there is one. */
+static uint64_t zero_bytes (uint64_t word)
+{
+    return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+}
+
+/* None of eight bytes is a control character, a quote or a backslash. */
+static bool plain8 (const char *text)
+{
+    uint64_t word;
+    memcpy (&word, text, sizeof word);
+    uint64_t below = (word - 0x2020202020202020u) & ~word & 0x8080808080808080u;
+    return (below | zero_bytes (word ^ 0x2222222222222222u) |
+            zero_bytes (word ^ 0x5c5c5c5c5c5c5c5cu)) == 0;
+}
+
+void json_quote (buf_t *out, const char *text, size_t length)
+{
+    size_t from = 0, i = 0;
+    buf_reserve (out, length + 2); /* all of it at once, if nothing is escaped */
     buf_add_byte (out, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < length; i++) {
-        uint8_t c = (uint8_t) text[i];
+    while (i < length) {
+        if (length - i >= 8 && plain8 (text + i)) {
+            i += 8;
+            continue;
+        }
+        uint8_t c = (uint8_t) text[i++];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
-        buf_add (out, text + from, i - from);
-        from = i + 1;
-        const char *escape = NULL;
-        for (size_t e = 0; e + 1 < sizeof escapes && !escape; e += 2)
-            if ((uint8_t) escapes[e] == c)
-                escape = &escapes[e + 1];
-        if (escape) {
-            buf_add_byte (out, '\\');
-            buf_add_byte (out, (uint8_t) *escape);
-        } else
-            buf_printf (out, "\\u%04x", c);
+        buf_add (out, text + from, i - 1 - from);
+        json_escape (out, c);
+        from = i;
     }
     buf_add (out, text + from, length - from);
     buf_add_byte (out, '"');

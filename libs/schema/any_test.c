@@ -104,10 +104,35 @@ static void test_write_bad (void **state)
     }
 }
 
+/* Each character at each place of a text longer than the writer's stride. */
+static void test_escapes (void **state)
+{
+    static const char shorts[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    (void) state;
+    for (int c = 1; c < 0x80; c++)
+        for (size_t place = 0; place < 20; place++) {
+            char text[] = "aaaaaaaaaaaaaaaaaaaa", want[64], escape[8] = {(char) c};
+            text[place] = (char) c;
+            const char *known = strchr (shorts, c);
+            if (known && (known - shorts) % 2 == 0)
+                snprintf (escape, sizeof escape, "\\%c", known[1]);
+            else if (c < 0x20)
+                snprintf (escape, sizeof escape, "\\u%04x", (unsigned) c);
+            snprintf (want, sizeof want, "\"%.*s%s%s\"", (int) place, text, escape,
+                      text + place + 1);
+            uint8_t packed[21] = {0xa0 | 20};
+            memcpy (packed + 1, text, 20);
+            buf_t json = {0};
+            schema_any_write (bytes_of (packed, sizeof packed), &json);
+            assert_string_equal (buf_text (&json), want);
+            buf_free (&json);
+        }
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (test_round),
-                                       cmocka_unit_test (test_many_keys),
-                                       cmocka_unit_test (test_write_bad)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_round), cmocka_unit_test (test_many_keys),
+        cmocka_unit_test (test_write_bad), cmocka_unit_test (test_escapes)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -50,12 +50,33 @@ static void write_cursor (buf_t *out, bytes_t bytes)
     buf_add_byte (out, '"');
 }
 
+static void write_int (buf_t *out, int64_t value)
+{
+    char digits[TEXT_NUMBER_SIZE];
+    buf_add (out, digits, text_write_int (value, digits));
+}
+
 static void write_told (writer_t *w, schema_told_t what)
 {
     if (what == TOLD_RATE_WRITE || what == TOLD_RATE_READ)
-        buf_printf (w->out, "%lld", (long long) w->ctx->told_number[what]);
+        write_int (w->out, w->ctx->told_number[what]);
     else
         write_text (w->out, w->ctx->told_text[what]);
+}
+
+/* A field's name needs no escapes. */
+static void write_name (buf_t *out, const schema_field_t *field, bool first)
+{
+    size_t length = field_name_length (field);
+    uint8_t *at = buf_reserve (out, length + 4);
+    if (!at)
+        return;
+    if (!first)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy (at, field->name, length);
+    memcpy (at + length, "\":", 2);
+    out->size += length + 3 + !first;
 }
 
 static bool core_given (const schema_field_t *field, const void *in)
@@ -113,13 +134,16 @@ static void write_list (writer_t *w, const schema_field_t *field, const schema_l
 
 static void write_kind (writer_t *w, const schema_field_t *field, uint8_t kind, const void *at)
 {
-    const char *quote = field->flags & SF_TEXT_CODE ? "\"" : "";
     switch ((schema_kind_t) kind) {
     case SK_BOOL:
         buf_add_str (w->out, *(const bool *) at ? "true" : "false");
         break;
     case SK_INT:
-        buf_printf (w->out, "%s%lld%s", quote, (long long) *(const int64_t *) at, quote);
+        if (field->flags & SF_TEXT_CODE)
+            buf_add_byte (w->out, '"');
+        write_int (w->out, *(const int64_t *) at);
+        if (field->flags & SF_TEXT_CODE)
+            buf_add_byte (w->out, '"');
         break;
     case SK_NUM:
         json_real (w->out, *(const double *) at);
@@ -189,11 +213,8 @@ static void write_fields (writer_t *w, const schema_type_t *type, const void *in
         bool given = schema_field_given (field, in);
         if (!given && !(field->flags & SF_REQUIRED))
             continue;
-        if (!first)
-            buf_add_byte (w->out, ',');
+        write_name (w->out, field, first);
         first = false;
-        json_quote (w->out, field->name, field_name_length (field));
-        buf_add_byte (w->out, ':');
         if (field->kind == SK_CONST)
             buf_add_str (w->out, field->constant);
         else if (field->kind == SK_TOLD)
