@@ -1,72 +1,49 @@
 /* sign.c - hashes, signatures and randomness over OpenSSL and libsodium.
  *
- * SHA-256 goes through EVP, which uses the processor's instructions, with an algorithm fetched once
- * by sign_init: fetching at each call costs as much as hashing a short text. Should EVP fail (it
- * allocates), libsodium computes the same: these functions return nothing and so must not fail. */
+ * SHA-256 is OpenSSL's own function, which uses the processor's instructions, and not EVP, which allocates and counts references at
+ * each call: that cost more than hashing a short text does. These functions return nothing and so must not fail; nor does this one. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init and its like are there as long as OpenSSL 3 is */
 #include "sign/sign.h"
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 
 enum { HMAC_BLOCK = 64 };
 
-/* Set once by sign_init, never freed; NULL before that. */
-static EVP_MD *sha256_md;
+/* Set once by sign_init. */
+static bool is_ready;
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 
 static void init (void)
 {
-    if (sodium_init () >= 0)
-        sha256_md = EVP_MD_fetch (NULL, "SHA256", NULL);
+    is_ready = sodium_init () >= 0;
 }
 
 int sign_init (void)
 {
     pthread_once (&init_once, init);
-    return sha256_md ? 0 : E_INTERNAL;
+    return is_ready ? 0 : E_INTERNAL;
 }
 
-/* SHA-256 of `first` and then the parts. False if EVP failed; `ctx` may be NULL, which is such a
- * failure. */
-static bool evp_sha256 (EVP_MD_CTX *ctx, bytes_t first, const bytes_t *parts, size_t count,
-                        uint8_t out[SIGN_SHA256_SIZE])
-{
-    if (!ctx || !sha256_md || !EVP_DigestInit_ex2 (ctx, sha256_md, NULL) ||
-        !EVP_DigestUpdate (ctx, first.data, first.size))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (parts[i].size && !EVP_DigestUpdate (ctx, parts[i].data, parts[i].size))
-            return false;
-    return EVP_DigestFinal_ex (ctx, out, NULL) == 1;
-}
-
-static void sodium_sha256 (bytes_t first, const bytes_t *parts, size_t count,
-                           uint8_t out[SIGN_SHA256_SIZE])
-{
-    crypto_hash_sha256_state state;
-    crypto_hash_sha256_init (&state);
-    if (first.size)
-        crypto_hash_sha256_update (&state, first.data, first.size);
-    for (size_t i = 0; i < count; i++)
-        if (parts[i].size)
-            crypto_hash_sha256_update (&state, parts[i].data, parts[i].size);
-    crypto_hash_sha256_final (&state, out);
-    sodium_memzero (&state, sizeof state);
-}
-
-static void sha256 (EVP_MD_CTX *ctx, bytes_t first, const bytes_t *parts, size_t count,
+/* SHA-256 of `first` and then the parts. */
+static void sha256 (bytes_t first, const bytes_t *parts, size_t count,
                     uint8_t out[SIGN_SHA256_SIZE])
 {
-    if (!evp_sha256 (ctx, first, parts, count, out))
-        sodium_sha256 (first, parts, count, out);
+    SHA256_CTX state;
+    SHA256_Init (&state);
+    if (first.size)
+        SHA256_Update (&state, first.data, first.size);
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].size)
+            SHA256_Update (&state, parts[i].data, parts[i].size);
+    SHA256_Final (out, &state);
+    sodium_memzero (&state, sizeof state); /* may hold a key */
 }
 
 void sign_sha256 (bytes_t data, uint8_t out[SIGN_SHA256_SIZE])
 {
-    EVP_MD_CTX *ctx = sha256_md ? EVP_MD_CTX_new () : NULL;
-    sha256 (ctx, data, NULL, 0, out);
-    EVP_MD_CTX_free (ctx);
+    sha256 (data, NULL, 0, out);
 }
 
 void sign_hmac_sha256 (bytes_t key, bytes_t data, uint8_t out[SIGN_SHA256_SIZE])
@@ -78,11 +55,10 @@ void sign_hmac_sha256 (bytes_t key, bytes_t data, uint8_t out[SIGN_SHA256_SIZE])
 void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
                              uint8_t out[SIGN_SHA256_SIZE])
 {
-    EVP_MD_CTX *ctx = sha256_md ? EVP_MD_CTX_new () : NULL;
     uint8_t inner[HMAC_BLOCK] = {0};
     uint8_t outer[HMAC_BLOCK];
     if (key.size > HMAC_BLOCK)
-        sha256 (ctx, key, NULL, 0, inner);
+        sha256 (key, NULL, 0, inner);
     else if (key.size)
         memcpy (inner, key.data, key.size);
     for (size_t i = 0; i < HMAC_BLOCK; i++) {
@@ -91,9 +67,8 @@ void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
     }
     uint8_t digest[SIGN_SHA256_SIZE];
     bytes_t last = bytes_of (digest, sizeof digest);
-    sha256 (ctx, bytes_of (inner, sizeof inner), parts, count, digest);
-    sha256 (ctx, bytes_of (outer, sizeof outer), &last, 1, out);
-    EVP_MD_CTX_free (ctx); /* clears the hash state, which holds the key */
+    sha256 (bytes_of (inner, sizeof inner), parts, count, digest);
+    sha256 (bytes_of (outer, sizeof outer), &last, 1, out);
     sodium_memzero (inner, sizeof inner);
     sodium_memzero (outer, sizeof outer);
     sodium_memzero (digest, sizeof digest);
