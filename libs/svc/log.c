@@ -61,9 +61,14 @@ static void line_end (svc_t *svc, buf_t *out)
     buf_free (out);
 }
 
+bool svc_logs (const svc_t *svc, svc_level_t level)
+{
+    return (int) level >= atomic_load_explicit (&svc->log_level, memory_order_relaxed);
+}
+
 void svc_log (svc_t *svc, svc_level_t level, const char *message, ...)
 {
-    if ((int) level < atomic_load_explicit (&svc->log_level, memory_order_relaxed))
+    if (!svc_logs (svc, level))
         return;
     buf_t line = {0};
     line_begin (svc, &line, level, message);

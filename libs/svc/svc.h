@@ -108,6 +108,7 @@ void svc_ask (svc_t *svc, svc_ask_t *ask);
 /* A JSON log line: extra fields as "key", "value" pairs, NULL-terminated. Values that are secret or personal do not belong here. */
 typedef enum svc_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } svc_level_t;
 void svc_log (svc_t *svc, svc_level_t level, const char *message, ...) __attribute__ ((sentinel));
+bool svc_logs (const svc_t *svc, svc_level_t level);         /* worth making the values for? */
 void svc_count (svc_t *svc, unsigned counter, uint64_t add); /* from any thread */
 
 #endif

@@ -70,37 +70,87 @@ static bool status_has_body (int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-static bool line_is_sound (const char *line)
+/* No byte below a space in eight bytes at once. */
+static bool word_is_sound (const char *at)
 {
-    for (; *line != '\0'; line++)
-        if ((unsigned char) *line < 0x20 && *line != '\t')
+    static const uint64_t each = UINT64_C (0x0101010101010101);
+    uint64_t word;
+    memcpy (&word, at, sizeof word);
+    return ((word - each * 0x20) & ~word & each * 0x80) == 0;
+}
+
+static bool line_is_sound (const char *line, size_t length)
+{
+    size_t i = 0;
+    while (length - i >= 8 && word_is_sound (line + i))
+        i += 8;
+    for (; i < length; i++)
+        if ((unsigned char) line[i] < 0x20 && line[i] != '\t')
             return false;
     return true;
 }
 
-static void add_date (buf_t *out)
+/* Written once a second: formatting it costs more than the rest of a head. */
+static void add_date (memory_t *memory, buf_t *out)
 {
-    char text[64];
     time_t now = time (NULL);
     struct tm tm;
-    if (gmtime_r (&now, &tm) != NULL &&
-        strftime (text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm) > 0)
-        buf_add_str (out, text);
+    if (memory->date_s != now) {
+        memory->date_s = now;
+        if (gmtime_r (&now, &tm) == NULL ||
+            strftime (memory->date, sizeof memory->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+                      &tm) == 0)
+            memory->date[0] = '\0';
+    }
+    buf_add_str (out, memory->date);
+}
+
+static void add_number (buf_t *out, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    buf_add (out, digits + at, sizeof digits - at);
 }
 
 static void head_write (web_request_t *self, buf_t *out, const char *const *headers,
                         uint64_t length)
 {
-    buf_printf (out, "HTTP/1.1 %d %s\r\n", self->status, status_words (self->status));
-    add_date (out);
-    for (; headers != NULL && *headers != NULL; headers++)
-        if (line_is_sound (*headers)) {
-            buf_add_str (out, *headers);
-            buf_add_str (out, "\r\n");
-        }
-    if (status_has_body (self->status))
-        buf_printf (out, "Content-Length: %llu\r\n", (unsigned long long) length);
+    buf_clear (out);
+    buf_add_str (out, "HTTP/1.1 ");
+    add_number (out, (uint64_t) self->status);
+    buf_add_byte (out, ' ');
+    buf_add_str (out, status_words (self->status));
+    buf_add (out, "\r\n", 2);
+    add_date (self->memory, out);
+    for (; headers != NULL && *headers != NULL; headers++) {
+        size_t size = strlen (*headers);
+        if (!line_is_sound (*headers, size))
+            continue;
+        buf_add (out, *headers, size);
+        buf_add (out, "\r\n", 2);
+    }
+    if (status_has_body (self->status)) {
+        buf_add_str (out, "Content-Length: ");
+        add_number (out, length);
+        buf_add (out, "\r\n", 2);
+    }
     buf_add_str (out, self->close ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
+}
+
+/* NULL without memory: the client sees the connection end. */
+static buf_t *head_make (web_request_t *self, const char *const *headers, uint64_t length)
+{
+    memory_t *memory = request_memory (self);
+    if (memory != NULL)
+        head_write (self, &memory->head, headers, length);
+    if (memory != NULL && !buf_failed (&memory->head))
+        return &memory->head;
+    self->close = true;
+    return NULL;
 }
 
 /* Will the connection be usable after this answer? A short rest of the body is read away (request_drain), a long one is not. */
@@ -111,7 +161,7 @@ static bool rest_is_short (const web_request_t *self)
     int64_t length = web_body_length (self);
     if (length < 0 || length - self->body_taken > REST_MAX)
         return false;
-    return self->body_begun || web_header (self, "Expect") == NULL;
+    return self->body_begun || self->facts.expect == NULL;
 }
 
 static void answer_settle (web_request_t *self, int status)
@@ -143,19 +193,24 @@ void web_answer (web_request_t *self, int status, const char *const *headers, by
     if (self->answered)
         return;
     answer_settle (self, status);
-    buf_t out = {0};
-    head_write (self, &out, headers, body.size);
+    buf_t *out = head_make (self, headers, body.size);
+    if (out == NULL)
+        return;
     bool with_body = status_has_body (status) && !answer_is_head (self);
-    bool together = with_body && body.size <= ANSWER_TOGETHER;
-    if (together)
-        buf_add (&out, body.data, body.size);
+    size_t together = with_body && body.size <= ANSWER_TOGETHER ? body.size : 0;
+    uint8_t *to = together ? buf_reserve (out, together) : NULL;
+    if (to != NULL) {
+        memcpy (to, body.data, together);
+        out->size += together;
+    } else if (together) {
+        buf_clear (out); /* no memory */
+        self->close = true;
+        return;
+    }
     watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
-    if (buf_failed (&out))
-        self->close = true; /* no memory for a head: the client sees the connection end */
-    else if (answer_write (self, out.data, out.size) && with_body && !together)
+    if (answer_write (self, out->data, out->size) && with_body && together < body.size)
         answer_write (self, body.data, body.size);
     watch_phase_set (&self->watched, WATCH_WORK, 0);
-    buf_free (&out);
 }
 
 void web_answer_begin (web_request_t *self, int status, const char *const *headers, uint64_t length)
@@ -164,15 +219,13 @@ void web_answer_begin (web_request_t *self, int status, const char *const *heade
         return;
     answer_settle (self, status);
     self->answer_left = status_has_body (status) && !answer_is_head (self) ? length : 0;
-    buf_t out = {0};
-    head_write (self, &out, headers, length);
+    buf_t *out = head_make (self, headers, length);
     watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
-    if (buf_failed (&out) || !answer_write (self, out.data, out.size)) {
+    if (out == NULL || !answer_write (self, out->data, out->size)) {
         self->close = true;
         self->answer_left = 0;
     }
     watch_phase_set (&self->watched, WATCH_WORK, 0);
-    buf_free (&out);
 }
 
 bool web_answer_piece (web_request_t *self, const void *data, size_t size)

@@ -41,7 +41,7 @@ const char *web_path (web_request_t *self)
 {
     const char *raw = web_raw_path (self);
     if (!self->path_read && raw != NULL && web_arena (self) != NULL)
-        self->path = text_decode (self->arena, raw, strlen (raw), false);
+        self->path = text_decode (self->memory->arena, raw, strlen (raw), false);
     self->path_read = true;
     return self->path;
 }

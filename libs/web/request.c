@@ -13,6 +13,9 @@
 enum {
     PARK_SLICE_MS = 250, /* how soon a parked request sees that the server aborts */
     BODY_PIECE = 16 * 1024,
+    BODY_AT_ONCE =
+        64 * 1024, /* of what was announced: more has to come before there is room for it */
+    KEPT_MAX = 8 * 1024,
     DRAIN_MAX = 256 * 1024,
     DRAIN_MS = 500
 };
@@ -24,6 +27,7 @@ void request_init (web_request_t *self, web_server_t *server, struct mg_connecti
     self->connection = connection;
     self->info = mg_get_request_info (connection);
     self->status = 500;
+    self->facts.length = -1;
     atomic_init (&self->watched.phase, WATCH_WORK);
     atomic_init (&self->watched.deadline_ms, INT64_MAX);
     if (self->info == NULL)
@@ -34,37 +38,74 @@ void request_init (web_request_t *self, web_server_t *server, struct mg_connecti
     self->is_watched = true;
 }
 
-static void arena_put (web_server_t *server, arena_t *arena)
+/* ---- what a request works with ---- */
+
+void memory_destroy (memory_t *self)
 {
-    arena_reset (arena);
-    pthread_mutex_lock (&server->arena_lock);
-    if (server->arena_count < server->config.threads) {
-        server->arenas[server->arena_count++] = arena;
-        arena = NULL;
-    }
-    pthread_mutex_unlock (&server->arena_lock);
-    arena_destroy (&arena);
+    arena_destroy (&self->arena);
+    buf_free (&self->body);
+    buf_free (&self->head);
+    buf_free (&self->text);
+    free (self);
+}
+
+static memory_t *memory_new (const web_server_t *server)
+{
+    memory_t *self = calloc (1, sizeof *self);
+    if (self == NULL)
+        return NULL;
+    self->arena = arena_new (server->config.arena_max);
+    self->date_s = -1;
+    if (self->arena != NULL)
+        return self;
+    free (self);
+    return NULL;
+}
+
+/* Empty, and what one request made large is not kept for all that follow. */
+static void buf_rest (buf_t *self)
+{
+    if (self->capacity > KEPT_MAX)
+        buf_free (self);
+    buf_clear (self);
+}
+
+memory_t *request_memory (web_request_t *self)
+{
+    if (self->memory == NULL)
+        self->memory = memory_new (self->server);
+    return self->memory;
 }
 
 arena_t *web_arena (web_request_t *self)
 {
-    web_server_t *server = self->server;
-    if (self->arena != NULL)
-        return self->arena;
-    pthread_mutex_lock (&server->arena_lock);
-    if (server->arena_count > 0)
-        self->arena = server->arenas[--server->arena_count];
-    pthread_mutex_unlock (&server->arena_lock);
-    if (self->arena == NULL)
-        self->arena = arena_new (server->config.arena_max);
-    return self->arena;
+    memory_t *memory = request_memory (self);
+    return memory != NULL ? memory->arena : NULL;
+}
+
+buf_t *web_text (web_request_t *self)
+{
+    memory_t *memory = request_memory (self);
+    if (memory == NULL)
+        return NULL;
+    buf_clear (&memory->text);
+    return &memory->text;
 }
 
 void request_free (web_request_t *self)
 {
-    if (self->arena != NULL)
-        arena_put (self->server, self->arena);
-    buf_free (&self->body);
+    memory_t *memory = self->memory;
+    self->memory = NULL;
+    if (memory != NULL) {
+        arena_reset (memory->arena);
+        buf_rest (&memory->body);
+        buf_rest (&memory->head);
+        buf_rest (&memory->text);
+    }
+    if (self->is_watched)
+        watch_leave (self->server, &self->watched, memory);
+    else if (memory != NULL)
+        memory_destroy (memory);
 }
 
 /* ---- what was asked ---- */
@@ -93,11 +134,28 @@ bool web_header_at (const web_request_t *self, size_t index, const char **name, 
     return *name != NULL && *value != NULL; /* a malformed request is told before its headers are */
 }
 
+static char lower (char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+}
+
+/* Most names differ at once: no call for those. */
+static bool name_is (const char *a, const char *b)
+{
+    while (lower (*a) == lower (*b)) {
+        if (*a == '\0')
+            return true;
+        a++;
+        b++;
+    }
+    return false;
+}
+
 const char *web_header (const web_request_t *self, const char *name)
 {
     const char *one, *value;
     for (size_t i = 0; web_header_at (self, i, &one, &value); i++)
-        if (strcasecmp (one, name) == 0)
+        if (name_is (one, name))
             return value;
     return NULL;
 }
@@ -119,10 +177,9 @@ void *web_data (const web_request_t *self)
 
 int64_t web_body_length (const web_request_t *self)
 {
-    if (web_header (self, "Transfer-Encoding") != NULL)
+    if (self->facts.coding != NULL)
         return -1;
-    const char *length = web_header (self, "Content-Length");
-    return length != NULL ? strtoll (length, NULL, 10) : 0;
+    return self->facts.length >= 0 ? self->facts.length : 0;
 }
 
 /* ---- checks ---- */
@@ -133,25 +190,43 @@ typedef struct header_counts {
     unsigned host;
 } header_counts_t;
 
-static int header_check (const char *name, const char *value, header_counts_t *counts)
+static int length_read (const char *value, header_facts_t *facts)
 {
-    if (!text_is_token (name) || strpbrk (value, "\r\n") != NULL)
+    size_t digits = strspn (value, "0123456789");
+    if (digits == 0 || digits >= 19 || value[digits] != '\0')
         return 400;
-    if (strcasecmp (name, "Content-Length") == 0) {
+    if (facts->length < 0)
+        facts->length = strtoll (value, NULL, 10);
+    return 0;
+}
+
+/* Checks a header and notes it, if it is one of ours; the first of a name counts. */
+static int header_take (const char *name, const char *value, header_facts_t *facts,
+                        header_counts_t *counts)
+{
+    if (!text_is_token (name) || strchr (value, '\r') != NULL || strchr (value, '\n') != NULL)
+        return 400;
+    if (name_is (name, "Content-Length")) {
         counts->length++;
-        size_t digits = strspn (value, "0123456789");
-        return digits > 0 && digits < 19 && value[digits] == '\0' ? 0 : 400;
+        return length_read (value, facts);
     }
-    if (strcasecmp (name, "Transfer-Encoding") == 0) {
+    if (name_is (name, "Transfer-Encoding")) {
         counts->coding++;
+        facts->coding = facts->coding != NULL ? facts->coding : value;
         return strcasecmp (value, "chunked") == 0 ? 0 : 400;
     }
-    counts->host += strcasecmp (name, "Host") == 0;
+    if (name_is (name, "Connection"))
+        facts->connection = facts->connection != NULL ? facts->connection : value;
+    else if (name_is (name, "Expect"))
+        facts->expect = facts->expect != NULL ? facts->expect : value;
+    else if (name_is (name, "Upgrade"))
+        facts->upgrade = true;
+    counts->host += name_is (name, "Host");
     return 0;
 }
 
 /* 0, or the status to refuse with. */
-static int request_check (const web_request_t *self)
+static int request_check (web_request_t *self)
 {
     header_counts_t counts = {0};
     const char *name, *value;
@@ -160,7 +235,7 @@ static int request_check (const web_request_t *self)
     if (self->info->num_headers >= MG_MAX_HEADERS)
         return 431; /* civetweb drops those after the last */
     for (size_t i = 0; web_header_at (self, i, &name, &value); i++) {
-        int status = header_check (name, value, &counts);
+        int status = header_take (name, value, &self->facts, &counts);
         if (status != 0)
             return status;
     }
@@ -187,8 +262,8 @@ static bool header_has_word (const char *value, const char *word)
 
 static bool request_wants_close (const web_request_t *self)
 {
-    const char *connection = web_header (self, "Connection");
-    if (header_has_word (connection, "close") || web_header (self, "Upgrade") != NULL)
+    const char *connection = self->facts.connection;
+    if (header_has_word (connection, "close") || self->facts.upgrade)
         return true;
     bool is_11 = strcmp (self->info->http_version, "1.1") == 0;
     return !is_11 && !header_has_word (connection, "keep-alive");
@@ -267,7 +342,7 @@ static void body_begin (web_request_t *self)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     self->body_begun = true;
-    const char *expect = web_header (self, "Expect");
+    const char *expect = self->facts.expect;
     if (!self->answered && expect != NULL && strcasecmp (expect, "100-continue") == 0)
         mg_write (self->connection, go_on, sizeof go_on - 1);
     watch_phase_set (&self->watched, WATCH_BODY,
@@ -318,25 +393,37 @@ long web_body_piece (web_request_t *self, void *out, size_t size)
     return body_end (self, got, clock_mono_ms () - from_ms);
 }
 
+/* How much room to make for what comes next. */
+static size_t body_room (const web_request_t *self)
+{
+    int64_t left = web_body_length (self) - self->body_taken;
+    return left <= 0 ? BODY_PIECE : left < BODY_AT_ONCE ? (size_t) left + 1 : BODY_AT_ONCE;
+}
+
 int web_body (web_request_t *self, size_t limit, bytes_t *out)
 {
     if (!self->body_done && web_body_length (self) > (int64_t) limit)
         return 413;
+    memory_t *memory = request_memory (self);
+    if (memory == NULL)
+        return 503;
+    buf_t *body = &memory->body;
     while (!self->body_done) {
-        uint8_t *to = buf_reserve (&self->body, BODY_PIECE);
+        size_t room = body_room (self);
+        uint8_t *to = buf_reserve (body, room);
         if (to == NULL)
             return 503;
-        long got = web_body_piece (self, to, BODY_PIECE);
+        long got = web_body_piece (self, to, room);
         if (got <= 0)
             break;
-        self->body.size += (size_t) got;
-        if (self->body.size > limit)
+        body->size += (size_t) got;
+        if (body->size > limit)
             return 413;
     }
     if (self->body_status != 0)
         return self->body_status;
-    *out = bytes_of (buf_text (&self->body), self->body.size);
-    return self->body.size > limit ? 413 : 0;
+    *out = bytes_of (buf_text (body), body->size);
+    return body->size > limit ? 413 : 0;
 }
 
 /* A close with unread bytes would reset the connection, and the client could lose the answer that says why. */
@@ -345,7 +432,7 @@ void request_drain (web_request_t *self)
     char piece[4096];
     if (self->body_done)
         return;
-    const char *expect = web_header (self, "Expect");
+    const char *expect = self->facts.expect;
     if (!self->body_begun && expect != NULL) { /* it waits for a go that will not come */
         self->close = true;
         return;

@@ -55,16 +55,13 @@ static int on_request (struct mg_connection *connection)
     web_request_t request;
     request_init (&request, self, connection);
     if (request.is_watched)
-        watch_enter (self, &request.watched);
+        watch_enter (self, &request.watched, &request.memory);
     request_run (&request);
     request_drain (&request);
-    if (request.is_watched)
-        watch_leave (self, &request.watched);
     if (request.close)
         mg_disable_connection_keep_alive (connection);
-    int status = request.status;
     request_free (&request);
-    return status;
+    return request.status;
 }
 
 /* civetweb refuses by itself what it cannot parse; the words are ours, and the connection ends. */
@@ -197,30 +194,24 @@ static web_server_t *server_alloc (const web_config_t *config)
     if (self == NULL)
         return NULL;
     self->config = *config;
-    self->arenas = calloc (config->threads, sizeof *self->arenas);
-    if (self->arenas == NULL) {
-        free (self);
-        return NULL;
-    }
     pthread_condattr_t attributes;
     pthread_condattr_init (&attributes);
     pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
     pthread_cond_init (&self->watch.changed, &attributes);
     pthread_condattr_destroy (&attributes);
     pthread_mutex_init (&self->watch.lock, NULL);
-    pthread_mutex_init (&self->arena_lock, NULL);
     return self;
 }
 
 static void server_free (web_server_t *self)
 {
-    for (unsigned i = 0; i < self->arena_count; i++)
-        arena_destroy (&self->arenas[i]);
-    free (self->arenas);
+    for (memory_t *memory = self->idle, *next; memory != NULL; memory = next) {
+        next = memory->next;
+        memory_destroy (memory);
+    }
     free (self->watch.silent);
     pthread_cond_destroy (&self->watch.changed);
     pthread_mutex_destroy (&self->watch.lock);
-    pthread_mutex_destroy (&self->arena_lock);
     free (self);
 }
 

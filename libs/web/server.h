@@ -29,6 +29,17 @@ typedef struct silent {
     int64_t since_ms; /* 0 = not silent */
 } silent_t;
 
+/* What a request needs and the next one uses again: as many as were ever in use at once, not one for each thread. */
+typedef struct memory {
+    struct memory *next;
+    arena_t *arena;
+    buf_t body;
+    buf_t head;     /* of the answer */
+    buf_t text;     /* web_text */
+    int64_t date_s; /* what `date` says */
+    char date[40];
+} memory_t;
+
 typedef struct watch {
     pthread_t thread;
     bool started;
@@ -54,10 +65,17 @@ struct web_server {
     atomic_bool stopped;
     _Atomic uint64_t shed;
     _Atomic uint64_t timed_out;
-    pthread_mutex_t arena_lock;
-    arena_t **arenas; /* idle ones, at most one per thread */
-    unsigned arena_count;
+    memory_t *idle; /* under watch.lock */
 };
+
+/* Of the headers that this library reads itself, all looked up in one pass; NULL or -1 if not there. */
+typedef struct header_facts {
+    const char *coding;
+    const char *connection;
+    const char *expect;
+    bool upgrade;
+    int64_t length;
+} header_facts_t;
 
 struct web_request {
     web_server_t *server;
@@ -66,13 +84,13 @@ struct web_request {
     watched_t watched;
     bool is_watched;
     const char *method;
-    arena_t *arena;
+    header_facts_t facts;
+    memory_t *memory; /* NULL until it is needed */
     const char *path;
     bool path_read;
     void *data;
     web_call_t *call;
     uint32_t park_ms;
-    buf_t body;
     int64_t body_taken;
     int body_status;
     uint32_t body_timeout_ms; /* 0 = the configuration's */
@@ -87,8 +105,9 @@ struct web_request {
 /* ---- watch.c ---- */
 int watch_start (web_server_t *server);
 void watch_end (web_server_t *server); /* joins */
-void watch_enter (web_server_t *server, watched_t *watched);
-void watch_leave (web_server_t *server, watched_t *watched);
+/* Also hands out and takes back what a request works with, since both go under the one lock: *memory is NULL if none was idle. */
+void watch_enter (web_server_t *server, watched_t *watched, memory_t **memory);
+void watch_leave (web_server_t *server, watched_t *watched, memory_t *memory);
 /* True if the watch had cut the connection before. timeout_ms 0 = no limit. */
 bool watch_phase_set (watched_t *watched, watch_phase_t phase, uint32_t timeout_ms);
 uint64_t watch_peer (const char *address, int port);
@@ -100,6 +119,9 @@ void request_run (web_request_t *self);
 /* Answer with the configured refusal. */
 void request_refuse (web_request_t *self, int status, const char *text);
 void request_free (web_request_t *self);
+/* NULL without memory. */
+memory_t *request_memory (web_request_t *self);
+void memory_destroy (memory_t *self);
 /* Take the rest of an unread body, as long as it is short; the connection closes if it is not. */
 void request_drain (web_request_t *self);
 

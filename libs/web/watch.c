@@ -44,7 +44,7 @@ uint64_t watch_peer (const char *address, int port)
     return ((uint64_t) ntohl (in.s_addr) << 16) | (uint64_t) (port & 0xffff);
 }
 
-void watch_enter (web_server_t *server, watched_t *watched)
+void watch_enter (web_server_t *server, watched_t *watched, memory_t **memory)
 {
     watch_t *self = &server->watch;
     pthread_mutex_lock (&self->lock);
@@ -54,10 +54,13 @@ void watch_enter (web_server_t *server, watched_t *watched)
         self->first->previous = watched;
     self->first = watched;
     self->count++;
+    *memory = server->idle;
+    if (server->idle != NULL)
+        server->idle = server->idle->next;
     pthread_mutex_unlock (&self->lock);
 }
 
-void watch_leave (web_server_t *server, watched_t *watched)
+void watch_leave (web_server_t *server, watched_t *watched, memory_t *memory)
 {
     watch_t *self = &server->watch;
     pthread_mutex_lock (&self->lock);
@@ -67,6 +70,10 @@ void watch_leave (web_server_t *server, watched_t *watched)
         self->first = watched->next;
     if (watched->next != NULL)
         watched->next->previous = watched->previous;
+    if (memory != NULL) {
+        memory->next = server->idle;
+        server->idle = memory;
+    }
     if (--self->count == 0 && atomic_load (&server->stopping))
         pthread_cond_broadcast (&self->changed);
     pthread_mutex_unlock (&self->lock);

@@ -103,6 +103,8 @@ long web_body_piece (web_request_t *self, void *out, size_t size);
 void web_body_allow (web_request_t *self, uint32_t timeout_ms);
 
 arena_t *web_arena (web_request_t *self); /* the request's own memory; reset after the answer */
+/* An empty buffer on the heap, for the text of an answer; the same at each call, and the next request's after this one. NULL without memory. */
+buf_t *web_text (web_request_t *self);
 void web_set_data (web_request_t *self, void *data);
 void *web_data (const web_request_t *self);
 

@@ -4,31 +4,49 @@
 #include "edge.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { HEADERS_MAX = 12, HEADER_SIZE = 256 };
+enum { HEADERS_MAX = 12, HEADERS_SIZE = 2048 };
 
 typedef struct headers {
-    char text[HEADERS_MAX][HEADER_SIZE];
-    const char *lines[HEADERS_MAX + 1];
     size_t count;
+    size_t used; /* of `text` */
+    const char *lines[HEADERS_MAX + 1];
+    char text[HEADERS_SIZE];
 } headers_t;
 
-static void header_add (headers_t *self, const char *format, ...)
-    __attribute__ ((format (printf, 2, 3)));
-
-static void header_add (headers_t *self, const char *format, ...)
+static void headers_init (headers_t *self)
 {
-    if (self->count == HEADERS_MAX)
+    self->count = self->used = 0;
+    self->lines[0] = NULL;
+}
+
+/* "NAME: VALUE"; `name` comes with its colon and space. One that does not fit is left out. */
+static void header_add_bytes (headers_t *self, const char *name, const char *value, size_t length)
+{
+    size_t head = strlen (name);
+    char *at = self->text + self->used;
+    if (self->count == HEADERS_MAX || head + length >= HEADERS_SIZE - self->used)
         return;
-    va_list args;
-    va_start (args, format);
-    vsnprintf (self->text[self->count], HEADER_SIZE, format, args);
-    va_end (args);
-    self->lines[self->count] = self->text[self->count];
-    self->lines[++self->count] = NULL;
+    memcpy (at, name, head);
+    memcpy (at + head, value, length);
+    at[head + length] = 0;
+    self->used += head + length + 1;
+    self->lines[self->count++] = at;
+    self->lines[self->count] = NULL;
+}
+
+static void header_add (headers_t *self, const char *name, const char *value)
+{
+    header_add_bytes (self, name, value, strlen (value));
+}
+
+static void header_add_number (headers_t *self, const char *name, int64_t value)
+{
+    char digits[TEXT_NUMBER_SIZE];
+    header_add_bytes (self, name, digits, text_write_int (value, digits));
 }
 
 /* A line of any length, which outlives the answer. */
@@ -42,35 +60,38 @@ static void header_add_line (headers_t *self, const char *line)
 
 static void headers_common (headers_t *self, const exchange_t *x, const char *type)
 {
-    header_add (self, "X-Request-Id: %s", x->request_id);
-    header_add (self, "Content-Type: %s", type);
-    header_add (self, "X-Content-Type-Options: nosniff");
+    headers_init (self);
+    header_add (self, "X-Request-Id: ", x->request_id);
+    header_add (self, "Content-Type: ", type);
+    header_add_line (self, "X-Content-Type-Options: nosniff");
     if (x->replayed)
-        header_add (self, "Idempotent-Replayed: true");
+        header_add_line (self, "Idempotent-Replayed: true");
     else if (x->idempotency_key && x->dialect->idempotency_wait_ms)
-        header_add (self, "Idempotent-Replayed: false");
+        header_add_line (self, "Idempotent-Replayed: false");
     if (!x->limit_shown)
         return;
-    header_add (self, "X-RateLimit-Limit: %u", x->limit.limit);
-    header_add (self, "X-RateLimit-Remaining: %u", x->limit.remaining);
-    header_add (self, "X-RateLimit-Reset: %lld", (long long) x->limit.reset_s);
+    header_add_number (self, "X-RateLimit-Limit: ", x->limit.limit);
+    header_add_number (self, "X-RateLimit-Remaining: ", x->limit.remaining);
+    header_add_number (self, "X-RateLimit-Reset: ", x->limit.reset_s);
 }
 
 /* One line per request where somebody looks; a fault of ours is always told. Neither path nor key stands in it. */
 static void answer_note (exchange_t *x, int status)
 {
-    char number[16], took[32];
+    char number[TEXT_NUMBER_SIZE], took[TEXT_NUMBER_SIZE];
     edge_t *edge = x->edge;
+    svc_level_t level = status == 500 ? LOG_WARN : LOG_DEBUG;
     if (x->waiting)
         atomic_fetch_sub (&edge->waiting, 1);
     x->waiting = false;
     atomic_fetch_add_explicit (&edge->answered[status / 100 % STATUS_CLASSES], 1,
                                memory_order_relaxed);
-    snprintf (number, sizeof number, "%d", status);
-    snprintf (took, sizeof took, "%lld", (long long) (clock_mono_us () - x->began_us));
-    svc_log (edge->svc, status == 500 ? LOG_WARN : LOG_DEBUG, "request", "op",
-             x->op ? x->op->name : "-", "status", number, "us", took, "request_id", x->request_id,
-             NULL);
+    if (!svc_logs (edge->svc, level))
+        return;
+    text_write_int (status, number);
+    text_write_int (clock_mono_us () - x->began_us, took);
+    svc_log (edge->svc, level, "request", "op", x->op ? x->op->name : "-", "status", number, "us",
+             took, "request_id", x->request_id, NULL);
 }
 
 static web_next_t send (exchange_t *x, int status, const headers_t *headers, bytes_t body)
@@ -87,32 +108,32 @@ static void headers_of_failure (headers_t *self, const exchange_t *x, int status
 {
     int64_t wait_s = (failure->retry_after_ms + 999) / 1000;
     if (status == 401)
-        header_add (self, "WWW-Authenticate: %s", x->dialect->auth_scheme);
+        header_add (self, "WWW-Authenticate: ", x->dialect->auth_scheme);
     if (status == 405 && x->route.allow)
-        header_add (self, "Allow: %s", x->route.allow);
+        header_add (self, "Allow: ", x->route.allow);
     if (failure->code == E_RATE_LIMITED && wait_s == 0)
         wait_s = x->limit.retry_after_s;
     if (status == 503 && wait_s == 0)
         wait_s = 1;
     if ((status == 503 || status == 429) && wait_s > 0)
-        header_add (self, "Retry-After: %lld", (long long) wait_s);
+        header_add_number (self, "Retry-After: ", wait_s);
 }
 
 static web_next_t failure_send (exchange_t *x, const failure_t *failure, bool core, int said)
 {
-    headers_t headers = {0};
-    buf_t body = {0};
+    headers_t headers;
+    buf_t none = {0}, *kept = web_text (x->web), *body = kept ? kept : &none;
     dialect_blame_t blame = {.op = x->op,
                              .core = core,
                              .docs_url = x->edge->docs_url,
                              .status = said,
                              .request_id =
                                  x->first_request_id ? x->first_request_id : x->request_id};
-    int status = dialect_error_render (x->dialect, failure, &blame, &body);
+    int status = dialect_error_render (x->dialect, failure, &blame, body);
     headers_common (&headers, x, "application/json");
     headers_of_failure (&headers, x, status, failure);
-    send (x, status, &headers, buf_bytes (&body));
-    buf_free (&body);
+    send (x, status, &headers, buf_bytes (body));
+    buf_free (&none);
     return WEB_DONE;
 }
 
@@ -189,18 +210,14 @@ static int struct_write (exchange_t *x, void *out, buf_t *body)
 
 web_next_t answer_struct (exchange_t *x, void *out)
 {
-    headers_t headers = {0};
-    buf_t body = {0};
-    int code = struct_write (x, out, &body);
-    if (code) {
-        buf_free (&body);
+    headers_t headers;
+    buf_t *body = web_text (x->web);
+    int code = body ? struct_write (x, out, body) : E_NO_MEMORY;
+    if (code)
         return answer_fail (x, code, NULL, NULL);
-    }
     headers_common (&headers, x, "application/json");
     header_add_line (&headers, location_of (x, out));
-    send (x, x->op->status, &headers, buf_bytes (&body));
-    buf_free (&body);
-    return WEB_DONE;
+    return send (x, x->op->status, &headers, buf_bytes (body));
 }
 
 web_next_t answer_out (exchange_t *x, call_t *call)
@@ -214,7 +231,7 @@ web_next_t answer_out (exchange_t *x, call_t *call)
 void answer_open (exchange_t *x, int status, const char *type, const char *const *more,
                   uint64_t length)
 {
-    headers_t headers = {0};
+    headers_t headers;
     headers_common (&headers, x, type);
     for (; *more && headers.count < HEADERS_MAX; more++)
         headers.lines[headers.count++] = *more;
@@ -231,10 +248,9 @@ web_next_t answer_plain (exchange_t *x, int status, const char *type, bytes_t bo
 web_next_t answer_plain_with (exchange_t *x, int status, const char *type, const char *header,
                               bytes_t body)
 {
-    headers_t headers = {0};
+    headers_t headers;
     headers_common (&headers, x, type);
-    if (header)
-        header_add (&headers, "%s", header);
-    header_add (&headers, "Cache-Control: no-store");
+    header_add_line (&headers, header);
+    header_add_line (&headers, "Cache-Control: no-store");
     return send (x, status, &headers, body);
 }
