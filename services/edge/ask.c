@@ -11,15 +11,25 @@
 
 enum { PARK_GRACE_MS = 250, REPEAT_LEAST_MS = 50, WAIT_GRACE_MS = 200 };
 
+/* "FIRST" "between" "SECOND" of names that the schema bounds; cut if it must be. */
+static void name_join (char *out, size_t size, const char *first, char between, const char *second)
+{
+    size_t head = strnlen (first, size - 2), rest = strnlen (second, size - 2 - head);
+    memcpy (out, first, head);
+    out[head] = between;
+    memcpy (out + head + 1, second, rest);
+    out[head + 1 + rest] = 0;
+}
+
 call_t *ask_call (exchange_t *x, const schema_op_t *op)
 {
-    call_t *call = op ? call_new () : NULL;
+    call_t *call = op ? call_new (x->edge->calls) : NULL;
     if (!call)
         return NULL;
     envelope_t *header = &call->ask.header;
-    snprintf (call->target, sizeof call->target, "%s.%s", op->service, op->name);
+    name_join (call->target, sizeof call->target, op->service, '.', op->name);
     memcpy (call->trace, x->trace, sizeof call->trace);
-    memcpy (call->request_id, x->request_id, sizeof call->request_id);
+    strcpy (call->request_id, x->request_id); /* both are REQUEST_ID_MAX long at most */
     header->trace = call->trace;
     header->request_id = call->request_id;
     if (!x->known)
@@ -125,12 +135,14 @@ static void idempotency_set (const exchange_t *x, call_t *call)
 {
     const dialect_t *d = x->dialect;
     idempotency_t *idem = &call->ask.header.idem;
-    if (!is_keyed (x) || !(call->key = strdup (x->idempotency_key)))
+    if (!is_keyed (x))
         return;
+    memcpy (call->key, x->idempotency_key,
+            strlen (x->idempotency_key) + 1); /* it was measured when it was read */
     if (d->idempotency_wait_ms) /* one name for all that an organization does: another request under it is told as such */
         snprintf (call->route, sizeof call->route, "%s", x->op->method);
     else
-        snprintf (call->route, sizeof call->route, "%s %s", x->op->method, x->op->path);
+        name_join (call->route, sizeof call->route, x->op->method, ' ', x->op->path);
     *idem = (idempotency_t){.dialect = d->name,
                             .scope = d->scope == SCOPE_ORG ? x->who.org : x->who.id,
                             .route = call->route,
@@ -149,10 +161,6 @@ static web_next_t main_ask (exchange_t *x)
         return answer_fail (x, left > 0 ? E_NO_MEMORY : E_TIMEOUT, NULL, NULL);
     call->ask.header.id = x->ask_id;
     idempotency_set (x, call);
-    if (is_keyed (x) && !call->key) {
-        call_drop (call);
-        return answer_fail (x, E_NO_MEMORY, NULL, NULL);
-    }
     buf_add (&call->body, x->packed.data, x->packed.size);
     return ask_park (x, call, (uint32_t) left, main_answered);
 }
@@ -274,7 +282,6 @@ static int ensure_pack (exchange_t *x, void *more)
 web_next_t ask_begin (exchange_t *x)
 {
     const schema_op_t *ensure = x->op->ensure;
-    x->ask_id = edge_new_id (x->edge);
     x->until_ms = clock_mono_ms () + x->op->op->deadline_ms;
     if (!ensure)
         return main_ask (x);

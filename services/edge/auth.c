@@ -15,6 +15,7 @@ enum { KEY_TEXT_MAX = 200, RESOLVE_MS = 2000 };
 
 /* ---- rate limits ---- */
 
+/* Of a scope and a bucket: what its slot is found by. */
 static void bucket_hash (const edge_t *edge, const void *scope, size_t size, const char *bucket,
                          uint8_t out[LIMITS_HASH_SIZE])
 {
@@ -31,13 +32,12 @@ static uint32_t bucket_limit (const exchange_t *x, const char *name)
     return edge->limit_all ? edge->limit_all : bucket ? bucket->per_minute : 60;
 }
 
-static bool limit_run (exchange_t *x, const void *scope, size_t size, const char *bucket, bool take)
+static bool limit_run (exchange_t *x, const uint8_t hash[LIMITS_HASH_SIZE], const char *bucket,
+                       bool take)
 {
     edge_t *edge = x->edge;
-    uint8_t hash[LIMITS_HASH_SIZE];
     uint32_t limit = bucket_limit (x, bucket);
     int64_t now = clock_now_ms ();
-    bucket_hash (edge, scope, size, bucket, hash);
     if (!take || !edge->limits_on) {
         limits_peek (edge->limits, hash, limit, now, &x->limit);
         return true;
@@ -73,24 +73,69 @@ static const char *address_of (exchange_t *x, char out[64])
     return out;
 }
 
-bool address_take (exchange_t *x)
+static bool address_run (exchange_t *x, bool take)
 {
     char address[64];
+    uint8_t hash[LIMITS_HASH_SIZE];
     address_of (x, address);
-    return limit_run (x, address, strlen (address), "address", true);
+    bucket_hash (x->edge, address, strlen (address), "address", hash);
+    return limit_run (x, hash, "address", take);
+}
+
+bool address_take (exchange_t *x)
+{
+    return address_run (x, true);
 }
 
 void address_peek (exchange_t *x)
 {
-    char address[64];
-    address_of (x, address);
-    limit_run (x, address, strlen (address), "address", false);
+    address_run (x, false);
 }
 
-static const char *bucket_of (const exchange_t *x)
+static const char *bucket_of_key (const key_info_t *who)
 {
-    bool admin = x->who.kind == ACCOUNTS_KEY_KIND_ADMIN;
-    return x->op->bucket ? x->op->bucket : admin ? "admin" : "app";
+    return who->kind == ACCOUNTS_KEY_KIND_ADMIN ? "admin" : "app";
+}
+
+_Static_assert((int) KEY_BUCKET_SIZE == (int) LIMITS_HASH_SIZE,
+               "a key's hashes are those of limits");
+
+static const id16_t *bucket_scope (const key_info_t *who)
+{
+    return who->kind == ACCOUNTS_KEY_KIND_ORGANIZATION ? &who->org : &who->id;
+}
+
+/* A key counts against the same few buckets in all its requests: hashed once, when the key is looked up. */
+static void key_buckets_hash (const exchange_t *x, key_info_t *who)
+{
+    const schema_dialect_t *schema = x->dialect->schema;
+    const id16_t *scope = bucket_scope (who);
+    bool fits = x->dialect->org_buckets == (who->kind == ACCOUNTS_KEY_KIND_ORGANIZATION);
+    if (!fits || schema->bucket_count > KEY_BUCKETS)
+        return; /* a key of another dialect: refused, or hashed at each request */
+    for (size_t i = 0; i < schema->bucket_count; i++)
+        bucket_hash (x->edge, scope->b, sizeof scope->b, schema->buckets[i].name, who->buckets[i]);
+    who->hashed_for = schema;
+}
+
+/* The hash of the bucket that the key has ready, or a new one in `own`. */
+static const uint8_t *key_bucket (const exchange_t *x, const char *name, const id16_t *scope,
+                                  uint8_t own[LIMITS_HASH_SIZE])
+{
+    const schema_dialect_t *schema = x->dialect->schema;
+    const schema_bucket_t *bucket =
+        x->who.hashed_for == schema ? schema_bucket_find (schema, name) : NULL;
+    if (bucket)
+        return x->who.buckets[bucket - schema->buckets];
+    bucket_hash (x->edge, scope->b, sizeof scope->b, name, own);
+    return own;
+}
+
+static bool key_bucket_run (exchange_t *x, bool take)
+{
+    uint8_t own[LIMITS_HASH_SIZE];
+    const char *name = x->op->bucket ? x->op->bucket : bucket_of_key (&x->who);
+    return limit_run (x, key_bucket (x, name, &x->who.id, own), name, take);
 }
 
 /* ---- an organization's buckets ---- */
@@ -107,10 +152,10 @@ static bool org_bucket_run (exchange_t *x, bool take)
     edge_t *edge = x->edge;
     bool reads = strcmp (x->method, "GET") == 0 || strcmp (x->method, "HEAD") == 0;
     const char *bucket = x->op->bucket ? x->op->bucket : reads ? "read" : "write";
-    uint8_t hash[LIMITS_HASH_SIZE];
+    uint8_t own[LIMITS_HASH_SIZE];
+    const uint8_t *hash = key_bucket (x, bucket, &x->who.org, own);
     uint32_t limit = org_limit (x, bucket);
     int64_t now = clock_now_ms ();
-    bucket_hash (edge, x->who.org.b, sizeof x->who.org.b, bucket, hash);
     x->limit_shown = true;
     if (!take || !edge->limits_on) {
         buckets_peek (edge->buckets, hash, limit, now, &x->limit);
@@ -124,9 +169,7 @@ static bool org_bucket_run (exchange_t *x, bool take)
 
 bool bucket_take (exchange_t *x)
 {
-    if (x->dialect->org_buckets)
-        return org_bucket_run (x, true);
-    return limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), true);
+    return x->dialect->org_buckets ? org_bucket_run (x, true) : key_bucket_run (x, true);
 }
 
 void bucket_peek (exchange_t *x)
@@ -134,7 +177,7 @@ void bucket_peek (exchange_t *x)
     if (x->dialect->org_buckets)
         org_bucket_run (x, false);
     else
-        limit_run (x, x->who.id.b, sizeof x->who.id.b, bucket_of (x), false);
+        key_bucket_run (x, false);
 }
 
 /* ---- keys ---- */
@@ -212,6 +255,7 @@ static web_next_t key_resolved (exchange_t *x, call_t *call, bool in_time)
                       .app_status = out.app_status,
                       .org_status = out.org_status,
                       .expires_at = out.expires_at};
+    key_buckets_hash (x, &who);
     key_cache_put (x->edge->keys, x->key_epoch, x->proof, &who);
     return key_known (x, &who);
 }

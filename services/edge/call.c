@@ -6,20 +6,95 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void call_destroy (web_call_t *web)
+enum { SPARE_MAX = 1024, BUFFER_KEPT = 4096 };
+
+/* Calls are large and live on two threads: used again they spare the heap and its locks. */
+struct calls {
+    pthread_mutex_t lock;
+    call_t *first;
+    size_t count;
+};
+
+static void call_free (call_t *self)
 {
-    call_t *self = (call_t *) (void *) web;
     buf_free (&self->body);
     buf_free (&self->answer);
-    free (self->key);
     free (self);
 }
 
-call_t *call_new (void)
+static void buffer_rest (buf_t *self)
 {
-    call_t *self = calloc (1, sizeof *self);
+    if (self->capacity > BUFFER_KEPT)
+        buf_free (self);
+    buf_clear (self);
+}
+
+/* Nobody has it any more. */
+static void call_rest (web_call_t *web)
+{
+    call_t *self = (call_t *) (void *) web;
+    calls_t *calls = self->calls;
+    buffer_rest (&self->body);
+    buffer_rest (&self->answer);
+    pthread_mutex_lock (&calls->lock);
+    bool kept = calls->count < SPARE_MAX;
+    if (kept) {
+        self->spare = calls->first;
+        calls->first = self;
+        calls->count++;
+    }
+    pthread_mutex_unlock (&calls->lock);
+    if (!kept)
+        call_free (self);
+}
+
+calls_t *calls_new (void)
+{
+    calls_t *self = calloc (1, sizeof *self);
     if (self)
-        web_call_init (&self->web, call_destroy);
+        pthread_mutex_init (&self->lock, NULL);
+    return self;
+}
+
+void calls_destroy (calls_t **self)
+{
+    if (!self || !*self)
+        return;
+    for (call_t *call = (*self)->first, *next; call; call = next) {
+        next = call->spare;
+        call_free (call);
+    }
+    pthread_mutex_destroy (&(*self)->lock);
+    free (*self);
+    *self = NULL;
+}
+
+static call_t *spare_take (calls_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    call_t *call = self->first;
+    if (call) {
+        self->first = call->spare;
+        self->count--;
+    }
+    pthread_mutex_unlock (&self->lock);
+    return call;
+}
+
+call_t *call_new (calls_t *calls)
+{
+    call_t *self = spare_take (calls);
+    if (!self)
+        self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->calls = calls;
+    memset (&self->ask, 0, sizeof self->ask);
+    self->target[0] = self->trace[0] = self->request_id[0] = self->subject[0] = self->route[0] = 0;
+    self->first_request_id[0] = self->key[0] = 0;
+    self->failure.code = 0;
+    self->by_broker = self->replayed = false;
+    web_call_init (&self->web, call_rest);
     return self;
 }
 

@@ -23,9 +23,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { REQUEST_ID_MAX = 128, TRACE_LENGTH = 55, STATUS_CLASSES = 6 };
+enum {
+    REQUEST_ID_MAX = 128,
+    TRACE_LENGTH = 55,
+    STATUS_CLASSES = 6,
+    IDEMPOTENCY_KEY_MAX = 255, /* characters */
+    IDEMPOTENCY_KEY_SIZE = 4 * IDEMPOTENCY_KEY_MAX + 1
+};
 
 typedef struct follower follower_t;
+typedef struct calls calls_t;
 
 typedef struct edge {
     svc_t *svc;
@@ -43,6 +50,7 @@ typedef struct edge {
     key_uses_t *uses;
     int64_t uses_every_ms;
     follower_t *follower;
+    calls_t *calls;
     limits_t *limits;
     buckets_t *buckets;
     uint8_t cursor_key[SIGN_KEY_SIZE]; /* of listings, the same in all edges */
@@ -70,7 +78,7 @@ typedef struct call {
     char request_id[REQUEST_ID_MAX + 1];
     char subject[80];
     char route[96];
-    char *key; /* NULL = none */
+    char key[IDEMPOTENCY_KEY_SIZE];
     buf_t body;
     /* what came back; only to be read once complete */
     failure_t failure; /* code 0: answered */
@@ -78,9 +86,13 @@ typedef struct call {
     bool by_broker; /* the failure is the broker's word */
     bool replayed;
     char first_request_id[REQUEST_ID_MAX + 1];
+    calls_t *calls; /* where it goes when nobody has it any more */
+    struct call *spare;
 } call_t;
 
-call_t *call_new (void); /* NULL: no memory */
+calls_t *calls_new (void); /* NULL: no memory */
+void calls_destroy (calls_t **self);
+call_t *call_new (calls_t *calls); /* NULL: no memory */
 /* Sends it; the bus thread has its share from here on. */
 void call_send (svc_t *svc, call_t *call, uint32_t ttl_ms);
 /* For a call that was not sent. */
@@ -103,6 +115,7 @@ struct exchange {
     const char *method;
     char request_id[REQUEST_ID_MAX + 1];
     char trace[TRACE_LENGTH + 1];
+    id16_t own_id; /* in request_id, if the client gave none */
     int64_t began_us;
     route_match_t route;
     const schema_public_t *op; /* NULL until routed */

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 id16_t edge_new_id (edge_t *edge)
 {
@@ -39,42 +39,55 @@ static bool is_trace (const char *text)
            strspn (text + 36, "0") < 16;
 }
 
-/* Trace ids need to be unlike each other, not secret: one draw serves many. */
+/* Under the lock. Trace ids need to be unlike each other, not secret: one draw serves many. */
 static void trace_random (edge_t *edge, uint8_t *out, size_t size)
 {
-    pthread_mutex_lock (&edge->id_lock);
     if (edge->random_left < size) {
-        sign_random (edge->random, sizeof edge->random);
+        if (getrandom (edge->random, sizeof edge->random, 0) != (ssize_t) sizeof edge->random)
+            sign_random (edge->random, sizeof edge->random); /* which takes 256 bytes at a time */
         edge->random_left = sizeof edge->random;
     }
     edge->random_left -= size;
     memcpy (out, edge->random + edge->random_left, size);
-    pthread_mutex_unlock (&edge->id_lock);
 }
 
-static void trace_make (exchange_t *x)
+/* "00-TRACE-PARENT-01" */
+static void trace_write (const uint8_t random[24], char out[TRACE_LENGTH + 1])
 {
+    memcpy (out, "00-", 3);
+    text_write_hex (random, 16, out + 3);
+    out[35] = '-';
+    text_write_hex (random + 16, 8, out + 36);
+    memcpy (out + 52, "-01", 4);
+}
+
+/* All ids of a request are drawn at once, under one lock: its own, its ask's, and its trace where it brought none. */
+static void ids_draw (exchange_t *x)
+{
+    edge_t *edge = x->edge;
     const char *given = web_header (x->web, "traceparent");
+    bool traced = is_trace (given);
     uint8_t random[24];
-    char hex[2 * sizeof random + 1];
-    if (is_trace (given)) {
-        snprintf (x->trace, sizeof x->trace, "%s", given);
-        return;
-    }
-    trace_random (x->edge, random, sizeof random);
-    text_write_hex (random, sizeof random, hex);
-    snprintf (x->trace, sizeof x->trace, "00-%.32s-%.16s-01", hex, hex + 32);
+    int64_t now = clock_now_ms ();
+    pthread_mutex_lock (&edge->id_lock);
+    x->own_id = id_next (&edge->ids, now);
+    x->ask_id = id_next (&edge->ids, now);
+    if (!traced)
+        trace_random (edge, random, sizeof random);
+    pthread_mutex_unlock (&edge->id_lock);
+    if (traced)
+        memcpy (x->trace, given, sizeof x->trace);
+    else
+        trace_write (random, x->trace);
 }
 
 static void request_id_make (exchange_t *x)
 {
     const char *given = x->dialect->own_request_ids ? NULL : web_header (x->web, "X-Request-Id");
-    char made[64];
-    if (!is_request_id (given)) {
-        dialect_request_id (x->dialect, edge_new_id (x->edge), made);
-        given = made;
-    }
-    snprintf (x->request_id, sizeof x->request_id, "%s", given);
+    if (is_request_id (given))
+        memcpy (x->request_id, given, strlen (given) + 1);
+    else
+        dialect_request_id (x->dialect, x->own_id, x->request_id);
 }
 
 void exchange_speak (exchange_t *x, const speaker_t *speaker)
@@ -114,8 +127,8 @@ exchange_t *exchange_new (edge_t *edge, web_request_t *web)
                                               web_header (web, "Host"), arena);
     x->path = choice.path;
     x->sure = choice.sure;
+    ids_draw (x);
     exchange_speak (x, choice.speaker);
-    trace_make (x);
     web_set_data (web, x);
     return x;
 }

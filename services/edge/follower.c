@@ -42,7 +42,7 @@ static void pause_ms (long ms)
 
 static call_t *poll_send (follower_t *self)
 {
-    call_t *call = call_new ();
+    call_t *call = call_new (self->edge->calls);
     if (!call)
         return NULL;
     common_journal_read_in_t in = {.cursor = bytes_of (self->cursor, self->cursor_size),
@@ -136,7 +136,7 @@ static call_t *uses_send (follower_t *self)
 {
     accounts_key_use_t uses[USES_AT_ONCE];
     size_t count = key_uses_take (self->edge->uses, uses, USES_AT_ONCE);
-    call_t *call = count ? call_new () : NULL;
+    call_t *call = count ? call_new (self->edge->calls) : NULL;
     if (!call)
         return NULL;
     accounts_keys_used_in_t in = {.uses = {uses, count}};

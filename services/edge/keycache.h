@@ -12,6 +12,8 @@
 
 enum { KEY_CACHE_SETS = 16384, KEY_CACHE_WAYS = 4, KEY_LEASE_MS = 1000 };
 
+enum { KEY_BUCKETS = 8, KEY_BUCKET_SIZE = 16 };
+
 typedef struct key_info {
     id16_t id;
     id16_t org;
@@ -21,6 +23,9 @@ typedef struct key_info {
     int32_t app_status;
     int32_t org_status;
     int64_t expires_at; /* Unix ms; 0 = never */
+    /* Hashes of the buckets that it counts against, in the order of the dialect's table of buckets (auth.c). */
+    const schema_dialect_t *hashed_for;
+    uint8_t buckets[KEY_BUCKETS][KEY_BUCKET_SIZE];
 } key_info_t;
 
 typedef struct key_cache key_cache_t;

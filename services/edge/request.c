@@ -9,8 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { IDEMPOTENCY_KEY_MAX = 255 };
-
 static schema_ctx_t ctx_of (const exchange_t *x)
 {
     schema_ctx_t ctx = exchange_ctx (x);
@@ -263,9 +261,10 @@ int request_read (exchange_t *x, failure_t *failure)
         code = request_rest (x, failure);
     if (!code)
         code = request_pack (x, failure);
-    if (!code && x->dialect->idempotency_wait_ms)
-        return x->idempotency_key ? print_request (x) : 0;
-    if (!code)
-        sign_sha256 (x->packed, x->fingerprint);
-    return code;
+    if (code || !x->idempotency_key)
+        return code;
+    if (x->dialect->idempotency_wait_ms)
+        return print_request (x);
+    sign_sha256 (x->packed, x->fingerprint);
+    return 0;
 }

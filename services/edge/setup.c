@@ -139,6 +139,7 @@ void edge_stop (void **context)
     web_server_destroy (&edge->server);
     key_cache_destroy (&edge->keys);
     key_uses_destroy (&edge->uses);
+    calls_destroy (&edge->calls);
     limits_close (&edge->limits);
     buckets_close (&edge->buckets);
     blobs_close (&edge->media);
@@ -192,7 +193,8 @@ int edge_start (svc_t *svc, void **context, failure_t *failure)
         edge->web.log_context = svc;
         edge->keys = key_cache_new ();
         edge->uses = key_uses_new ();
-        if (!edge->keys || !edge->uses || site_build (edge))
+        edge->calls = calls_new ();
+        if (!edge->keys || !edge->uses || !edge->calls || site_build (edge))
             code = failure_set (failure, E_NO_MEMORY, "", "no memory for the edge's tables");
     }
     if (code)
