@@ -1,7 +1,10 @@
 /* queue.c - a locked list whose eventfd is readable while it is not empty.
  *
  * The eventfd is written only when the list turns from empty to not empty and read only when it
- * turns back, both under the lock, so that it never lies. Putting and taking cannot fail. */
+ * turns back, both under the lock, so that it never lies. With a taker that arms the queue it is
+ * written only for one that sleeps, and after the lock: who is woken by it wants that lock, and
+ * would stop at it. Such a write may land late, in an empty queue; `owed` counts those that are not
+ * read yet, so that the next take reads it. Putting and taking cannot fail. */
 #include "base/queue.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -17,6 +20,9 @@ struct queue {
     queue_item_t *first;
     queue_item_t **tail; /* where the next item is linked */
     _Atomic size_t size; /* changed under the lock, read without */
+    bool lazy;           /* the taker arms it */
+    bool armed;          /* and sleeps */
+    uint64_t owed;       /* writes of the eventfd that were begun and not read */
     int fd;
 };
 
@@ -56,24 +62,32 @@ static void event_raise (const queue_t *self)
         continue;
 }
 
-static void event_lower (const queue_t *self)
+static void event_lower (queue_t *self)
 {
     uint64_t count;
-    while (read (self->fd, &count, sizeof count) < 0 && errno == EINTR)
+    ssize_t got;
+    while ((got = read (self->fd, &count, sizeof count)) < 0 && errno == EINTR)
         continue;
+    if (got == sizeof count)
+        self->owed -= count;
 }
 
 bool queue_put (queue_t *self, queue_item_t *item)
 {
     item->next = NULL;
     pthread_mutex_lock (&self->lock);
-    bool was_empty = !self->first;
-    if (was_empty)
+    bool was_empty = !self->first, lazy = self->lazy;
+    bool raise = lazy ? self->armed : was_empty;
+    self->armed = false;
+    self->owed += raise;
+    if (raise && !lazy)
         event_raise (self);
     *self->tail = item;
     self->tail = &item->next;
     atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed);
     pthread_mutex_unlock (&self->lock);
+    if (raise && lazy)
+        event_raise (self);
     return was_empty;
 }
 
@@ -86,7 +100,6 @@ queue_item_t *queue_take (queue_t *self, size_t most)
         self->first = NULL;
         self->tail = &self->first;
         atomic_store_explicit (&self->size, 0, memory_order_relaxed);
-        event_lower (self);
     } else if (chain) {
         queue_item_t *last = chain;
         for (size_t i = 1; i < most; i++)
@@ -95,8 +108,21 @@ queue_item_t *queue_take (queue_t *self, size_t most)
         last->next = NULL;
         atomic_store_explicit (&self->size, size - most, memory_order_relaxed);
     }
+    self->armed = false;
+    if (!self->first && self->owed)
+        event_lower (self);
     pthread_mutex_unlock (&self->lock);
     return chain;
+}
+
+bool queue_arm (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    self->lazy = true;
+    self->armed = !self->first;
+    bool armed = self->armed;
+    pthread_mutex_unlock (&self->lock);
+    return armed;
 }
 
 queue_item_t *queue_wait (queue_t *self, size_t most, int timeout_ms)

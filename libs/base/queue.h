@@ -28,5 +28,10 @@ size_t queue_size (const queue_t *self);
 /* Readable while items are there; for poll. Level-triggered: queue_take clears it when it empties
  * the queue. */
 int queue_fd (const queue_t *self);
+/* For a taker that goes on looking while it has work: call before it sleeps in poll. True: empty,
+ * and the next put makes the descriptor readable; false: there is something, do not sleep. From
+ * the first call on no other put does, so poll only after this said true; and the descriptor may
+ * once be readable with nothing there. Not together with queue_wait. */
+bool queue_arm (queue_t *self);
 
 #endif

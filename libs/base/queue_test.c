@@ -118,12 +118,70 @@ static void test_threads (void **state)
     queue_destroy (&queue);
 }
 
+/* One that looks by itself sleeps only when armed, and then nothing is missed. */
+static void test_armed (void **state)
+{
+    (void) state;
+    queue_t *queue = queue_new ();
+    job_t jobs[2];
+    assert_true (queue_arm (queue));
+    assert_false (readable (queue));
+    queue_put (queue, &jobs[0].item);
+    assert_true (readable (queue));
+    assert_false (queue_arm (queue));
+    assert_ptr_equal (queue_take (queue, 0), &jobs[0].item);
+    assert_false (readable (queue));
+    queue_put (queue, &jobs[0].item); /* nobody sleeps */
+    queue_put (queue, &jobs[1].item);
+    assert_false (readable (queue));
+    assert_false (queue_arm (queue));
+    assert_ptr_equal (queue_take (queue, 1), &jobs[0].item);
+    assert_ptr_equal (queue_take (queue, 1), &jobs[1].item);
+    assert_true (queue_arm (queue));
+    assert_null (queue_take (queue, 0)); /* awake again */
+    queue_put (queue, &jobs[0].item);
+    assert_false (readable (queue));
+    assert_ptr_equal (queue_take (queue, 0), &jobs[0].item);
+    queue_destroy (&queue);
+}
+
+static void test_armed_threads (void **state)
+{
+    (void) state;
+    queue_t *queue = queue_new ();
+    pthread_t threads[THREADS];
+    putter_t putters[THREADS];
+    int next[THREADS] = {0};
+    assert_true (queue_arm (queue)); /* from here on lazy */
+    assert_null (queue_take (queue, 0));
+    for (int i = 0; i < THREADS; i++) {
+        putters[i] = (putter_t){queue, i};
+        assert_int_equal (pthread_create (&threads[i], NULL, put_many, &putters[i]), 0);
+    }
+    for (int got = 0; got < THREADS * PER_THREAD;) {
+        struct pollfd event = {.fd = queue_fd (queue), .events = POLLIN};
+        if (queue_arm (queue))
+            assert_int_equal (poll (&event, 1, 10000), 1); /* a wake that gets lost ends the test */
+        for (queue_item_t *at = queue_take (queue, (size_t) (got % 100)); at; got++) {
+            job_t *job = (job_t *) at;
+            at = at->next;
+            assert_int_equal (job->number, next[job->thread]++);
+            free (job);
+        }
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join (threads[i], NULL);
+    assert_null (queue_take (queue, 0)); /* takes back the last write, if it came late */
+    assert_false (readable (queue));
+    queue_destroy (&queue);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_order_and_parts),
-        cmocka_unit_test (test_wait_times_out),
-        cmocka_unit_test (test_threads),
+        cmocka_unit_test (test_order_and_parts), cmocka_unit_test (test_wait_times_out),
+        cmocka_unit_test (test_threads),         cmocka_unit_test (test_armed),
+        cmocka_unit_test (test_armed_threads),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

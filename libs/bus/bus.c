@@ -198,8 +198,8 @@ bool bus_work (bus_t *self, int *next_ms)
         self->heard_ms += now - self->worked_ms;
     self->worked_ms = now;
     session_beat (self, now);
-    messages_take (self);
-    bool more = link_has_more (self);
+    bool more = !self->silent && messages_take (self) == WORK_BATCH;
+    self->silent = false;
     if (!more)
         session_check (self, now);
     asks_expire (self, now);
@@ -209,6 +209,11 @@ bool bus_work (bus_t *self, int *next_ms)
     asks_send_held (self, now);
     *next_ms = more ? 0 : work_next_ms (self, now);
     return more || link_has_more (self);
+}
+
+void bus_silent (bus_t *self)
+{
+    self->silent = true;
 }
 
 int bus_fd (bus_t *self)

@@ -47,6 +47,8 @@ void bus_destroy (bus_t **self);
 int bus_fd (bus_t *self);
 /* Receive and dispatch up to a batch; beats, deadlines. True if there may be more at once. *next_ms: call again within so many ms. */
 bool bus_work (bus_t *self, int *next_ms);
+/* poll was called after bus_work had returned false and said that bus_fd is not readable: nothing has come, the next bus_work need not look. */
+void bus_silent (bus_t *self);
 
 /* Ask; header->kind, id (if nil) and sender are filled; ttl_ms is the caller's, 0 = too late. The callback comes from bus_work, or at once
  * from here if it cannot be sent. Without a connection an ask is held for min (ttl, 1 s), then fails with E_UNAVAILABLE: nothing was done.

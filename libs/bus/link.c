@@ -55,6 +55,7 @@ int link_open (bus_t *self, failure_t *failure)
     if (zmq_connect (self->socket, endpoint))
         return failure_set (failure, E_BAD_REQUEST, "endpoint", "cannot connect to %s: %s",
                             endpoint, zmq_strerror (zmq_errno ()));
+    self->touched = true;
     return 0;
 }
 
@@ -72,6 +73,7 @@ void link_close (bus_t *self)
 
 bool link_send (bus_t *self, bytes_t header, bytes_t body)
 {
+    self->touched = true;
     return zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
            zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT) >= 0;
 }
@@ -85,6 +87,7 @@ bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)
 
 bool link_receive (bus_t *self, zmq_msg_t *header, zmq_msg_t *body)
 {
+    self->touched = true;
     while (zmq_msg_recv (header, self->socket, ZMQ_DONTWAIT) >= 0) {
         bool two = zmq_msg_more (header) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0;
         if (two && !zmq_msg_more (body))
@@ -92,6 +95,7 @@ bool link_receive (bus_t *self, zmq_msg_t *header, zmq_msg_t *body)
         while (two && zmq_msg_more (body) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0) {
         }
     }
+    self->touched = false; /* it has looked at all that had come */
     return false;
 }
 
@@ -99,6 +103,9 @@ bool link_has_more (bus_t *self)
 {
     int events = 0;
     size_t size = sizeof events;
+    if (!self->touched)
+        return false;
+    self->touched = false;
     return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
 }
 

@@ -65,6 +65,9 @@ struct bus {
     bool welcomed;
     bool draining;
     bool closing;
+    bool silent; /* nothing has come since the last look */
+    bool
+        touched; /* the socket was used since it was last seen to have nothing: a wake may have got lost in that */
     int64_t heard_ms; /* last beat or welcome */
     int64_t worked_ms;
     int64_t beat_ms; /* last one that we sent */

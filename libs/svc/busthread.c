@@ -86,12 +86,20 @@ static void state_tell (svc_t *svc)
     }
 }
 
-static int bus_round (svc_t *svc, int timeout)
+/* Sleeps until something comes; not at all if there is something. */
+static void bus_sleep (svc_t *svc, int timeout)
 {
-    struct pollfd fds[] = {{.fd = bus_fd (svc->bus), .events = POLLIN},
+    struct pollfd fds[] = {{.fd = svc->bus_fd, .events = POLLIN},
                            {.fd = queue_fd (svc->out), .events = POLLIN},
                            {.fd = queue_fd (svc->asks), .events = POLLIN}};
-    poll (fds, sizeof fds / sizeof *fds, timeout);
+    bool empty = timeout != 0 && queue_arm (svc->out) && queue_arm (svc->asks);
+    if (empty && poll (fds, sizeof fds / sizeof *fds, timeout) >= 0 && fds[0].revents == 0)
+        bus_silent (svc->bus);
+}
+
+static int bus_round (svc_t *svc, int timeout)
+{
+    bus_sleep (svc, timeout);
     unsigned credit = answers_send (svc);
     if (credit)
         bus_credit (svc->bus, credit);
@@ -107,13 +115,14 @@ static int bus_round (svc_t *svc, int timeout)
                                                              : 0;
     if (next >= 0 && next < wait)
         wait = next;
-    return queue_size (svc->out) || queue_size (svc->asks) ? 0 : wait;
+    return wait;
 }
 
 static void *bus_main (void *context)
 {
     svc_t *svc = context;
     int timeout = 0;
+    svc->bus_fd = bus_fd (svc->bus);
     while (!atomic_load (&svc->bus_quit))
         timeout = bus_round (svc, timeout);
     bus_round (svc, 0); /* what the others released last */
