@@ -373,7 +373,7 @@ uint32_t mp_read_map (mp_reader_t *in)
     return count_read (in, MP_MAP, 2);
 }
 
-bytes_t mp_skip (mp_reader_t *in)
+static bytes_t skip_any (mp_reader_t *in)
 {
     const uint8_t *start = in->at;
     uint64_t left[MP_DEPTH_MAX + 1] = {1}; /* values still to pass at each depth */
@@ -399,6 +399,32 @@ bytes_t mp_skip (mp_reader_t *in)
     }
     fail (in);
     return bytes_of (NULL, 0);
+}
+
+/* Bytes of the next value if it is a short one of the common kinds and all there; 0: look closer. */
+static size_t short_size (const mp_reader_t *in)
+{
+    size_t left = (size_t) (in->end - in->at), size = 0;
+    if (in->failed || left == 0)
+        return 0;
+    uint8_t type = in->at[0];
+    if (type < 0x80 || type >= 0xe0 || type == 0xc0 || type == 0xc2 || type == 0xc3)
+        return 1;
+    if (type >= 0xa0 && type < 0xc0)
+        size = 1u + (type & 0x1f);
+    else if ((type == 0xd9 || type == 0xc4) && left > 1) /* text and bytes up to 255 */
+        size = 2u + in->at[1];
+    return size <= left ? size : 0;
+}
+
+bytes_t mp_skip (mp_reader_t *in)
+{
+    const uint8_t *start = in->at;
+    size_t size = short_size (in);
+    if (!size)
+        return skip_any (in);
+    in->at += size;
+    return bytes_of (start, size);
 }
 
 bool mp_done (const mp_reader_t *in)

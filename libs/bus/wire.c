@@ -9,6 +9,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/un.h>
 
 enum {
@@ -29,6 +30,12 @@ struct router {
     zactor_t *auth; /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
     size_t tap_topics; /* subscribed to at present */
+    int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
+    int tap_fd;
+    bool
+        touched; /* used since it was last seen to have nothing: a wake may have got lost in that */
+    bool tap_touched;
+    bool silent; /* nothing has come since then */
 };
 
 static zmq_msg_t *msg_of (const frame_t *frame)
@@ -157,6 +164,14 @@ static int curve_bind (router_t *self, const router_config_t *config, failure_t 
     return bind_at (self->socket, config->tcp, failure);
 }
 
+static int fd_of (void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    zmq_getsockopt (socket, ZMQ_FD, &fd, &size);
+    return fd;
+}
+
 static int router_open (router_t *self, const router_config_t *config, failure_t *failure)
 {
     if (config->tcp && !config->keys)
@@ -180,6 +195,9 @@ static int router_open (router_t *self, const router_config_t *config, failure_t
         code = curve_bind (self, config, failure);
     if (!code && config->tap)
         code = tap_open (self, config->tap, failure);
+    self->fd = fd_of (self->socket);
+    self->tap_fd = self->tap ? fd_of (self->tap) : -1;
+    self->touched = self->tap_touched = true;
     return code;
 }
 
@@ -231,15 +249,30 @@ static void tap_listeners (router_t *self)
     }
 }
 
+static bool has_message (void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
+}
+
+/* In place of zmq_poll, which asks each socket twice at each call, and the kernel behind it. */
 bool router_wait (router_t *self, int fd, int timeout_ms)
 {
-    zmq_pollitem_t items[] = {
-        {self->socket, 0, ZMQ_POLLIN, 0}, {NULL, fd, ZMQ_POLLIN, 0}, {self->tap, 0, ZMQ_POLLIN, 0}};
-    if (zmq_poll (items, self->tap ? 3 : 2, timeout_ms) <= 0)
-        return false;
-    if (items[2].revents & ZMQ_POLLIN)
+    struct pollfd items[] = {
+        {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
+    bool some = self->touched && has_message (self->socket);
+    self->touched = some;
+    if (self->tap && self->tap_touched && has_message (self->tap))
         tap_listeners (self);
-    return items[1].revents & (ZMQ_POLLIN | ZMQ_POLLERR);
+    self->tap_touched = false;
+    int count = poll (items, 3, some ? 0 : timeout_ms);
+    self->silent = !some && count >= 0 && items[0].revents == 0;
+    if (count <= 0)
+        return false;
+    if (items[2].revents & POLLIN)
+        tap_listeners (self);
+    return items[1].revents & (POLLIN | POLLERR);
 }
 
 static bool part_receive (void *socket, frame_t *frame)
@@ -283,6 +316,9 @@ static const char *name_of (router_t *self, const frame_t *frame)
 bool router_receive (router_t *self, router_message_t *out)
 {
     frame_t id;
+    if (self->silent)
+        return false;
+    self->touched = true;
     frame_init (&id);
     while (part_receive (self->socket, &id)) {
         bool whole = number_of (frame_bytes (&id), &out->peer) && more_follows (&id);
@@ -300,12 +336,14 @@ bool router_receive (router_t *self, router_message_t *out)
         parts_drop (self, &id);
     }
     frame_close (&id);
+    self->touched = false; /* it has looked at all that had come */
     return false;
 }
 
 /* Opens a message to a connection. */
 static int address_send (router_t *self, uint32_t peer)
 {
+    self->touched = true;
     uint8_t id[ROUTING_ID_SIZE] = {0, (uint8_t) (peer >> 24), (uint8_t) (peer >> 16),
                                    (uint8_t) (peer >> 8), (uint8_t) peer};
     while (zmq_send (self->socket, id, sizeof id, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
@@ -345,6 +383,7 @@ bool router_tapped (const router_t *self)
 
 bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body)
 {
+    self->tap_touched = true;
     if (zmq_send (self->tap, topic.data, topic.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
         return false;
     zmq_send (self->tap, meta.data, meta.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);

@@ -65,6 +65,29 @@ static void ask_dequeue (ask_t *ask)
     ask->service->queued--;
 }
 
+/* A record, zeroed: one that was used before, or a new one. NULL: no memory. */
+static ask_t *ask_take (broker_t *self)
+{
+    ask_t *ask = self->spare;
+    if (!ask)
+        return calloc (1, sizeof *ask);
+    self->spare = ask->next;
+    self->spare_count--;
+    memset (ask, 0, sizeof *ask);
+    return ask;
+}
+
+static void ask_rest (broker_t *self, ask_t *ask)
+{
+    if (self->spare_count == ASKS_SPARE) {
+        free (ask);
+        return;
+    }
+    ask->next = self->spare;
+    self->spare = ask;
+    self->spare_count++;
+}
+
 static void ask_free (broker_t *self, ask_t *ask)
 {
     if (ask->lane)
@@ -76,7 +99,7 @@ static void ask_free (broker_t *self, ask_t *ask)
     waiting_remove (&self->asks, &ask->node);
     frame_close (&ask->header);
     frame_close (&ask->body);
-    free (ask);
+    ask_rest (self, ask);
 }
 
 void asks_free (broker_t *self)
@@ -84,6 +107,10 @@ void asks_free (broker_t *self)
     waiting_node_t *node;
     while ((node = waiting_first (&self->asks)))
         ask_free (self, (ask_t *) (void *) node);
+    for (ask_t *ask; (ask = self->spare);) {
+        self->spare = ask->next;
+        free (ask);
+    }
 }
 
 static void ask_fail (broker_t *self, ask_t *ask, const failure_t *failure)
@@ -330,13 +357,13 @@ static int ask_attach (broker_t *self, ask_t *ask, const peer_t *asker,
 static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *message,
                        const envelope_route_t *route, int64_t deadline_ms)
 {
-    ask_t *ask = calloc (1, sizeof *ask);
+    ask_t *ask = ask_take (self);
     if (!ask)
         return NULL;
     ask->node.id = route->id;
     ask->node.deadline_ms = deadline_ms;
     if (waiting_add (&self->asks, &ask->node)) {
-        free (ask);
+        ask_rest (self, ask);
         return NULL;
     }
     const uint8_t *was = frame_bytes (&message->header).data;

@@ -27,7 +27,8 @@ enum {
     REPLICAS_MAX = 64, /* of one service */
     PEERS_MAX = 4096,
     COUNTERS = BROKER_COUNTER_FROZEN_TOTAL + 1,
-    CODES_MAX = 256
+    CODES_MAX = 256,
+    ASKS_SPARE = 1024
 };
 
 typedef struct ask ask_t;
@@ -81,6 +82,7 @@ struct ask {
     TAILQ_ENTRY (ask) line; /* in its tenant's queue */
     peer_t *replica;        /* has it; NULL = waits */
     TAILQ_ENTRY (ask) held; /* among the replica's */
+    ask_t *next;            /* among the spare */
 };
 
 /* ---- services and peers ---- */
@@ -155,6 +157,8 @@ struct broker {
     peer_t *peers[PEER_BUCKETS];
     size_t peer_count;
     waiting_t asks;
+    ask_t *spare; /* reusable, by their `next` */
+    size_t spare_count;
     TAILQ_HEAD (helds, held) held;
     size_t held_count;
     int64_t born_ms;
