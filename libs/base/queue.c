@@ -1,10 +1,11 @@
 /* queue.c - a locked list whose eventfd is readable while it is not empty.
  *
  * The eventfd is written only when the list turns from empty to not empty and read only when it
- * turns back, both under the lock, so that it never lies. With a taker that arms the queue it is
- * written only for one that sleeps, and after the lock: who is woken by it wants that lock, and
- * would stop at it. Such a write may land late, in an empty queue; `owed` counts those that are not
- * read yet, so that the next take reads it. Putting and taking cannot fail. */
+ * turns back, both under the lock, so that it never lies but between queue_hold and queue_go. With a
+ * taker that arms the queue it is written only for one that sleeps, and after the lock: who is woken
+ * by it wants that lock, and would stop at it. Such a write may land late, in an empty queue; `owed`
+ * counts those that are not read yet, so that the next take reads it. Putting and taking cannot
+ * fail. */
 #include "base/queue.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -20,6 +21,7 @@ struct queue {
     queue_item_t *first;
     queue_item_t **tail; /* where the next item is linked */
     _Atomic size_t size; /* changed under the lock, read without */
+    bool held;           /* nobody is woken yet */
     bool lazy;           /* the taker arms it */
     bool armed;          /* and sleeps */
     uint64_t owed;       /* writes of the eventfd that were begun and not read */
@@ -72,14 +74,22 @@ static void event_lower (queue_t *self)
         self->owed -= count;
 }
 
+/* Whether there is somebody to wake, who then is being woken. */
+static bool wants_wake (queue_t *self, bool otherwise)
+{
+    bool wants = self->lazy ? self->armed : otherwise;
+    if (wants)
+        self->armed = false;
+    self->owed += wants;
+    return wants;
+}
+
 bool queue_put (queue_t *self, queue_item_t *item)
 {
     item->next = NULL;
     pthread_mutex_lock (&self->lock);
     bool was_empty = !self->first, lazy = self->lazy;
-    bool raise = lazy ? self->armed : was_empty;
-    self->armed = false;
-    self->owed += raise;
+    bool raise = !self->held && wants_wake (self, was_empty);
     if (raise && !lazy)
         event_raise (self);
     *self->tail = item;
@@ -89,6 +99,25 @@ bool queue_put (queue_t *self, queue_item_t *item)
     if (raise && lazy)
         event_raise (self);
     return was_empty;
+}
+
+void queue_hold (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    self->held = true;
+    pthread_mutex_unlock (&self->lock);
+}
+
+void queue_go (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    self->held = false;
+    bool lazy = self->lazy, raise = self->first && wants_wake (self, true);
+    if (raise && !lazy)
+        event_raise (self);
+    pthread_mutex_unlock (&self->lock);
+    if (raise && lazy)
+        event_raise (self);
 }
 
 queue_item_t *queue_take (queue_t *self, size_t most)

@@ -30,10 +30,15 @@ struct router {
     zactor_t *auth; /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
     size_t tap_topics; /* subscribed to at present */
+    uint32_t from;     /* whose train is being read: the next frame is a header */
+    bool reading;
+    uint32_t to; /* whose train is being sent; its last body is in `last` */
+    unsigned pairs;
+    size_t bytes;
+    frame_t last;
     int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
     int tap_fd;
-    bool
-        touched; /* used since it was last seen to have nothing: a wake may have got lost in that */
+    bool touched; /* used since it was last seen empty: a wake may have got lost in that */
     bool tap_touched;
     bool silent; /* nothing has come since then */
 };
@@ -71,6 +76,18 @@ void frame_move (frame_t *to, frame_t *from)
 bytes_t frame_bytes (const frame_t *self)
 {
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
+}
+
+/* Sends the last body of the train, and with it all. A connection that went meanwhile has them as lost as any others in its pipe. */
+static void train_end (router_t *self)
+{
+    if (!self->pairs)
+        return;
+    self->touched = true;
+    if (zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT) < 0)
+        frame_close (&self->last);
+    self->pairs = 0;
+    self->bytes = 0;
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)
@@ -222,6 +239,7 @@ void router_destroy (router_t **self)
     if (!self || !*self)
         return;
     router_t *r = *self;
+    train_end (r);
     if (r->tap)
         zmq_close (r->tap);
     if (r->socket)
@@ -261,6 +279,7 @@ bool router_wait (router_t *self, int fd, int timeout_ms)
 {
     struct pollfd items[] = {
         {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
+    train_end (self);
     bool some = self->touched && has_message (self->socket);
     self->touched = some;
     if (self->tap && self->tap_touched && has_message (self->tap))
@@ -313,30 +332,37 @@ static const char *name_of (router_t *self, const frame_t *frame)
     return address && !strncmp (address, "localhost:", 10) ? NULL : "";
 }
 
-bool router_receive (router_t *self, router_message_t *out)
+/* Whose pair comes next. */
+static bool sender_receive (router_t *self)
 {
     frame_t id;
     if (self->silent)
         return false;
     self->touched = true;
     frame_init (&id);
-    while (part_receive (self->socket, &id)) {
-        bool whole = number_of (frame_bytes (&id), &out->peer) && more_follows (&id);
-        if (whole && part_receive (self->socket, &out->header)) {
-            if (more_follows (&out->header) && part_receive (self->socket, &out->body) &&
-                !more_follows (&out->body)) {
-                out->name = name_of (self, &out->header);
-                frame_close (&id);
-                return true;
-            }
-            if (more_follows (&out->header))
-                parts_drop (self, &out->body);
-            continue;
-        }
-        parts_drop (self, &id);
+    while (!self->reading && part_receive (self->socket, &id)) {
+        self->reading = number_of (frame_bytes (&id), &self->from) && more_follows (&id);
+        if (!self->reading)
+            parts_drop (self, &id);
     }
     frame_close (&id);
-    self->touched = false; /* it has looked at all that had come */
+    if (!self->reading)
+        self->touched = false; /* it has looked at all that had come */
+    return self->reading;
+}
+
+bool router_receive (router_t *self, router_message_t *out)
+{
+    while (sender_receive (self)) {
+        self->reading = false;
+        if (!part_receive (self->socket, &out->header) || !more_follows (&out->header) ||
+            !part_receive (self->socket, &out->body))
+            continue; /* the end of a message that is not made of pairs */
+        self->reading = more_follows (&out->body);
+        out->peer = self->from;
+        out->name = name_of (self, &out->header);
+        return true;
+    }
     return false;
 }
 
@@ -353,21 +379,34 @@ static int address_send (router_t *self, uint32_t peer)
     return 0;
 }
 
-int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body)
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
 {
-    int code = address_send (self, peer);
+    bool joins = self->pairs && train && self->to == peer && self->pairs < TRAIN_PAIRS &&
+                 self->bytes < TRAIN_BYTES;
+    if (joins)
+        zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    else
+        train_end (self);
+    int code = joins ? 0 : address_send (self, peer);
     if (code)
         return code;
-    frame_t empty;
-    frame_init (&empty);
     zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    zmq_msg_send (msg_of (body ? body : &empty), self->socket, ZMQ_DONTWAIT);
-    frame_close (&empty);
+    self->to = peer;
+    self->pairs++;
+    self->bytes += header.size;
+    frame_init (&self->last);
+    if (body) {
+        self->bytes += frame_bytes (body).size;
+        frame_move (&self->last, body);
+    }
+    if (!train)
+        train_end (self);
     return 0;
 }
 
 int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body)
 {
+    train_end (self);
     int code = address_send (self, peer);
     if (code)
         return code;

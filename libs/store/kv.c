@@ -23,7 +23,7 @@ static int key_check (const table_t *table, bytes_t key)
     return rc ? rc : key.size < 1 || key.size > table->key_max ? E_TOO_LARGE : 0;
 }
 
-/* After a write: count it, or doom the level unless the failure changed nothing. */
+/* After a write: count it, or doom the transaction unless the failure changed nothing. */
 static int write_done (txn_t *txn, table_t *table, int rc)
 {
     if (!rc) {
@@ -31,10 +31,26 @@ static int write_done (txn_t *txn, table_t *table, int rc)
         table->generation++;
         return 0;
     }
-    if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
+    if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS) {
+        if (txn->depth)
+            trail_unstep (txn);
         return rc;
+    }
     store_note_error (txn->store, rc, table->name, false);
-    return txn_doom (txn, rc);
+    return txn_doom_all (txn, rc);
+}
+
+/* The way back first. */
+static int write_begin (txn_t *txn, table_t *table, bytes_t key, bool is_new, bool must,
+                        void **handle)
+{
+    int rc = key_check (table, key);
+    if (!rc)
+        rc = txn_write_handle (txn, handle);
+    if (rc || !txn->depth)
+        return rc;
+    rc = is_new ? trail_new_row (txn, table, key) : trail_old_row (txn, table, key, must);
+    return rc && rc != E_NOT_FOUND ? txn_doom (txn, rc) : rc;
 }
 
 int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
@@ -48,9 +64,7 @@ int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
 static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, backend_put_t how)
 {
     void *handle;
-    int rc = key_check (table, key);
-    if (!rc)
-        rc = txn_write_handle (txn, &handle);
+    int rc = write_begin (txn, table, key, how != PUT_ANY, false, &handle);
     if (rc)
         return rc;
     return write_done (
@@ -76,9 +90,7 @@ int kv_append (txn_t *txn, table_t *table, bytes_t key, bytes_t value)
 int kv_del (txn_t *txn, table_t *table, bytes_t key)
 {
     void *handle;
-    int rc = key_check (table, key);
-    if (!rc)
-        rc = txn_write_handle (txn, &handle);
+    int rc = write_begin (txn, table, key, false, true, &handle);
     return rc ? rc
               : write_done (txn, table,
                             txn->store->backend->del (txn->store->env, handle, table->handle, key));
@@ -92,6 +104,9 @@ int kv_clear (txn_t *txn, table_t *table)
         rc = txn_write_handle (txn, &handle);
     if (rc)
         return rc;
+    rc = txn->depth ? trail_cleared (txn, table) : 0;
+    if (rc)
+        return txn_doom (txn, rc);
     cursors_unhandle (txn);
     return write_done (txn, table,
                        txn->store->backend->clear (txn->store->env, handle, table->handle));

@@ -100,6 +100,7 @@ static void bus_sleep (svc_t *svc, int timeout)
 static int bus_round (svc_t *svc, int timeout)
 {
     bus_sleep (svc, timeout);
+    bus_gather (svc->bus);
     unsigned credit = answers_send (svc);
     if (credit)
         bus_credit (svc->bus, credit);
