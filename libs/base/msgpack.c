@@ -376,8 +376,9 @@ uint32_t mp_read_map (mp_reader_t *in)
 static bytes_t skip_any (mp_reader_t *in)
 {
     const uint8_t *start = in->at;
-    uint64_t left[MP_DEPTH_MAX + 1] = {1}; /* values still to pass at each depth */
+    uint64_t left[MP_DEPTH_MAX + 1]; /* values still to pass at each depth down to this one */
     size_t depth = 0;
+    left[0] = 1;
 
     for (;;) {
         while (left[depth] == 0) {

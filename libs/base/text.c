@@ -46,6 +46,10 @@ bool text_is_utf8 (const char *text, size_t length)
             i += 8;
             continue;
         }
+        if ((uint8_t) text[i] - 1u < 0x7f) { /* ASCII, not NUL */
+            i++;
+            continue;
+        }
         size_t step = text_utf8_step (text + i, length - i);
         if (step == 0)
             return false;
