@@ -36,7 +36,7 @@ typedef struct seal_key {
 struct keyring {
     EVP_CIPHER *cipher;
     uint8_t root[SIGN_KEY_SIZE];
-    uint8_t hash[SIGN_KEY_SIZE];
+    sign_hmac_t hash;
     size_t key_count;
     seal_key_t keys[KEYS_MAX]; /* the first one seals */
 };
@@ -175,7 +175,10 @@ static void derive (const uint8_t key[SIGN_KEY_SIZE], const char *domain, bytes_
 
 static void keys_derive (keyring_t *self)
 {
-    derive (self->root, "hash", bytes_of (NULL, 0), self->hash);
+    uint8_t hash[SIGN_KEY_SIZE];
+    derive (self->root, "hash", bytes_of (NULL, 0), hash);
+    sign_hmac_prepare (bytes_of (hash, sizeof hash), &self->hash);
+    sign_wipe (hash, sizeof hash);
     for (size_t i = 0; i < self->key_count; i++)
         derive (self->root, "seal", bytes_of (self->keys[i].id, KEY_ID_SIZE), self->keys[i].secret);
 }
@@ -236,7 +239,8 @@ void keyring_close (keyring_t **self)
 
 void keyring_hash (const keyring_t *self, const char *api_key, uint8_t out[SIGN_SHA256_SIZE])
 {
-    sign_hmac_sha256 (bytes_of (self->hash, sizeof self->hash), bytes_of_str (api_key), out);
+    bytes_t text = bytes_of_str (api_key);
+    sign_hmac_run (&self->hash, &text, 1, out);
 }
 
 void keyring_derive (const keyring_t *self, const char *purpose, uint8_t out[SIGN_KEY_SIZE])

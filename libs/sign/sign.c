@@ -51,10 +51,16 @@ void sign_hmac_sha256 (bytes_t key, bytes_t data, uint8_t out[SIGN_SHA256_SIZE])
     sign_hmac_sha256_parts (key, &data, 1, out);
 }
 
+typedef struct hmac {
+    SHA256_CTX inner, outer; /* after the first block, which is the key's */
+} hmac_t;
+
+_Static_assert(sizeof (hmac_t) == sizeof (sign_hmac_t), "a sign_hmac_t holds an hmac_t");
+
 /* RFC 2104. */
-void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
-                             uint8_t out[SIGN_SHA256_SIZE])
+void sign_hmac_prepare (bytes_t key, sign_hmac_t *out)
 {
+    hmac_t *self = (hmac_t *) (void *) out;
     uint8_t inner[HMAC_BLOCK] = {0};
     uint8_t outer[HMAC_BLOCK];
     if (key.size > HMAC_BLOCK)
@@ -65,13 +71,36 @@ void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
         outer[i] = inner[i] ^ 0x5c;
         inner[i] ^= 0x36;
     }
-    uint8_t digest[SIGN_SHA256_SIZE];
-    bytes_t last = bytes_of (digest, sizeof digest);
-    sha256 (bytes_of (inner, sizeof inner), parts, count, digest);
-    sha256 (bytes_of (outer, sizeof outer), &last, 1, out);
+    SHA256_Init (&self->inner);
+    SHA256_Update (&self->inner, inner, sizeof inner);
+    SHA256_Init (&self->outer);
+    SHA256_Update (&self->outer, outer, sizeof outer);
     sodium_memzero (inner, sizeof inner);
     sodium_memzero (outer, sizeof outer);
+}
+
+void sign_hmac_run (const sign_hmac_t *self, const bytes_t *parts, size_t count,
+                    uint8_t out[SIGN_SHA256_SIZE])
+{
+    hmac_t state = *(const hmac_t *) (const void *) self;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].size)
+            SHA256_Update (&state.inner, parts[i].data, parts[i].size);
+    uint8_t digest[SIGN_SHA256_SIZE];
+    SHA256_Final (digest, &state.inner);
+    SHA256_Update (&state.outer, digest, sizeof digest);
+    SHA256_Final (out, &state.outer);
+    sodium_memzero (&state, sizeof state);
     sodium_memzero (digest, sizeof digest);
+}
+
+void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
+                             uint8_t out[SIGN_SHA256_SIZE])
+{
+    sign_hmac_t prepared;
+    sign_hmac_prepare (key, &prepared);
+    sign_hmac_run (&prepared, parts, count, out);
+    sodium_memzero (&prepared, sizeof prepared);
 }
 
 bool sign_equal (const void *a, const void *b, size_t size)

@@ -18,6 +18,14 @@ void sign_hmac_sha256 (bytes_t key, bytes_t data, uint8_t out[SIGN_SHA256_SIZE])
 /* Of `count` parts one after the other, without joining them first. */
 void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
                              uint8_t out[SIGN_SHA256_SIZE]);
+/* A key that many texts are hashed under: half of each HMAC's work is done once. Holds what the key is worth: wipe it. */
+typedef struct sign_hmac {
+    uint64_t opaque[28];
+} sign_hmac_t;
+
+void sign_hmac_prepare (bytes_t key, sign_hmac_t *out);
+void sign_hmac_run (const sign_hmac_t *self, const bytes_t *parts, size_t count,
+                    uint8_t out[SIGN_SHA256_SIZE]);
 bool sign_equal (const void *a, const void *b, size_t size); /* constant time */
 void sign_random (void *out, size_t size);
 void sign_wipe (void *data, size_t size);
