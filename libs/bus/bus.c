@@ -114,7 +114,7 @@ static void refusal_read (bus_t *self, bytes_t body)
 static void message_take (bus_t *self, bytes_t header, bytes_t body, int64_t now_ms)
 {
     envelope_route_t route;
-    if (envelope_route_read (header, &route, NULL))
+    if (envelope_route_peek (header, &route, NULL))
         return;
     switch (route.kind) {
     case ENV_ASK:
@@ -314,6 +314,8 @@ void bus_destroy (bus_t **self)
         asks_fail_held (b, E_UNAVAILABLE, "this process is going");
     }
     link_close (b);
+    while (b->arena_count)
+        arena_destroy (&b->arenas[--b->arena_count]);
     asks_free (b);
     arena_destroy (&b->scratch);
     buf_free (&b->header);

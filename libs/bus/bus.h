@@ -63,6 +63,8 @@ void bus_answer (bus_t *self, uint64_t token, bytes_t body, bool replayed,
                  const char *first_request_id);
 void bus_fail (bus_t *self, uint64_t token, const failure_t *failure, bool replayed,
                const char *first_request_id);
+/* The ask whose body had this size is answered and its arena not looked at any more: kept for the next, or destroyed. From the bus thread. */
+void bus_arena_done (bus_t *self, arena_t **arena, size_t body_size);
 /* `count` asks were taken off the inbox: that many more may come. */
 void bus_credit (bus_t *self, uint32_t count);
 /* What the next beats say. */

@@ -331,7 +331,7 @@ static bool route_field (mp_reader_t *in, uint32_t i, envelope_route_t *out)
     }
 }
 
-int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failure)
+int envelope_route_peek (bytes_t header, envelope_route_t *out, failure_t *failure)
 {
     mp_reader_t in;
     envelope_route_t r = {0};
@@ -342,13 +342,23 @@ int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failu
     for (uint32_t i = 0; i < routing; i++)
         if (!route_field (&in, i, &r))
             return bad (failure, header_fields[i].name);
-    const uint8_t *rest = in.at;
     r.rest_count = count - routing;
+    r.rest = bytes_of (in.at, (size_t) (in.end - in.at));
+    *out = r;
+    return 0;
+}
+
+int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failure)
+{
+    envelope_route_t r;
+    int code = envelope_route_peek (header, &r, failure);
+    if (code)
+        return code;
+    mp_reader_t in = mp_read (r.rest);
     for (uint32_t i = 0; i < r.rest_count; i++)
         mp_skip (&in);
     if (!mp_done (&in))
         return bad (failure, "end");
-    r.rest = bytes_of (rest, (size_t) (in.end - rest));
     *out = r;
     return 0;
 }

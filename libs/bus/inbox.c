@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_ARENA = 2 << 20, ASK_ARENA_PER_BYTE = 16, INBOX_FIRST = 64 };
+enum {
+    ASK_ARENA = 2 << 20,
+    ASK_ARENA_PER_BYTE = 16,
+    ASK_BODY_USUAL = 4096, /* up to here all asks get the same memory, and it is used again */
+    INBOX_FIRST = 64
+};
 
 /* Room for one more; the index + 1, 0 if there is no memory. */
 static uint32_t slot_new (bus_t *self)
@@ -76,8 +81,25 @@ static void failure_post (bus_t *self, id16_t id, const failure_t *failure, bool
 /* A great body is copied, unpacked and looked at in parts: its ask gets memory to match. */
 static arena_t *arena_of_ask (bus_t *self, size_t body_size)
 {
-    return self->config.arena_for_ask ? self->config.arena_for_ask (self->config.context)
-                                      : arena_new (ASK_ARENA + ASK_ARENA_PER_BYTE * body_size);
+    if (self->config.arena_for_ask)
+        return self->config.arena_for_ask (self->config.context);
+    if (body_size <= ASK_BODY_USUAL && self->arena_count)
+        return self->arenas[--self->arena_count];
+    size_t most = body_size <= ASK_BODY_USUAL ? ASK_BODY_USUAL : body_size;
+    return arena_new (ASK_ARENA + ASK_ARENA_PER_BYTE * most);
+}
+
+void bus_arena_done (bus_t *self, arena_t **arena, size_t body_size)
+{
+    bool usual = *arena && !self->config.arena_for_ask && body_size <= ASK_BODY_USUAL;
+    if (!usual || self->arena_count == ARENAS_SPARE) {
+        arena_destroy (arena);
+        return;
+    }
+    arena_trap (*arena, NULL);
+    arena_reset (*arena);
+    self->arenas[self->arena_count++] = *arena;
+    *arena = NULL;
 }
 
 /* Hands the ask to the service; 0 or why it cannot. */

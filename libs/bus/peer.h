@@ -17,7 +17,8 @@ enum {
     WORK_BATCH = 256,
     CREDIT_DEFAULT = 512,
     SPARE_MAX = 1024,
-    SESSION_QUIET_MS = BEAT_QUIET_MS
+    SESSION_QUIET_MS = BEAT_QUIET_MS,
+    ARENAS_SPARE = 64
 };
 
 /* A message that could not be sent yet: header and body in one block. */
@@ -93,6 +94,8 @@ struct bus {
     uint32_t outstanding; /* came in and not credited */
     uint32_t credit_owed; /* credited by the service, not told to the broker */
     struct parcel_list outbox;
+    arena_t *arenas[ARENAS_SPARE]; /* of asks that were answered */
+    size_t arena_count;
 };
 
 /* link.c */

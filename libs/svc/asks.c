@@ -11,9 +11,14 @@
 
 ask_t *ask_new (svc_t *svc, uint64_t token, const envelope_t *header, bytes_t body, arena_t *arena)
 {
-    ask_t *ask = calloc (1, sizeof *ask);
-    if (!ask)
+    ask_t *ask = svc->spare_asks;
+    if (ask) {
+        svc->spare_asks = (ask_t *) (void *) ask->work.item.next;
+        svc->spare_ask_count--;
+        memset (ask, 0, sizeof *ask);
+    } else if (!(ask = calloc (1, sizeof *ask))) {
         return NULL;
+    }
     ask->work.kind = WORK_ASK;
     ask->svc = svc;
     ask->token = token;

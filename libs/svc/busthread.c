@@ -11,7 +11,7 @@
 #include "bus/curve.h"
 #include "svc/inner.h"
 
-enum { BUS_TICK_MS = 100 };
+enum { BUS_TICK_MS = 100, SPARE_ASKS = 256 };
 
 static void on_ask (void *context, uint64_t token, const envelope_t *header, bytes_t body,
                     arena_t *arena)
@@ -34,6 +34,19 @@ void busthread_release (svc_t *svc, ask_t *ask)
     queue_put (svc->out, &ask->work.item);
 }
 
+/* Answered: what it was made of serves the next one. */
+static void ask_rest (svc_t *svc, ask_t *ask)
+{
+    bus_arena_done (svc->bus, &ask->arena, ask->body.size);
+    if (svc->spare_ask_count == SPARE_ASKS) {
+        ask_free (ask);
+        return;
+    }
+    ask->work.item.next = svc->spare_asks ? &svc->spare_asks->work.item : NULL;
+    svc->spare_asks = ask;
+    svc->spare_ask_count++;
+}
+
 static unsigned answers_send (svc_t *svc)
 {
     unsigned credit = 0;
@@ -45,7 +58,7 @@ static unsigned answers_send (svc_t *svc)
         else
             bus_answer (svc->bus, ask->token, ask->answer, ask->replayed, ask->first_request_id);
         credit += ask->credited ? 0 : 1;
-        ask_free (ask);
+        ask_rest (svc, ask);
         atomic_fetch_sub (&svc->under_way, 1);
     }
     return credit + atomic_exchange (&svc->credit, 0);
@@ -201,6 +214,10 @@ void busthread_stop (svc_t *svc)
     svc->bus_runs = false;
     ops_free (svc->ops);
     svc->ops = NULL;
+    for (ask_t *ask; (ask = svc->spare_asks);) {
+        svc->spare_asks = (ask_t *) (void *) ask->work.item.next;
+        ask_free (ask);
+    }
     failure_t gone = {0};
     failure_set (&gone, E_UNAVAILABLE, NULL, "The process is stopping");
     for (queue_item_t *item = queue_take (svc->asks, 0), *next; item; item = next) {

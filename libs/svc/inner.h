@@ -464,7 +464,9 @@ struct svc {
     queue_t *asks;    /* svc_ask_t to send */
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
-    int bus_fd;      /* the bus thread's */
+    int bus_fd;        /* the bus thread's */
+    ask_t *spare_asks; /* the bus thread's, by their items' `next` */
+    unsigned spare_ask_count;
     bool compacting; /* ends, for its store to be made anew */
 
     atomic_bool current; /* the store is as this version has it, though not owned */
