@@ -63,8 +63,8 @@ typedef struct edge {
     buf_t docs;
     pthread_mutex_t id_lock;
     id_source_t ids;
-    uint8_t random[1008]; /* for trace ids, drawn from the kernel in one go; under id_lock */
-    size_t random_left;
+    atomic_ullong traces; /* where the sequence of trace ids is */
+    uint64_t trace_mark;
     atomic_ullong answered[STATUS_CLASSES]; /* by hundreds */
 } edge_t;
 

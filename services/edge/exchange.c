@@ -8,7 +8,6 @@
 #include "base/text.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 id16_t edge_new_id (edge_t *edge)
 {
@@ -39,16 +38,23 @@ static bool is_trace (const char *text)
            strspn (text + 36, "0") < 16;
 }
 
-/* Under the lock. Trace ids need to be unlike each other, not secret: one draw serves many. */
-static void trace_random (edge_t *edge, uint8_t *out, size_t size)
+/* SplitMix64's output for a state. */
+static uint64_t mixed (uint64_t x)
 {
-    if (edge->random_left < size) {
-        if (getrandom (edge->random, sizeof edge->random, 0) != (ssize_t) sizeof edge->random)
-            sign_random (edge->random, sizeof edge->random); /* which takes 256 bytes at a time */
-        edge->random_left = sizeof edge->random;
-    }
-    edge->random_left -= size;
-    memcpy (out, edge->random + edge->random_left, size);
+    x = (x ^ x >> 30) * UINT64_C (0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C (0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+/* Trace ids need to be unlike each other, not secret: they come from a sequence that begins anywhere, with a mark of this process. */
+static void trace_random (edge_t *edge, uint8_t out[24])
+{
+    static const uint64_t step = UINT64_C (0x9e3779b97f4a7c15);
+    uint64_t at = atomic_fetch_add_explicit (&edge->traces, 3 * step, memory_order_relaxed);
+    uint64_t words[] = {mixed (at) ^ edge->trace_mark, mixed (at + step), mixed (at + 2 * step)};
+    memcpy (out, words, sizeof words);
+    out[23] |= 1; /* all zeros are no id */
+    out[15] |= 1;
 }
 
 /* "00-TRACE-PARENT-01" */
@@ -61,7 +67,7 @@ static void trace_write (const uint8_t random[24], char out[TRACE_LENGTH + 1])
     memcpy (out + 52, "-01", 4);
 }
 
-/* All ids of a request are drawn at once, under one lock: its own, its ask's, and its trace where it brought none. */
+/* A request's own id and its ask's are drawn under one lock; its trace is made where it brought none. */
 static void ids_draw (exchange_t *x)
 {
     edge_t *edge = x->edge;
@@ -72,13 +78,13 @@ static void ids_draw (exchange_t *x)
     pthread_mutex_lock (&edge->id_lock);
     x->own_id = id_next (&edge->ids, now);
     x->ask_id = id_next (&edge->ids, now);
-    if (!traced)
-        trace_random (edge, random, sizeof random);
     pthread_mutex_unlock (&edge->id_lock);
-    if (traced)
+    if (traced) {
         memcpy (x->trace, given, sizeof x->trace);
-    else
-        trace_write (random, x->trace);
+        return;
+    }
+    trace_random (edge, random);
+    trace_write (random, x->trace);
 }
 
 static void request_id_make (exchange_t *x)

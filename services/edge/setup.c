@@ -182,6 +182,10 @@ int edge_start (svc_t *svc, void **context, failure_t *failure)
         return failure_set (failure, E_NO_MEMORY, "", "no memory");
     *context = edge;
     edge->svc = svc;
+    uint64_t begin;
+    sign_random (&begin, sizeof begin);
+    sign_random (&edge->trace_mark, sizeof edge->trace_mark);
+    atomic_init (&edge->traces, begin);
     pthread_mutex_init (&edge->id_lock, NULL);
     int code = read_settings (edge, failure);
     if (!code)
