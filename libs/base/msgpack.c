@@ -79,11 +79,27 @@ void mp_str (buf_t *out, const char *text)
         mp_nil (out);
 }
 
+/* A head of one or two bytes and what follows it, in one step: the common case. */
+static void put_short (buf_t *out, const uint8_t head[2], size_t head_size, const void *data,
+                       size_t size)
+{
+    uint8_t *at = buf_reserve (out, head_size + size);
+    if (!at)
+        return;
+    at[0] = head[0];
+    at[head_size - 1] = head[head_size - 1];
+    if (size)
+        memcpy (at + head_size, data, size);
+    out->size += head_size + size;
+}
+
 void mp_strn (buf_t *out, const char *text, size_t length)
 {
-    if (length <= 31)
-        buf_add_byte (out, (uint8_t) (0xa0 | length));
-    else if (length <= UINT8_MAX)
+    if (length <= 31) {
+        put_short (out, (uint8_t[2]){(uint8_t) (0xa0 | length)}, 1, text, length);
+        return;
+    }
+    if (length <= UINT8_MAX)
         put_head (out, 0xd9, length, 1);
     else if (length <= UINT16_MAX)
         put_head (out, 0xda, length, 2);
@@ -96,9 +112,11 @@ void mp_strn (buf_t *out, const char *text, size_t length)
 
 void mp_bin (buf_t *out, const void *data, size_t size)
 {
-    if (size <= UINT8_MAX)
-        put_head (out, 0xc4, size, 1);
-    else if (size <= UINT16_MAX)
+    if (size <= UINT8_MAX) {
+        put_short (out, (uint8_t[2]){0xc4, (uint8_t) size}, 2, data, size);
+        return;
+    }
+    if (size <= UINT16_MAX)
         put_head (out, 0xc5, size, 2);
     else if (size <= UINT32_MAX)
         put_head (out, 0xc6, size, 4);
@@ -109,10 +127,11 @@ void mp_bin (buf_t *out, const void *data, size_t size)
 
 void mp_id (buf_t *out, id16_t id)
 {
+    static const uint8_t head[2] = {0xc4, sizeof id.b};
     if (id_is_nil (id))
         mp_nil (out);
     else
-        mp_bin (out, id.b, sizeof id.b);
+        put_short (out, head, 2, id.b, sizeof id.b);
 }
 
 void mp_array (buf_t *out, uint32_t count)

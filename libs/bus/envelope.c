@@ -59,6 +59,8 @@ enum {
     KEY_MAX = 255  /* characters */
 };
 
+_Static_assert(FIELD_COUNT <= 32, "envelope_write has a bit for each");
+
 static const void *field_at (const envelope_t *in, const header_field_t *field)
 {
     return (const char *) in + field->offset;
@@ -110,12 +112,9 @@ static void idem_write (const idempotency_t *in, buf_t *out)
         mp_nil (out);
 }
 
+/* One that is given. */
 static void field_write (const header_field_t *field, const void *at, buf_t *out)
 {
-    if (!field_is_given (field, at)) {
-        mp_nil (out);
-        return;
-    }
     switch (field->kind) {
     case HEADER_KIND:
         mp_int (out, (int64_t) * (const envelope_kind_t *) at);
@@ -143,14 +142,18 @@ static void field_write (const header_field_t *field, const void *at, buf_t *out
 
 void envelope_write (const envelope_t *in, buf_t *out)
 {
-    size_t count = FIELD_COUNT;
-    while (count > 1 &&
-           !field_is_given (&header_fields[count - 1], field_at (in, &header_fields[count - 1])))
-        count--;
+    uint32_t given = 1; /* a bit for each field; the first always is */
+    for (size_t i = 1; i < FIELD_COUNT; i++)
+        given |= (uint32_t) field_is_given (&header_fields[i], field_at (in, &header_fields[i]))
+                 << i;
+    size_t count = 32 - (size_t) __builtin_clz (given);
     mp_array (out, (uint32_t) count + 1);
     mp_int (out, ENVELOPE_VERSION);
     for (size_t i = 0; i < count; i++)
-        field_write (&header_fields[i], field_at (in, &header_fields[i]), out);
+        if (given >> i & 1)
+            field_write (&header_fields[i], field_at (in, &header_fields[i]), out);
+        else
+            mp_nil (out);
 }
 
 static int bad (failure_t *failure, const char *field)
