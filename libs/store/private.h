@@ -138,9 +138,8 @@ int txn_doom_all (txn_t *self, int code);
 void txn_free (txn_t *self);
 int txn_scratch (txn_t *self, arena_t **out); /* emptied */
 
-/* trail.c: before a write in a savepoint. 0, E_NO_MEMORY or what the backend says. */
-int trail_new_row (txn_t *txn, table_t *table, bytes_t key); /* nothing is there yet */
-int trail_old_row (txn_t *txn, table_t *table, bytes_t key, bool must /* else E_NOT_FOUND */);
+/* trail.c: before a write in a savepoint. `old` is the row that is there, NULL: none. 0 or E_NO_MEMORY. */
+int trail_note (txn_t *txn, table_t *table, bytes_t key, const bytes_t *old);
 int trail_cleared (txn_t *txn, table_t *table); /* whole tables do not come back */
 void trail_unstep (txn_t *txn);                 /* the write changed nothing */
 size_t trail_mark (const txn_t *txn);
@@ -151,6 +150,9 @@ void trail_destroy (trail_t **self);
 /* kv.c */
 int kv_add (txn_t *txn, table_t *table, bytes_t key,
             bytes_t value); /* E_ALREADY_EXISTS instead of replacing */
+/* As kv_put and kv_del, of a row that the caller has read: `old`, as kv_get gave it. */
+int kv_replace (txn_t *txn, table_t *table, bytes_t key, bytes_t value, bytes_t old);
+int kv_remove (txn_t *txn, table_t *table, bytes_t key, bytes_t old);
 void cursors_unhandle (txn_t *txn);
 void cursors_free (txn_t *txn);
 

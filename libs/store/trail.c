@@ -61,18 +61,10 @@ static int step_add (txn_t *txn, table_t *table, trail_how_t how, bytes_t key, b
     return 0;
 }
 
-int trail_new_row (txn_t *txn, table_t *table, bytes_t key)
+int trail_note (txn_t *txn, table_t *table, bytes_t key, const bytes_t *old)
 {
-    return step_add (txn, table, TRAIL_DEL, key, (bytes_t){0});
-}
-
-int trail_old_row (txn_t *txn, table_t *table, bytes_t key, bool must)
-{
-    bytes_t old;
-    int rc = txn->store->backend->get (txn->store->env, txn->handle, table->handle, key, &old);
-    if (rc == E_NOT_FOUND && !must)
-        return trail_new_row (txn, table, key);
-    return rc ? rc : step_add (txn, table, TRAIL_PUT, key, old);
+    return old ? step_add (txn, table, TRAIL_PUT, key, *old)
+               : step_add (txn, table, TRAIL_DEL, key, (bytes_t){0});
 }
 
 int trail_cleared (txn_t *txn, table_t *table)

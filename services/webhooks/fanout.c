@@ -53,12 +53,14 @@ static int wanting_find (fanout_t *self, id16_t after, bool *more)
     store_page_t page = {
         .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE};
     STAILQ_INIT (&self->wanted);
-    if (app_is_gone (self->t, self->holder)) {
+    int code = store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena,
+                           wanting_add, self, more);
+    if (code == 0 && (!STAILQ_EMPTY (&self->wanted) || *more) &&
+        app_is_gone (self->t, self->holder)) {
+        STAILQ_INIT (&self->wanted);
         *more = false;
-        return 0;
     }
-    return store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena,
-                       wanting_add, self, more);
+    return code;
 }
 
 static int fanout_go_on (fanout_t *self)
