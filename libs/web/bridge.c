@@ -27,12 +27,11 @@ static void waiter_sleep (web_waiter_t *self, int64_t left_ms)
 
 bool web_wait_slice (web_waiter_t *self, uint32_t timeout_ms)
 {
-    int64_t until_ms = clock_mono_ms () + timeout_ms;
-    for (;;) {
+    int64_t left_ms = timeout_ms, until_ms = clock_mono_ms () + left_ms;
+    for (;; left_ms = until_ms - clock_mono_ms ()) {
         uint32_t seen = atomic_load_explicit (&self->state, memory_order_acquire);
         if (seen == WAITER_WOKEN || seen == WAITER_GAVE_UP)
             return seen == WAITER_WOKEN;
-        int64_t left_ms = until_ms - clock_mono_ms ();
         if (left_ms <= 0)
             return false;
         if (seen == WAITER_IDLE &&

@@ -153,10 +153,12 @@ static bool name_is (const char *a, const char *b)
 
 const char *web_header (const web_request_t *self, const char *name)
 {
-    const char *one, *value;
-    for (size_t i = 0; web_header_at (self, i, &one, &value); i++)
-        if (name_is (one, name))
-            return value;
+    const struct mg_header *at = self->info != NULL ? self->info->http_headers : NULL;
+    const struct mg_header *end = at != NULL ? at + self->info->num_headers : NULL;
+    char first = lower (*name);
+    for (; at < end && at->name != NULL; at++)
+        if (lower (*at->name) == first && name_is (at->name, name))
+            return at->value;
     return NULL;
 }
 
@@ -273,9 +275,8 @@ static bool request_wants_close (const web_request_t *self)
 
 static bool park_wait (web_request_t *self)
 {
-    int64_t until_ms = clock_mono_ms () + self->park_ms;
-    for (;;) {
-        int64_t left_ms = until_ms - clock_mono_ms ();
+    int64_t left_ms = self->park_ms, until_ms = clock_mono_ms () + left_ms;
+    for (;; left_ms = until_ms - clock_mono_ms ()) {
         if (left_ms <= 0 || atomic_load (&self->server->aborting))
             return web_wait (&self->call->waiter, 0);
         if (web_wait_slice (&self->call->waiter,
