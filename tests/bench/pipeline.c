@@ -33,19 +33,20 @@ static const struct {
     const char *table;
     size_t key, value;
     int scattered; /* else by time, perhaps after a prefix */
+    unsigned flags;
 } rows[] = {
-    {"idempotency", 32, 292, 1},
-    {"message", 16, 377, 0},
-    {"message/log", 48, 0, 0},
-    {"message/log_of_app", 48, 0, 0},
-    {"message/log_of_number", 40, 0, 0},
-    {"recipient", 16, 78, 0},
-    {"recipient/by_message", 32, 0, 0},
-    {"recipient/by_status", 40, 0, 0},
-    {"jobs", 16, 168, 0},
-    {"lanes", 54, 8, 0},
-    {"due", 32, 8, 0},
-    {"count", 29, 8, 0}, /* the last: COUNTERS a commit */
+    {"idempotency", 32, 292, 1, 0},
+    {"message", 16, 377, 0, MDB_APPEND},
+    {"message/log", 48, 0, 0, 0},
+    {"message/log_of_app", 48, 0, 0, 0},
+    {"message/log_of_number", 40, 0, 0, 0},
+    {"recipient", 16, 78, 0, MDB_APPEND},
+    {"recipient/by_message", 32, 0, 0, 0},
+    {"recipient/by_status", 40, 0, 0, 0},
+    {"jobs", 16, 168, 0, MDB_APPEND},
+    {"lanes", 54, 8, 0, 0},
+    {"due", 32, 8, 0, 0},
+    {"count", 29, 8, 0, 0}, /* the last: COUNTERS a commit */
 };
 enum { TABLES = sizeof rows / sizeof *rows, COUNT = TABLES - 1, COUNTERS = 8 };
 
@@ -208,7 +209,7 @@ static void row_put (const pipeline_t *self, MDB_txn *txn, unsigned table, uint6
     for (int i = 0; i < 8; i++)
         at[i] = (uint8_t) (spread >> (56 - 8 * i));
     MDB_val k = {rows[table].key, key}, v = {rows[table].value, value};
-    must (mdb_put (txn, self->tables[table], &k, &v, 0) == 0, "put");
+    must (mdb_put (txn, self->tables[table], &k, &v, rows[table].flags) == 0, "put");
 }
 
 static void message_write (const pipeline_t *self, MDB_txn *txn, item_t *item, uint64_t number)
