@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "svc/inner.h"
 
-enum { TEST_MEMORY = 256 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
+enum { TEST_MEMORY = 256 << 20, LASTING_MEMORY = 1 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
 
 struct optest_put {
     struct optest_put *next;
@@ -30,7 +30,9 @@ struct optest {
     char data_flag[160];
     char *argv[FLAGS_MAX + 3];
     int argc;
+    char name[16];
     arena_t *arena;
+    arena_t *lasting; /* flags: what optest_forget leaves */
     id_source_t ids;
     optest_put_t *puts;
     optest_put_t *last;
@@ -175,6 +177,7 @@ void optest_destroy (optest_t **self)
     service_stop (test);
     nftw (test->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     arena_destroy (&test->arena);
+    arena_destroy (&test->lasting);
     free (test);
     *self = NULL;
 }
@@ -183,18 +186,22 @@ optest_t *optest_new_with (const svc_service_t *service, const char *const *flag
 {
     optest_t *self = calloc (1, sizeof *self);
     failure_t failure = {0};
-    if (!self || !(self->arena = arena_new (TEST_MEMORY))) {
+    if (!self || !(self->arena = arena_new (TEST_MEMORY)) ||
+        !(self->lasting = arena_new (LASTING_MEMORY))) {
+        if (self)
+            arena_destroy (&self->arena);
         free (self);
         return NULL;
     }
     self->service = service;
     self->chain_end = &self->chain;
+    snprintf (self->name, sizeof self->name, "optest");
     folder_prepare (self);
     snprintf (self->data_flag, sizeof self->data_flag, "--data=%s", self->folder);
-    self->argv[self->argc++] = arena_strdup (self->arena, "optest");
+    self->argv[self->argc++] = self->name;
     self->argv[self->argc++] = self->data_flag;
     for (size_t i = 0; flags && flags[i] && self->argc < FLAGS_MAX; i++)
-        self->argv[self->argc++] = arena_strdup (self->arena, flags[i]);
+        self->argv[self->argc++] = arena_strdup (self->lasting, flags[i]);
     if (service_start (self, &failure)) {
         fprintf (stderr, "optest: %s\n", failure.text);
         optest_destroy (&self);
@@ -403,6 +410,12 @@ int optest_take (optest_t *self, optest_put_t *put, void *out, failure_t *failur
     put->ask = NULL;
     ask_free (ask);
     return code;
+}
+
+void optest_forget (optest_t *self)
+{
+    self->puts = self->last = NULL;
+    arena_reset (self->arena);
 }
 
 optest_put_t *optest_last (optest_t *self)

@@ -47,6 +47,8 @@ optest_put_t *optest_put (optest_t *self, const char *op, envelope_t *header, co
 int optest_turn (
     optest_t *self); /* all that was put, timers that are due, lanes; 0 or the commit's code */
 int optest_take (optest_t *self, optest_put_t *put, void *out, failure_t *failure);
+/* Free what has been handed out so far: for those who ask millions of times. Every ask must have been taken. */
+void optest_forget (optest_t *self);
 /* Was the answer a replay? Which was the first request? */
 bool optest_replayed (const optest_put_t *put, const char **first_request_id);
 /* The ask that optest_ask made last: to take its answer after a resume. */

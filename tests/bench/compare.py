@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Compare Aviary with the same work done otherwise, alternating in one run: the bare pipeline, Kannel, Node with PostgreSQL, libcurl, cJSON, itself with tap.
 
-    tests/bench/compare.py [--rounds N] [--seconds N] [--only accept,deliver,webhook,outbound,tap,json]
+    tests/bench/compare.py [--rounds N] [--seconds N] [--only accept,deliver,webhook,outbound,tap,json,idle,growth] [--messages N] [--figure FILE]
 
 Each round measures every side once, in the other order each time; a row shows the median of each side, the median of the rounds' ratios, and the bar. Bars that
-are missed are told again at the end. Prints, and fails nothing: the machine is shared. What is not installed (tools/setup bench) is left out and told.
+are missed are told again at the end. `growth` (growth.py) is measured once: 2,000,000 messages when it is named, 300,000 when all is measured, or --messages; --figure draws it. Prints, and
+fails nothing: the machine is shared. What is not installed (tools/setup bench) is left out and told.
 """
 import argparse
 import os
@@ -15,13 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import bench
 import contenders
+import growth
+import memory
 from contenders import BIN, Aviary, Kannel, Node, Pipeline, Receiver
-from harness import wait_for
+from harness import House, wait_for
 
 PAUSED, AT_ONCE = 60000, 64
+MANY, FEWER = 2000000, 300000  # of growth
 
 
 def rate(result):
@@ -43,33 +48,42 @@ def accept(make, name, connections):
     return measure
 
 
-def until(seconds, send, done, total):
-    """Messages per second from the first request until all `total` is done."""
-    began = time.monotonic()
-    result = send(AT_ONCE, seconds)
+def until(name, side, seconds, done, total):
+    """From the first request until all `total` is done: messages per second, and CPU time a message of all the side's processes."""
+    spent, began = contenders.cpu_us(side), time.monotonic()
+    result = side.send(AT_ONCE, seconds)
     wait_for(lambda: done() >= total(result["requests"]), 120, 0.02, "all is done")
-    return total(result["requests"]) / (time.monotonic() - began)
+    count, took = total(result["requests"]), time.monotonic() - began
+    return {name: count / took, f"{name}/cpu": (contenders.cpu_us(side) - spent) / count}
 
 
 def deliver_aviary(seconds):
     with Aviary(0) as house:
-        return {"aviary/delivered": until(seconds, house.send, house.delivered, lambda _: house.accepted())}
+        return until("aviary/delivered", house, seconds, house.delivered, lambda _: house.accepted())
 
 
-def deliver_kannel(seconds):
-    with Kannel() as kannel:
-        return {"kannel/delivered": until(seconds, kannel.send, kannel.sent, lambda count: count)}
+def deliver_kannel(name, **how):
+    """To what Kannel counts as sent: it is written to the carrier's socket."""
+
+    def measure(seconds):
+        with Kannel(**how) as kannel:
+            return until(f"{name}/delivered", kannel, seconds, kannel.sent, lambda count: count)
+
+    return measure
 
 
 def webhook_aviary(seconds):
     with Receiver() as receiver, Aviary(0) as house:
         house.subscribe(receiver.url)
-        return {"aviary/webhook": until(seconds, house.send, lambda: receiver.count() / 2, lambda _: house.accepted())}
+        return until("aviary/webhook", house, seconds, lambda: receiver.count() / 2, lambda _: house.accepted())
 
 
-def webhook_kannel(seconds):
-    with Receiver() as receiver, Kannel(receiver.url) as kannel:
-        return {"kannel/webhook": until(seconds, kannel.send, lambda: receiver.count() / 2, lambda count: count)}
+def webhook_kannel(name, **how):
+    def measure(seconds):
+        with Receiver() as receiver, Kannel(receiver.url, **how) as kannel:
+            return until(f"{name}/webhook", kannel, seconds, lambda: receiver.count() / 2, lambda count: count)
+
+    return measure
 
 
 def drain_rate(receiver, before, expected):
@@ -128,38 +142,81 @@ def json(_):
     return {f"json/{name}": float(re.search(rf"{title}\s+(\d+) ns", text)[1]) for name, title in (("cjson", "cJSON_Parse"), ("ours", "read and pack"))}
 
 
+def idle(_):
+    """From the command to /readyz, the first time and again; then what it holds in memory."""
+    found = {}
+    with House("--rate-limits", "1000000", start=False) as house:
+        for name in ("first", "later"):
+            house.stop()
+            began = time.monotonic()
+            house.start()
+            found[f"start/{name}"] = time.monotonic() - began
+        time.sleep(3)
+        found["idle/pss"] = sum(memory.memory(pid)[0] for pid in memory.pids_of(house)) / 1024
+    return found
+
+
+def grow(messages, figure):
+    def measure(_):
+        rows, end = growth.read(growth.run(messages))
+        if figure:
+            figure.write_text(growth.draw(rows, end), encoding="utf-8")
+        return {"growth/last": rows[-1][1], "growth/first": end["fresh"]}
+
+    return measure
+
+
 # ---- what is run, and what is read off it ----
-GROUPS = {
-    "accept": [("pipeline", accept(Pipeline, "pipeline", (1, 16, 64))), ("aviary", accept(lambda: Aviary(PAUSED), "aviary", (1, 16, 64))),
-               ("kannel", accept(Kannel, "kannel", (16, 64))), ("node", accept(Node, "node", (16, 64))),
-               ("node", accept(lambda: Node("--single"), "single", (16, 64)))],
-    "deliver": [("aviary", deliver_aviary), ("kannel", deliver_kannel)],
-    "webhook": [("aviary", webhook_aviary), ("kannel", webhook_kannel)],
-    "outbound": [("aviary", outbound)],
-    "tap": [("aviary", tap)],
-    "json": [("json", json)],
-}
-# title, ours, theirs, bar, at least (else at most); no bar = only told
+def groups(messages=FEWER, figure=None):
+    """{name: [(what must be there, measurement)]}"""
+    return {
+        "accept": [("pipeline", accept(Pipeline, "pipeline", (1, 16, 64))), ("aviary", accept(lambda: Aviary(PAUSED), "aviary", (1, 16, 64))),
+                   ("kannel", accept(Kannel, "kannel", (16, 64))), ("kannel", accept(lambda: Kannel(packaged=True), "packaged", (16, 64))),
+                   ("node", accept(Node, "node", (16, 64))), ("node", accept(lambda: Node("--single"), "single", (16, 64)))],
+        "deliver": [("aviary", deliver_aviary), ("kannel", deliver_kannel("kannel")), ("kannel", deliver_kannel("packaged", packaged=True))],
+        "webhook": [("aviary", webhook_aviary), ("kannel", webhook_kannel("kannel")), ("kannel", webhook_kannel("packaged", packaged=True))],
+        "outbound": [("aviary", outbound)],
+        "tap": [("aviary", tap)],
+        "json": [("json", json)],
+        "idle": [("aviary", idle)],
+        "growth": [("growth", grow(messages, figure))],
+    }
+
+
+ONCE = {"growth"}
+# title, ours, theirs (None: ours itself is judged), the bar; without one it is only told
 ROWS = [
-    ("accepted, 16 connections, of the pipeline's rate", "aviary/16", "pipeline/16", 0.7, True),
-    ("accepted, 64 connections, of the pipeline's rate", "aviary/64", "pipeline/64", 0.7, True),
-    ("p99 (us) at 16, of the pipeline's", "aviary/16/p99", "pipeline/16/p99", 3, False),
-    ("p99 (us) at 64, of the pipeline's", "aviary/64/p99", "pipeline/64/p99", 3, False),
-    ("one request alone, p50 (us), of the pipeline's", "aviary/1/p50", "pipeline/1/p50", 1.5, False),
-    ("the pipeline itself, 64, of Kannel's rate (counts from 2)", "pipeline/64", "kannel/64", 2, True),
-    ("accepted, 64, of Node's rate (transaction)", "aviary/64", "node/64", 4, True),
-    ("accepted, 64, of Node's rate (one statement)", "aviary/64", "single/64", None, True),
-    ("to delivered, 64, of Kannel's rate", "aviary/delivered", "kannel/delivered", 1.2, True),
-    ("the same with a subscriber, of Kannel's with reports", "aviary/webhook", "kannel/webhook", 0.8, True),
-    ("webhook deliveries, of libcurl's alone", "aviary/outbound", "curl/outbound", 0.5, True),
-    ("tap of one subject, of no tap", "tap/subject", "tap/none", 0.9, True),
-    ("tap --record, of no tap", "tap/record", "tap/none", 0.6, True),
-    ("JSON to msgpack (ns), of cJSON's parse", "json/ours", "json/cjson", 2, False),
+    ("accepted, 16 connections, of the pipeline's rate", "aviary/16", "pipeline/16", ">= 0.7"),
+    ("accepted, 64 connections, of the pipeline's rate", "aviary/64", "pipeline/64", ">= 0.7"),
+    ("p99 (us) at 16, of the pipeline's", "aviary/16/p99", "pipeline/16/p99", "<= 3"),
+    ("p99 (us) at 64, of the pipeline's", "aviary/64/p99", "pipeline/64/p99", "<= 3"),
+    ("one request alone, p50 (us), of the pipeline's", "aviary/1/p50", "pipeline/1/p50", "<= 1.5"),
+    ("the pipeline itself, 64, of Kannel's rate (counts from 2)", "pipeline/64", "kannel/64", ">= 2"),
+    ("the pipeline itself, 64, of Kannel's as packaged", "pipeline/64", "packaged/64", None),
+    ("accepted, 64, of Kannel's rate", "aviary/64", "kannel/64", None),
+    ("accepted, 64, of Kannel's as packaged", "aviary/64", "packaged/64", None),
+    ("accepted, 64, of Node's rate (transaction)", "aviary/64", "node/64", ">= 4"),
+    ("accepted, 64, of Node's rate (one statement)", "aviary/64", "single/64", None),
+    ("to delivered, 64, of Kannel's rate", "aviary/delivered", "kannel/delivered", ">= 1.2"),
+    ("to delivered, 64, of Kannel's as packaged", "aviary/delivered", "packaged/delivered", None),
+    ("the same, CPU (us) a message, of Kannel's", "aviary/delivered/cpu", "kannel/delivered/cpu", None),
+    ("the same, CPU (us) a message, of Kannel's as packaged", "aviary/delivered/cpu", "packaged/delivered/cpu", None),
+    ("the same with a subscriber, of Kannel's with reports", "aviary/webhook", "kannel/webhook", ">= 0.8"),
+    ("the same with a subscriber, of Kannel's as packaged", "aviary/webhook", "packaged/webhook", None),
+    ("webhook deliveries, of libcurl's alone", "aviary/outbound", "curl/outbound", ">= 0.5"),
+    ("tap of one subject, of no tap", "tap/subject", "tap/none", ">= 0.9"),
+    ("tap --record, of no tap", "tap/record", "tap/none", ">= 0.6"),
+    ("JSON to msgpack (ns), of cJSON's parse", "json/ours", "json/cjson", "<= 2"),
+    ("idle memory of all processes (MB), PSS less maps", "idle/pss", None, "< 100"),
+    ("start to /readyz (s), the first time", "start/first", None, "< 2"),
+    ("start to /readyz (s), later", "start/later", None, "< 2"),
+    ("CPU (us) to accept at {messages:,} in store, of at 100,000", "growth/last", "growth/first", "< 1.5"),
 ]
+HOLDS = {">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, "<": lambda a, b: a < b}
 
 
 def available():
-    have = {"aviary": BIN / "aviary", "pipeline": BIN / "bench_pipeline", "json": BIN / "json_bench", "kannel": contenders.FAKESMSC,
+    have = {"aviary": BIN / "aviary", "pipeline": BIN / "bench_pipeline", "json": BIN / "json_bench", "growth": BIN / "bench_growth", "kannel": contenders.FAKESMSC,
             "node": contenders.NODE if (contenders.POSTGRES / "initdb").exists() else contenders.POSTGRES / "initdb"}
     for name, path in have.items():
         if not path.exists():
@@ -169,9 +226,11 @@ def available():
 
 def measure(args, values):
     have = available()
-    steps = [measure_one for group in args.only.split(",") for side, measure_one in GROUPS[group] if side in have]
+    steps = [(group, step) for group in args.only for side, step in groups(args.messages, args.figure)[group] if side in have]
     for number in range(args.rounds):
-        for step in steps if number % 2 == 0 else reversed(steps):
+        for group, step in steps if number % 2 == 0 else reversed(steps):
+            if number and group in ONCE:
+                continue
             try:
                 for name, value in step(args.seconds).items():
                     values.setdefault(name, {})[number] = value
@@ -180,18 +239,24 @@ def measure(args, values):
         print(f"round {number + 1} of {args.rounds}: load {os.getloadavg()[0]:.1f}, {bench.flush_rate(0.3):.0f} flushes/s", file=sys.stderr, flush=True)
 
 
-def report(values):
+def figure_of(value):
+    return f"{value:9.0f}" if value >= 1000 else f"{value:9.1f}" if value >= 10 else f"{value:9.2f}"
+
+
+def report(values, messages):
     missed = []
-    for title, ours, theirs, bar, at_least in ROWS:
-        both = sorted(values.get(ours, {}).keys() & values.get(theirs, {}).keys())
+    for title, ours, theirs, bar in ROWS:
+        mine, other = values.get(ours, {}), values.get(theirs, {})
+        both = sorted(mine.keys() & other.keys() if theirs else mine)
         if not both:
             continue
-        mine, other = ([values[name][n] for n in both] for name in (ours, theirs))
-        ratio = statistics.median(a / b for a, b in zip(mine, other))
-        met = bar is None or (ratio >= bar if at_least else ratio <= bar)
-        wanted = "no bar" if bar is None else f"{'>=' if at_least else '<='} {bar}"
-        line = f"{title:<58} {statistics.median(mine):>9.0f} {statistics.median(other):>9.0f}  {ratio:5.2f}  {wanted:<7}"
-        print(line + ("" if met else "  missed"))
+        judged = statistics.median(mine[n] / other[n] if theirs else mine[n] for n in both)
+        how, limit = bar.split() if bar else ("", "")
+        met = not bar or HOLDS[how](judged, float(limit))
+        title = title.format(messages=messages)
+        told = (figure_of(statistics.median(mine[n] for n in both)), figure_of(statistics.median(other[n] for n in both)) if theirs else " " * 9,
+                f"{judged:5.2f}" if theirs else " " * 5)
+        print(f"{title:<58} {told[0]} {told[1]}  {told[2]}  {bar or 'no bar':<7}" + ("" if met else "  missed"))
         missed += [] if met else [title]
     print("missed: " + ("; ".join(missed) or "none"))
 
@@ -200,9 +265,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--only", default=",".join(GROUPS))
+    parser.add_argument("--only")
+    parser.add_argument("--messages", type=int, help="of growth")
+    parser.add_argument("--figure", type=Path, help="of growth")
     args = parser.parse_args()
-    if unknown := set(args.only.split(",")) - set(GROUPS):
+    args.messages = args.messages or (MANY if args.only and "growth" in args.only.split(",") else FEWER)
+    args.only = args.only.split(",") if args.only else list(groups())
+    if unknown := set(args.only) - set(groups()):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
     values = {}
     for stop in (signal.SIGINT, signal.SIGTERM):
@@ -211,7 +280,7 @@ def main():
         measure(args, values)
     except KeyboardInterrupt:
         print("interrupted; what was measured:")
-    report(values)
+    report(values, args.messages)
 
 
 if __name__ == "__main__":

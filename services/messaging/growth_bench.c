@@ -1,0 +1,311 @@
+/* growth_bench.c - what accepting a message costs as the store grows.
+ *
+ *   bench_growth [--messages N] [--batch N] [--window N] [--deliver]
+ *
+ * Accepts messages as `POST /v1/sms` asks for them: one recipient of ten million, 120 characters, the app and its number among four, an idempotency key, a request id and a
+ * trace of its own; --batch (32) asks in one turn and one commit, as the group commit takes them under load, flushed as ever. The runtime's own turn runs in this process, without bus
+ * and HTTP; what becomes of the clock is the machine's. The carrier takes what the lanes hand out (1,024 jobs) and answers nothing; with --deliver it answers each turn at once, and the cost is that of
+ * the whole way to `delivered`.
+ *
+ * For each --window (50,000) of messages a line: how many are in the store, then per message the median over the window's turns and the mean of the CPU time (user and
+ * system) of the thread that runs the turns, the median of the wall time, and the bytes of the store. While the last 100,000 are accepted, a second store is filled with as many, a few
+ * turns here and a few there: what the machine does meanwhile happens to both. So the last window is told beside the one that ends at 100,000 twice: as it was measured then, and as it
+ * is measured now. growth.py (tests/bench) reads this. Prints, and fails nothing but what is wrong: an ask that is not accepted ends it. The stores lie in TMPDIR. */
+#include "gen/accounts.h"
+#include "messaging.h"
+#include "svc/optest.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    APPS = 4,
+    BATCH_MOST = 512,
+    PERSONS = 10000000,
+    TURNS_QUIET = 3,
+    FIRST = 100000,
+    BLOCK = 16
+};
+static const id16_t org = {{1}};
+static const char text[] = "twelve charstwelve charstwelve charstwelve charstwelve chars"
+                           "twelve charstwelve charstwelve charstwelve charstwelve chars";
+
+typedef struct cost {
+    double cpu_us, wall_us; /* of a message */
+} cost_t;
+
+typedef struct bench {
+    const char *name; /* of its lines; "" = the store that grows */
+    optest_t *test;
+    size_t most, batch, window, count;
+    bool deliver;
+    uint64_t seed;
+    cost_t *costs; /* of the turns of this window */
+    size_t turns;
+    cost_t first, last; /* medians of the window that ends at FIRST, of the last one */
+} bench_t;
+
+/* An ask and what its header points at. */
+typedef struct send {
+    char to[16], from[16], key[48], request[32], trace[64];
+    const char *list[1];
+    messaging_sms_send_in_t in;
+    envelope_t header;
+    optest_put_t *put;
+} send_t;
+
+static void must (bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf (stderr, "bench_growth: %s\n", what);
+    exit (1);
+}
+
+static uint64_t dice (bench_t *self)
+{
+    uint64_t x = self->seed += UINT64_C (0x9e3779b97f4a7c15); /* splitmix64 */
+    x = (x ^ (x >> 30)) * UINT64_C (0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C (0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static double clock_us (clockid_t clock)
+{
+    struct timespec at;
+    clock_gettime (clock, &at);
+    return (double) at.tv_sec * 1e6 + (double) at.tv_nsec / 1e3;
+}
+
+/* ---- who there is ---- */
+
+static id16_t app_id (unsigned app)
+{
+    return (id16_t){{3, (uint8_t) app}};
+}
+
+static void app_number (unsigned app, char out[16])
+{
+    snprintf (out, 16, "+1555000%04u", app % APPS);
+}
+
+static void app_add (bench_t *self, unsigned app)
+{
+    char number[16];
+    event_about_t about = {
+        .record = app_id (app), .version = 1, .org = org, .app = app_id (app), .test = true};
+    accounts_app_changed_t row = {.id = app_id (app),
+                                  .org = org,
+                                  .name = "Desk",
+                                  .test = true,
+                                  .status = ACCOUNTS_APP_STATUS_ACTIVE};
+    must (!optest_follow (self->test, &accounts_app_changed_event, &about, &row, NULL), "an app");
+    app_number (app, number);
+    accounts_assignment_changed_t assigned = {.id = {{5, (uint8_t) app}},
+                                              .org = org,
+                                              .app = app_id (app),
+                                              .number_id = {{4, (uint8_t) app}},
+                                              .number = number,
+                                              .channel = ACCOUNTS_CHANNEL_SMS,
+                                              .carrier = ACCOUNTS_CARRIER_LOOPBACK,
+                                              .test = true};
+    about.record = assigned.id;
+    must (!optest_follow (self->test, &accounts_assignment_changed_event, &about, &assigned, NULL),
+          "a number");
+}
+
+/* ---- a turn ---- */
+
+static void send_make (bench_t *self, send_t *send)
+{
+    unsigned app = (unsigned) (dice (self) % APPS);
+    uint64_t a = dice (self), b = dice (self), number = self->count++;
+    app_number (app, send->from);
+    snprintf (send->to, sizeof send->to, "+1312%07u", (unsigned) (dice (self) % PERSONS));
+    snprintf (send->key, sizeof send->key, "%llu-0-%zu", (unsigned long long) self->seed % 1000000,
+              (size_t) number);
+    snprintf (send->request, sizeof send->request, "req_%016llx", (unsigned long long) a);
+    snprintf (send->trace, sizeof send->trace, "00-%016llx%016llx-%016llx-01",
+              (unsigned long long) a, (unsigned long long) b, (unsigned long long) (a ^ b));
+    send->list[0] = send->to;
+    send->in = (messaging_sms_send_in_t){.from = send->from, .to = {send->list, 1}, .text = text};
+    send->header = (envelope_t){.org = org,
+                                .app = app_id (app),
+                                .test = true,
+                                .principal = PRINCIPAL_APP_KEY,
+                                .principal_id = {{6, (uint8_t) app}},
+                                .trace = send->trace,
+                                .request_id = send->request,
+                                .idem = {.dialect = "chirp",
+                                         .scope = {{6, (uint8_t) app}},
+                                         .route = "POST /v1/sms",
+                                         .key = send->key,
+                                         .request_id = send->request}};
+    for (size_t i = 0; i < sizeof send->header.idem.fingerprint; i += sizeof a) {
+        a = dice (self);
+        memcpy (send->header.idem.fingerprint + i, &a, sizeof a);
+    }
+    send->put = optest_put (self->test, "sms_send", &send->header, &send->in);
+}
+
+/* Answers what is out; how many that was. */
+static size_t carrier_answer (bench_t *self)
+{
+    size_t count = 0;
+    must (!optest_jobs_all (self->test, 0, &count), "a turn of the carrier");
+    return count;
+}
+
+static void turn_measure (bench_t *self)
+{
+    static send_t sends[BATCH_MOST];
+    size_t count = 0;
+    while (count < self->batch && self->count < self->most)
+        send_make (self, &sends[count++]);
+    double wall = clock_us (CLOCK_MONOTONIC), cpu = clock_us (CLOCK_THREAD_CPUTIME_ID);
+    must (!optest_turn (self->test), "a turn");
+    if (self->deliver)
+        carrier_answer (self);
+    self->costs[self->turns++] =
+        (cost_t){(clock_us (CLOCK_THREAD_CPUTIME_ID) - cpu) / (double) count,
+                 (clock_us (CLOCK_MONOTONIC) - wall) / (double) count};
+    for (size_t i = 0; i < count; i++) {
+        messaging_sms_send_out_t out;
+        failure_t failure = {0};
+        int code = optest_take (self->test, sends[i].put, &out, &failure);
+        must (!code && out.status == MESSAGING_STATUS_QUEUED,
+              code ? failure.text : "a message is not accepted");
+    }
+    optest_forget (self->test);
+}
+
+/* ---- a window ---- */
+
+static int by_cpu (const void *a, const void *b)
+{
+    double x = ((const cost_t *) a)->cpu_us, y = ((const cost_t *) b)->cpu_us;
+    return (x > y) - (x < y);
+}
+
+static int by_wall (const void *a, const void *b)
+{
+    double x = ((const cost_t *) a)->wall_us, y = ((const cost_t *) b)->wall_us;
+    return (x > y) - (x < y);
+}
+
+static void window_print (bench_t *self)
+{
+    uint64_t left = 0, used = 0;
+    double sum = 0;
+    for (size_t i = 0; i < self->turns; i++)
+        sum += self->costs[i].cpu_us;
+    must (!store_space (optest_store (self->test), &left, &used), "the size of the store");
+    qsort (self->costs, self->turns, sizeof *self->costs, by_wall);
+    double wall = self->costs[self->turns / 2].wall_us;
+    qsort (self->costs, self->turns, sizeof *self->costs, by_cpu);
+    self->last = (cost_t){self->costs[self->turns / 2].cpu_us, wall};
+    if (self->count < FIRST + self->batch)
+        self->first = self->last;
+    printf ("%9zu %10.1f %10.1f %10.1f %10.0f%s\n", self->count, self->last.cpu_us,
+            sum / (double) self->turns, wall, (double) used / (1 << 20), self->name);
+    fflush (stdout);
+    self->turns = 0;
+}
+
+/* Until it holds so many. */
+static void fill (bench_t *self, size_t until)
+{
+    while (self->count < until && self->count < self->most) {
+        size_t before = self->count / self->window;
+        turn_measure (self);
+        if (self->count / self->window != before)
+            window_print (self);
+    }
+}
+
+/* What was accepted is there, and with --deliver has arrived. */
+static void check (bench_t *self)
+{
+    for (unsigned quiet = 0; self->deliver && quiet < TURNS_QUIET;) {
+        quiet = carrier_answer (self) ? 0 : quiet + 1;
+        must (!optest_advance (self->test, 20), "a moment");
+    }
+    must (optest_rows (self->test, "message") == (int64_t) self->count, "messages are missing");
+    envelope_t header = {.org = org, .principal = PRINCIPAL_ADMIN_KEY};
+    messaging_messages_list_in_t in = {
+        .org = org, .status = MESSAGING_LOG_STATUS_DELIVERED, .limit = 1};
+    messaging_messages_list_out_t out = {0};
+    must (!optest_ask (self->test, "messages_list", &header, &in, &out, NULL), "the list");
+    must ((size_t) out.total == (self->deliver ? self->count : 0), "a delivery is missing");
+}
+
+static void side_begin (bench_t *self)
+{
+    static const char *const flags[] = {"--loopback-delay=0", "--send-jitter=0", NULL};
+    self->costs = calloc (self->window / self->batch + 2, sizeof *self->costs);
+    self->test = optest_new_with (&messaging_tables, flags);
+    must (self->costs && self->test, "the service did not start");
+    for (unsigned app = 0; app < APPS; app++)
+        app_add (self, app);
+}
+
+static void side_end (bench_t *self)
+{
+    check (self);
+    optest_destroy (&self->test);
+    free (self->costs);
+}
+
+static void bench_run (bench_t *self)
+{
+    bench_t fresh = *self;
+    fresh.name = "  fresh";
+    fresh.most = FIRST;
+    printf ("%9s %10s %10s %10s %10s\n", "messages", "cpu_us", "cpu_mean", "wall_us", "store_mb");
+    side_begin (self);
+    fill (self, self->most - FIRST);
+    side_begin (&fresh);
+    for (size_t block = self->batch * BLOCK; self->count < self->most;) {
+        fill (self, self->count + block);
+        fill (&fresh, fresh.count + block);
+    }
+    fill (&fresh, FIRST);
+    printf ("of %zu to %d messages, CPU then %.2f, CPU meanwhile %.2f, wall meanwhile %.2f\n",
+            self->count, FIRST, self->last.cpu_us / self->first.cpu_us,
+            self->last.cpu_us / fresh.last.cpu_us, self->last.wall_us / fresh.last.wall_us);
+    side_end (&fresh);
+    side_end (self);
+}
+
+static size_t number_of (const char *word)
+{
+    return word ? strtoul (word, NULL, 10) : 0;
+}
+
+int main (int argc, char **argv)
+{
+    bench_t self = {.name = "", .most = 2000000, .batch = 32, .window = 50000, .seed = 1};
+    bool known = true;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp (argv[i], "--messages"))
+            self.most = number_of (argv[++i]);
+        else if (!strcmp (argv[i], "--batch"))
+            self.batch = number_of (argv[++i]);
+        else if (!strcmp (argv[i], "--window"))
+            self.window = number_of (argv[++i]);
+        else if (!strcmp (argv[i], "--deliver"))
+            self.deliver = true;
+        else
+            known = false;
+    }
+    must (known && self.batch && self.batch <= BATCH_MOST && self.window >= self.batch &&
+              self.window <= FIRST && self.most >= FIRST,
+          "usage: bench_growth [--messages N] [--batch 1..512] [--window N] [--deliver], "
+          "messages from 100000, a window up to that");
+    bench_run (&self);
+    return 0;
+}
