@@ -30,6 +30,12 @@ static size_t head_length (const char *text, size_t length)
     return head;
 }
 
+/* An organization is neither live nor test: its ids have one spelling. */
+static bool has_mode (const char *prefix)
+{
+    return strcmp (prefix, "org") != 0;
+}
+
 /* Is the head this prefix, with or without "_test"? */
 static bool head_is (const char *head, size_t length, const char *prefix, bool *test)
 {
@@ -40,7 +46,7 @@ static bool head_is (const char *head, size_t length, const char *prefix, bool *
     if (!said && length != own)
         return false;
     *test = said;
-    return true;
+    return !said || has_mode (prefix);
 }
 
 int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *out, bool *test)
@@ -61,7 +67,8 @@ int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *
         memset (out, 0xFF, sizeof *out);
         return 1;
     }
-    *test = said;
+    if (has_mode (prefix))
+        *test = said;
     return 0;
 }
 
@@ -69,8 +76,7 @@ void chirp_id_write (const char *prefix, bool test, id16_t id, char out[64])
 {
     char ksuid[ID_KSUID_LENGTH + 1];
     id_write_ksuid (id, ksuid);
-    bool moded = strcmp (prefix, "org") != 0; /* an organization is neither live nor test */
-    snprintf (out, 64, "%s_%s%s", prefix, test && moded ? "test_" : "", ksuid);
+    snprintf (out, 64, "%s_%s%s", prefix, test && has_mode (prefix) ? "test_" : "", ksuid);
 }
 
 void chirp_request_id (id16_t id, char out[64])
