@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -17,7 +18,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static inline _Noreturn void must_have_been (const char *fact, const char *file, int line)
 {
-    fprintf (stderr, "%s:%d: does not hold: %s\n", file, line, fact);
+    dprintf (STDERR_FILENO, "%s:%d: does not hold: %s\n", file, line, fact);
     abort ();
 }
 
