@@ -1,4 +1,4 @@
-/* messages_fuzz.c - libFuzzer target: what messaging and templates read of texts and templates. First byte: which; the rest: the bytes.
+/* messages_fuzz.c - libFuzzer target: what messaging, templates and webhooks read of texts, templates and receivers' answers. First byte: which; the rest: the bytes.
  *
  * A text has as many parts as its units need; what a template's variables fill is what the template takes; what the checks of content let through is complete. */
 #include "messaging.h"
@@ -6,6 +6,8 @@
 #define account_open templates_account_open
 #include "templates.h"
 #undef account_open
+
+#include "webhooks.h"
 
 #include "base/text.h"
 #include "gen/chirp.h"
@@ -145,6 +147,18 @@ static void check_schedule (turn_t *t, bytes_t in)
     }
 }
 
+/* ---- a receiver's answer, and when it is asked again ---- */
+
+static void check_answer (turn_t *t, bytes_t in)
+{
+    uint32_t steps[5];
+    const char *text = answer_text (t->arena, in);
+    size_t count = retry_steps_read (text, steps, 5);
+    must (strlen (text) == in.size && text_is_utf8 (text, in.size) && count <= 5);
+    for (const char *at = text; *at; at++)
+        must ((unsigned char) *at >= ' ' || *at == '\n' || *at == '\t');
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     static const envelope_t nobody;
@@ -156,11 +170,13 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     must (t.arena != NULL);
     if (setjmp (trap) == 0) {
         arena_trap (t.arena, &trap);
-        if (data[0] % 4 == 0)
+        if (data[0] % 5 == 0)
+            check_answer (&t, in);
+        else if (data[0] % 5 == 1)
             check_segments (in);
-        else if (data[0] % 4 == 1)
+        else if (data[0] % 5 == 2)
             check_template (&t, in);
-        else if (data[0] % 4 == 2)
+        else if (data[0] % 5 == 3)
             check_content (&t, in);
         else
             check_schedule (&t, in);
