@@ -7,8 +7,9 @@
 #       NAME.c holds main; the rest and the generated NAME_ops.c go to the library aviary_service_NAME, so that operation
 #       tests link it with `LIBS service_NAME`
 #   aviary_unit_test (NAME SOURCES x_test.c... [LIBS ...] [PKG ...] [ARGS ...] [TIMEOUT s])  -> cmocka test `NAME`
-#   aviary_fuzz (NAME SOURCES x_fuzz.c... [LIBS ...] [CORPUS dir])
-#       -> preset fuzz: a libFuzzer program BUILD/bin/fuzz-NAME; other presets: test `fuzz-NAME` runs every file of the corpus once
+#   aviary_fuzz (NAME SOURCES x_fuzz.c... [LIBS ...] CORPUS dir)
+#       -> preset fuzz: a libFuzzer program BUILD/bin/fuzz-NAME; other presets: test `fuzz-NAME` runs every file of the corpus once.
+#       BUILD/fuzzers lists them with their corpora
 #
 # LIBS are names without `aviary_`. PKG are pkg-config names, or plain library names where Debian has no .pc file.
 include_guard()
@@ -248,6 +249,11 @@ function(aviary_fuzz name)
     cmake_parse_arguments(A "" "CORPUS" "SOURCES;LIBS;PKG;DEFINES" ${ARGN})
     set(target fuzz-${name})
     aviary_sources(${target} A_SOURCES)
+    cmake_path(ABSOLUTE_PATH A_CORPUS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    # What there is and where its seeds are, for tools/fuzz.
+    set_property(GLOBAL APPEND_STRING PROPERTY AVIARY_FUZZERS "${name} ${A_CORPUS}\n")
+    get_property(fuzzers GLOBAL PROPERTY AVIARY_FUZZERS)
+    file(WRITE ${CMAKE_BINARY_DIR}/fuzzers "${fuzzers}")
     if(AVIARY_MODE STREQUAL "fuzz")
         aviary_program(${target} SOURCES ${A_SOURCES} LIBS ${A_LIBS} PKG ${A_PKG} DEFINES ${A_DEFINES})
         target_link_options(${target} PRIVATE -fsanitize=fuzzer)
@@ -257,7 +263,6 @@ function(aviary_fuzz name)
                    LIBS ${A_LIBS} PKG ${A_PKG} DEFINES ${A_DEFINES})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     if(A_CORPUS AND NOT missing)
-        cmake_path(ABSOLUTE_PATH A_CORPUS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
         aviary_test(${target} COMMAND ${target} ${A_CORPUS} LABELS fuzz)
     endif()
 endfunction()

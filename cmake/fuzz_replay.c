@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+/* Of targets that have to make something first. */
+int LLVMFuzzerInitialize (int *argc, char ***argv) __attribute__ ((weak));
 
 static int replay_file (const char *path, size_t size)
 {
@@ -57,7 +59,7 @@ static int replay (const char *path, unsigned *count)
 int main (int argc, char **argv)
 {
     unsigned count = 0;
-    int bad = 0;
+    int bad = LLVMFuzzerInitialize ? LLVMFuzzerInitialize (&argc, &argv) : 0;
     for (int i = 1; i < argc; i++)
         bad |= replay (argv[i], &count);
     printf ("%u inputs\n", count);

@@ -31,6 +31,12 @@ static size_t head_length (const char *text, size_t length)
     return head;
 }
 
+/* An organization is neither live nor test: its ids have one spelling. */
+static bool has_mode (const char *prefix)
+{
+    return strcmp (prefix, "org") != 0;
+}
+
 /* Is the head this prefix, with or without "_test"? */
 static bool head_is (const char *head, size_t length, const char *prefix, bool *test)
 {
@@ -41,7 +47,7 @@ static bool head_is (const char *head, size_t length, const char *prefix, bool *
     if (!said && length != own)
         return false;
     *test = said;
-    return true;
+    return !said || has_mode (prefix);
 }
 
 int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *out, bool *test)
@@ -62,14 +68,15 @@ int chirp_id_read (const char *prefix, const char *text, size_t length, id16_t *
         memset (out, 0xFF, sizeof *out);
         return 1;
     }
-    *test = said;
+    if (has_mode (prefix))
+        *test = said;
     return 0;
 }
 
 void chirp_id_write (const char *prefix, bool test, id16_t id, char out[64])
 {
     static const char mode[] = "_test_";
-    bool moded = test && strcmp (prefix, "org") != 0; /* an organization is neither live nor test */
+    bool moded = test && has_mode (prefix);
     size_t head = strnlen (prefix, PREFIX_MAX), between = moded ? sizeof mode - 1 : 1;
     memcpy (out, prefix, head);
     memcpy (out + head, mode, between);

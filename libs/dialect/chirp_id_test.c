@@ -120,10 +120,29 @@ static void test_media_alias (void **state)
     assert_int_equal (read_as ("app", text, &got, &test), 1);
 }
 
+/* An organization has no mode: its id has one spelling, and leaves the mode as it was. */
+static void test_without_mode (void **state)
+{
+    (void) state;
+    id_source_t ids = {0};
+    id16_t id = id_next (&ids, 1750000000000), got;
+    char ksuid[ID_KSUID_LENGTH + 1], text[64];
+    id_write_ksuid (id, ksuid);
+    for (int mode = 0; mode < 2; mode++) {
+        bool test = mode;
+        dialect_chirp.id_write ("org", mode, id, text);
+        assert_int_equal (read_as ("org", text, &got, &test), 0);
+        assert_true (id_equal (id, got) && test == (bool) mode);
+        snprintf (text, sizeof text, "org_test_%s", ksuid);
+        assert_int_equal (read_as ("org", text, &got, &test), 1);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_round_trips), cmocka_unit_test (test_form),
-        cmocka_unit_test (test_aliases), cmocka_unit_test (test_media_alias)};
+        cmocka_unit_test (test_aliases), cmocka_unit_test (test_media_alias),
+        cmocka_unit_test (test_without_mode)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -371,7 +371,7 @@ bool fetch_header (const fetch_answer_t *answer, const char *name, bytes_t *out)
 }
 
 /* RFC 9110, 10.2.3: seconds or a date. */
-static int64_t retry_after_read (const fetch_answer_t *answer)
+int64_t fetch_retry_after (const fetch_answer_t *answer)
 {
     bytes_t value;
     char text[64];
@@ -485,7 +485,7 @@ void transfer_finish (transfer_t *self, CURLcode result, int code, const char *r
         answer.headers = buf_text (&self->answer_headers);
         answer.body = buf_bytes (&self->answer_body);
         answer.truncated = self->dropped > 0;
-        answer.retry_after_ms = retry_after_read (&answer);
+        answer.retry_after_ms = fetch_retry_after (&answer);
         if (is_streamed (self))
             answer_streamed (self, &answer);
     } else {

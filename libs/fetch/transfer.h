@@ -58,6 +58,9 @@ void transfer_finish (transfer_t *self, CURLcode result, int code, const char *r
 /* Forget the request, keep the handle and modest buffers. */
 void transfer_clear (transfer_t *self);
 
+/* What an answer's Retry-After says, seconds or a date, in ms from now; 0 = nothing that can be read, or the past. */
+int64_t fetch_retry_after (const fetch_answer_t *answer);
+
 /* ---- lines by host ---- */
 
 typedef struct lines {

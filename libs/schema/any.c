@@ -240,7 +240,7 @@ void json_quote (buf_t *out, const char *text, size_t length)
     buf_add_byte (out, '"');
 }
 
-/* The shortest of 15 to 17 digits that reads back the same. JSON has no infinity: null. */
+/* The shortest of 15 to 17 digits that reads back the same. JSON has no infinity: null; and its zero has no sign: as a whole number -0 is 0. */
 void json_real (buf_t *out, double value)
 {
     char text[40];
@@ -248,6 +248,8 @@ void json_real (buf_t *out, double value)
         buf_add_str (out, "null");
         return;
     }
+    if (value == 0)
+        value = 0;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf (text, sizeof text, "%.*g", digits, value);
         if (strtod (text, NULL) == value)

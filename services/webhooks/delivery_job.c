@@ -1,5 +1,4 @@
 /* delivery_job.c - sending one delivery: the stored bytes, signed anew at each attempt. */
-#include "base/text.h"
 #include "webhooks.h"
 #include <stdio.h>
 #include <string.h>
@@ -156,23 +155,6 @@ static int delivery_begin (turn_t *t, job_t *job, outbound_t *out)
 
 /* ---- what came of it ---- */
 
-/* "10s,30s,90s" to milliseconds; what is no duration ends the list. Returns how many. */
-static size_t schedule_read (const char *text, uint32_t *steps, size_t most)
-{
-    size_t count = 0;
-    char part[32];
-    for (const char *at = text; at && count < most;) {
-        size_t length = strcspn (at, ",");
-        int64_t ms;
-        snprintf (part, sizeof part, "%.*s", (int) length, at);
-        if (!text_read_duration (part, &ms) || ms > UINT32_MAX)
-            break;
-        steps[count++] = (uint32_t) ms;
-        at = at[length] ? at + length + 1 : NULL;
-    }
-    return count;
-}
-
 static bool is_taken (const outcome_t *outcome)
 {
     return outcome->stage == FETCH_ANSWERED && outcome->status >= 200 && outcome->status < 300;
@@ -192,7 +174,7 @@ static bool retry_wait (turn_t *t, const dialect_delivery_t *how, uint32_t tries
     const webhooks_settings_t *settings = t->settings;
     uint32_t steps[STEPS_MAX];
     size_t count =
-        schedule_read (how->schedule ? how->schedule : settings->schedule, steps, STEPS_MAX);
+        retry_steps_read (how->schedule ? how->schedule : settings->schedule, steps, STEPS_MAX);
     uint64_t random;
     if (tries > count || is_refused (how, outcome))
         return false;
@@ -202,20 +184,6 @@ static bool retry_wait (turn_t *t, const dialect_delivery_t *how, uint32_t tries
     asked = asked < RETRY_AFTER_MAX_MS ? asked : RETRY_AFTER_MAX_MS;
     *out = asked > *out ? asked : *out;
     return true;
-}
-
-/* As text: what is neither ASCII nor whole UTF-8 is shown as dots. */
-static const char *answer_kept (turn_t *t, bytes_t body)
-{
-    char *text = arena_strndup (t->arena, (const char *) body.data, body.size);
-    for (size_t i = 0; text && i < body.size;) {
-        size_t step = text_utf8_step (text + i, body.size - i);
-        bool breaks = text[i] == '\n' || text[i] == '\t';
-        if (step == 0 || (step == 1 && !breaks && (text[i] < ' ' || text[i] == 127)))
-            text[i] = '.';
-        i += step ? step : 1;
-    }
-    return text;
 }
 
 static void try_note (turn_t *t, webhooks_delivery_t *delivery, const outcome_t *outcome)
@@ -230,7 +198,7 @@ static void try_note (turn_t *t, webhooks_delivery_t *delivery, const outcome_t 
                                    .duration_ms = outcome->duration_ms,
                                    .status = outcome->status,
                                    .reason = outcome->reason,
-                                   .answer = answer_kept (t, body)};
+                                   .answer = answer_text (t->arena, body)};
     delivery->tries = (schema_list_t){tries, keep + 1};
 }
 

@@ -67,11 +67,15 @@ extern const job_kind_t webhooks_replay_kind;
 /* The organization's own; fails with E_NOT_FOUND, field "id". */
 int subscription_of_org (turn_t *t, id16_t id, webhooks_subscription_t *out);
 
-/* ---- fan-out and deliveries (fanout.c, delivery.c, delivery_job.c) ---- */
+/* ---- fan-out and deliveries (fanout.c, deliveries.c, delivery_job.c, receiver.c) ---- */
 
 enum { WEBHOOKS_FOLLOWS = 9 };
 extern const svc_follow_t webhooks_follows[WEBHOOKS_FOLLOWS];
 extern const job_kind_t webhooks_delivery_kind;
+/* "10s,30s,90s" to milliseconds, at most `most`; what is no duration ends the list. Returns how many. */
+size_t retry_steps_read (const char *text, uint32_t *steps, size_t most);
+/* A receiver's answer as the log shows it: what is neither ASCII nor whole UTF-8 is a dot. */
+const char *answer_text (arena_t *arena, bytes_t body);
 extern const job_kind_t webhooks_fanout_kind;
 
 typedef struct delivery_new {

@@ -4,6 +4,7 @@
 #include "bus/tap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -37,6 +38,36 @@ static void header_try (bytes_t in, arena_t *arena)
     buf_free (&out);
 }
 
+/* What is read as a hello or a beat is one when it is written again. */
+static void hello_try (bytes_t in, arena_t *arena)
+{
+    hello_t hello, again;
+    failure_t failure;
+    buf_t out = {0}, twice = {0};
+    if (hello_read (in, arena, &hello, &failure) == 0) {
+        hello_write (&hello, &out);
+        must (hello_read (buf_bytes (&out), arena, &again, &failure) == 0);
+        must (again.session == hello.session && again.trains == hello.trains);
+        hello_write (&again, &twice);
+        must (bytes_equal (buf_bytes (&out), buf_bytes (&twice)));
+    }
+    buf_free (&out);
+    buf_free (&twice);
+}
+
+static void beat_try (bytes_t in)
+{
+    beat_t beat, again;
+    buf_t out = {0};
+    if (beat_read (in, &beat) == 0) {
+        beat_write (&beat, &out);
+        must (beat_read (buf_bytes (&out), &again) == 0);
+        must (again.clock_ms == beat.clock_ms && again.session == beat.session);
+        must (again.trains == beat.trains && strcmp (again.reason, beat.reason) == 0);
+    }
+    buf_free (&out);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -44,8 +75,6 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     bytes_t in = bytes_of (data + 1, size - 1);
     arena_t *arena = arena_new (1 << 18);
     failure_t failure;
-    hello_t hello;
-    beat_t beat;
     tap_meta_t meta;
     envelope_target_t target;
     switch (data[0] % 6) {
@@ -56,10 +85,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         (void) envelope_failure_read (in, &failure);
         break;
     case 2:
-        (void) hello_read (in, arena, &hello, &failure);
+        hello_try (in, arena);
         break;
     case 3:
-        (void) beat_read (in, &beat);
+        beat_try (in);
         break;
     case 4:
         (void) tap_meta_read (in, &meta);

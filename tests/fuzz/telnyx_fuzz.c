@@ -1,4 +1,4 @@
-/* telnyx_fuzz.c - what comes from Telnyx: the same bytes as a callback and as the answer to a send.
+/* telnyx_fuzz.c - what comes from Telnyx: the same bytes as a callback and as the answer to whatever we ask of it.
  *
  * A callback that is read twice says the same twice, every event is whole, and a signature that nobody made never passes. */
 #include "provider/provider.h"
@@ -74,6 +74,28 @@ static void answer (turn_t *t, bytes_t raw, int status)
     must (!out.native_text || text_is_utf8 (out.native_text, strlen (out.native_text)));
 }
 
+/* Searching, ordering, looking for and giving up numbers. */
+static void numbers (turn_t *t, bytes_t raw, int status)
+{
+    outcome_t outcome = {.stage = FETCH_ANSWERED, .status = status, .body = raw};
+    provider_offer_t offers[3];
+    size_t count = 4;
+    const char *id = "";
+    int code = provider_telnyx.numbers_found (t, &outcome, offers, 3, &count);
+    must (count <= 3 && (code == 0 || count == 0));
+    for (size_t i = 0; i < count; i++) {
+        must (offers[i].number && offers[i].number[0] == '+' && offers[i].location);
+        must (strspn (offers[i].number + 1, "0123456789") == strlen (offers[i].number + 1));
+        must (offers[i].feature_count <= sizeof offers[i].features / sizeof *offers[i].features);
+    }
+    provider_order_t order = provider_telnyx.number_ordered (t, &outcome, &id);
+    must (status == 200 || (order == ORDER_UNSAID && !id));
+    provider_held_t held = provider_telnyx.number_looked (t, &outcome, "+14155550142", &id);
+    must ((held == HELD_YES) == (id != NULL));
+    held = provider_telnyx.number_released (t, &outcome);
+    must (held != HELD_YES);
+}
+
 static void verify (turn_t *t, bytes_t raw)
 {
     char *text = arena_strndup (t->arena, (const char *) raw.data, raw.size);
@@ -88,7 +110,7 @@ static void verify (turn_t *t, bytes_t raw)
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-    static const int statuses[] = {200, 400, 429, 503};
+    static const int statuses[] = {200, 400, 404, 429, 503};
     bytes_t raw = bytes_of (data, size);
     arena_t *arena = arena_new (1 << 24);
     turn_t t = {.now = 1760000000000, .arena = arena};
@@ -99,8 +121,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         arena_trap (arena, &trap);
         must (parse (&t, raw, &one) == parse (&t, raw, &two));
         must (bytes_equal (buf_bytes (&one), buf_bytes (&two)));
-        for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
             answer (&t, raw, statuses[i]);
+            numbers (&t, raw, statuses[i]);
+        }
         verify (&t, raw);
     }
     buf_free (&one);

@@ -196,6 +196,25 @@ static void signatures_are_checked (void **state)
     assert_string_equal (told.event, "");
 }
 
+/* Times that nobody could have sent a webhook at fail the check and nothing else. */
+static void webhook_times_far_away_are_refused (void **state)
+{
+    (void) state;
+    static const char *const times[] = {"-9223372036854775808", "9223372036854775807", "-1", "0",
+                                        "99999999999999999999", "1790000000x",         ""};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char request[256], why[WEBHOOK_TEXT];
+        hook_t hook;
+        snprintf (request, sizeof request,
+                  "POST / HTTP/1.1\r\nwebhook-id: e\r\nwebhook-timestamp: %s\r\nwebhook-signature: "
+                  "v1,\r\n\r\n",
+                  times[i]);
+        assert_int_equal (hook_read (bytes_of_str (request), &hook), strlen (request));
+        assert_false (webhook_check (&hook, "whsec_", 1790000000000, why));
+        assert_non_null (strstr (why, "timestamp"));
+    }
+}
+
 /* ---- stories ---- */
 
 static void stories_are_in_order (void **state)
@@ -297,6 +316,23 @@ static void secrets_are_masked_also_when_revealed (void **state)
     tap_line (&m, true, &shown);
     assert_null (strstr (buf_text (&shown), "sk_"));
     buf_free (&body);
+    buf_free (&shown);
+}
+
+/* A line is a line, whatever a peer of the bus gave as its trace. */
+static void traces_are_shown_if_they_are_some (void **state)
+{
+    (void) state;
+    buf_t body = {0}, shown = {0};
+    tap_message_t m = message_of ("accounts.bootstrap", ENV_ANSWER, &body);
+    m.envelope.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    tap_line (&m, true, &shown);
+    assert_non_null (strstr (buf_text (&shown), "trace 0af7651916cd43dd8448eb211c80319c"));
+    buf_clear (&shown);
+    m.envelope.trace = "00-0af7651916cd43dd\r\n\x1b[2Jb211c80319c-b7ad6b7169203331-01";
+    tap_line (&m, true, &shown);
+    assert_null (strstr (buf_text (&shown), "trace"));
+    assert_null (strchr (buf_text (&shown), '\n'));
     buf_free (&shown);
 }
 
@@ -418,6 +454,8 @@ int main (void)
         cmocka_unit_test (stories_are_in_order),
         cmocka_unit_test (taps_are_masked_and_recordings_replayed),
         cmocka_unit_test (secrets_are_masked_also_when_revealed),
+        cmocka_unit_test (traces_are_shown_if_they_are_some),
+        cmocka_unit_test (webhook_times_far_away_are_refused),
         cmocka_unit_test (journals_are_masked),
         cmocka_unit_test (filters_keep_answers_with_their_asks),
         cmocka_unit_test (failures_are_shown),

@@ -238,7 +238,7 @@ void tap_line (const tap_message_t *message, bool reveal, buf_t *out)
                     message->meta.elapsed_ms);
     if (*org)
         buf_printf (out, "  %s", org);
-    if (e->trace && strlen (e->trace) > 35)
+    if (e->trace && strlen (e->trace) > 35 && strspn (e->trace + 3, "0123456789abcdef") == 32)
         buf_printf (out, "  trace %.32s", e->trace + 3);
     buf_add_str (out, "  ");
     body_json (message, op, reveal, out);

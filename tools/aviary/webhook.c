@@ -11,11 +11,10 @@
 static bool timestamp_fits (const char *text, int64_t now_ms, int64_t *out)
 {
     char *end;
-    long long seconds = strtoll (text, &end, 10);
-    int64_t apart = seconds - now_ms / 1000;
+    long long seconds = strtoll (text, &end, 10), now = now_ms / 1000;
     *out = seconds;
     return end != text && !*end && seconds > 0 && seconds < (1LL << 40) &&
-           apart <= WEBHOOK_TOLERANCE_S && apart >= -WEBHOOK_TOLERANCE_S;
+           seconds <= now + WEBHOOK_TOLERANCE_S && seconds >= now - WEBHOOK_TOLERANCE_S;
 }
 
 /* Is `want` among the signatures, which are parted by spaces? */

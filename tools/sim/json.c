@@ -2,6 +2,8 @@
 #include "json.h"
 #include "alloc.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,17 +135,16 @@ char *json_print (const cJSON *value)
 }
 
 /* The code point of a UTF-8 sequence; *step its bytes. What is not UTF-8 becomes U+FFFD. */
-static unsigned utf8_read (const unsigned char *at, size_t *step)
+static unsigned utf8_read (const char *text, size_t *step)
 {
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    const unsigned char *at = (const unsigned char *) text;
+    size_t length = text_utf8_step (text, strnlen (text, 4));
     unsigned value = at[0] & (length == 4 ? 0x07u : length == 3 ? 0x0fu : 0x1fu);
-    *step = 1;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0xfffd;
+    *step = length > 1 ? length : 1;
+    if (length < 2)
+        return 0xfffd;
+    for (size_t i = 1; i < length; i++)
         value = value << 6 | (at[i] & 0x3fu);
-    }
-    *step = length;
     return value;
 }
 
@@ -158,7 +159,7 @@ char *json_print_ascii (const cJSON *value)
                 buf_add_byte (&out, '\\');
             buf_add_byte (&out, *at);
         } else {
-            unsigned point = utf8_read (at, &step);
+            unsigned point = utf8_read ((const char *) at, &step);
             if (point >= 0x10000)
                 buf_printf (&out, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10),
                             0xdc00 + ((point - 0x10000) & 0x3ff));

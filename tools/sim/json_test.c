@@ -15,6 +15,8 @@ static void prints_ascii (void **state)
         {"\"\xf0\x9f\x91\x8d\"", "\"\\ud83d\\udc4d\""},
         {"{\"k\":[1,true,null,1689556908129835]}", "{\"k\":[1,true,null,1689556908129835]}"},
         {"\"\xff\"", "\"\\ufffd\""},
+        {"\"\xed\xa0\x80\"", "\"\\ufffd\\ufffd\\ufffd\""},
+        {"\"\xf4\xbf\xbf\xbf\"", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""},
         {"\"\xe2\x82\"", "\"\\ufffd\\ufffd\""}};
     (void) state;
     for (size_t i = 0; i < COUNT_OF (rows); i++) {
