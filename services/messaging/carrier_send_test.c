@@ -105,6 +105,7 @@ static void test_sent_with_the_quoted_id_and_known_by_the_carriers (void **state
     outward_t *job = next_http (*state);
     assert_string_equal (job->out.request.url,
                          "https://carrier.example/v1/106540352242922/messages");
+    assert_int_equal (job->out.request.timeout_ms, 30000);
     assert_true (body_has (job, "wamid.1"));
     assert_int_equal (optest_job_answered (*state, job, 200, accepted), 0);
     assert_string_equal (world_story (*state), "received accepted sent ");

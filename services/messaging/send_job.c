@@ -145,6 +145,9 @@ static int carrier_begin (turn_t *t, const job_t *job, send_work_t *work, outbou
     code = message_make (t, work, media_id, &message);
     if (code == 0)
         code = work->provider->send (t, &message, out);
+    if (code == 0)
+        out->request.timeout_ms =
+            (uint32_t) ((const messaging_settings_t *) t->settings)->send_timeout;
     if (code == 0 || is_passing (code))
         return code;
     return send_end (t, work, work->whatsapp ? "100" : "10004",

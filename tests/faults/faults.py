@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Faults by seed, promises checked from outside: faults.py [--long] [--done FILE] [SEED | FIRST-LAST]...
+"""Faults by seed, promises checked from outside: faults.py [--long] [--done FILE] [--jobs N] [SEED | FIRST-LAST]...
 
 Each seed starts a house, loads it (Chirp sends under idempotency keys, inbound messages, webhooks to a flaky receiver and to one that never
-answers; by kirim_load.py the same of Kirim, with reads of its inbox), injects its share of the kinds of fault below, waits until all is quiet, and checks what the house promised. Four seeds in a row, the first a
-multiple of four, hold every kind once. --long: seeds 4 to 203 (or AVIARY_SEEDS=FIRST-LAST); exit 77 without AVIARY_LONG=1. --done FILE keeps the seeds that passed
-and leaves them out the next time. AVIARY_FAULTS=KIND,KIND injects those instead.
+answers; by kirim_load.py the same of Kirim, with reads of its inbox; by carrier_load.py a live app that sends and hears through simulated carriers), injects its share of the kinds of fault below, waits until all is quiet, and checks what the house promised. Four seeds in a row, the first a
+multiple of four, hold every kind once. --long: seeds 4 to 203 (or AVIARY_SEEDS=FIRST-LAST), two at a time, for they wait more than they work; exit 77 without AVIARY_LONG=1. --done FILE keeps the
+seeds that passed and leaves them out the next time. --jobs N: so many at a time. AVIARY_FAULTS=KIND,KIND injects those instead.
 """
 import mmap
 import os
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.client import HTTPException
 from pathlib import Path
 
@@ -27,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 sys.dont_write_bytecode = True
 
+import carrier_load  # noqa: E402
+from carrier_load import CarrierLoad  # noqa: E402
 from harness import BIN, House, LONG, Receiver, wait_for  # noqa: E402
 from kirim_load import KirimLoad  # noqa: E402
 from test_main_job import draw, subscribe  # noqa: E402
@@ -39,7 +42,7 @@ DISK, DISK_LOW, DISK_LEFT = 160 << 20, 24 << 20, 12 << 20
 # A send cut off by a crash waits for its receipt longer than the clock ever steps; deliveries are tried often enough to outlast every fault.
 SETTINGS = {"AVIARY_MESSAGING_UNKNOWN_AFTER": "24h", "AVIARY_WEBHOOKS_TIMEOUT": "1s", "AVIARY_WEBHOOKS_BREAKER_OPEN": "300ms",
             "AVIARY_WEBHOOKS_SCHEDULE": "100ms,200ms,500ms,1s,1s,2s,2s,4s,4s,8s,8s,8s"}
-SETTINGS |= {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "edge"]}
+SETTINGS |= carrier_load.SETTINGS | {f"AVIARY_{name.upper()}_DISK_LOW": str(DISK_LOW) for name in STORES + ["templates", "edge"]}
 WHAT, WHOSE, PASS, COUNT, FAILED = range(5)
 WRITES, FLUSHES = 1, 2
 
@@ -124,7 +127,7 @@ class Faults:
         self.flaky = random.Random(seed)
         self.answering = True
         self.receiver = Receiver(self.reply)
-        self.kirim = None
+        self.kirim = self.carriers = None
 
     def open_numbers(self):
         with open(self.folder / "io", "w+b") as file:
@@ -181,9 +184,11 @@ class Faults:
                     getattr(self, f"fault_{kind}")(test)
                     print(f"seed {self.seed}: {kind} {time.monotonic() - started:.1f} s", flush=True)
                 time.sleep(0.5)
+                wait_for(self.loaded, 40, what="enough load to judge by")
                 self.quiet(test)
                 self.check(test)
                 self.kirim.check(test)
+                self.carriers.check(test)
         except BaseException:
             shutil.copy(self.house.log_path, f"{tempfile.gettempdir()}/aviary-faults-{self.seed}.log")
             raise
@@ -192,9 +197,11 @@ class Faults:
             self.silent.socket.close()
             if self.kirim:
                 self.kirim.receiver.close()
+            wrong = self.carriers.close() if self.carriers else None
             if self.mounted:
                 subprocess.run(["umount", "-l", str(self.data)], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
+        test.assertIsNone(wrong)
 
     def load(self):
         self.silent = Silent()
@@ -204,9 +211,15 @@ class Faults:
         self.probes = Client(self, self.clients[0].number, "probes")  # never started: it only keeps what probes were told
         self.person = Person(self, draw(self.house)["number"])
         self.kirim = KirimLoad(self)
-        self.threads = [*self.clients, self.person, *self.kirim.threads]
+        self.carriers = CarrierLoad(self)
+        self.threads = [*self.clients, self.person, *self.kirim.threads, *self.carriers.threads]
         for thread in self.threads:
             thread.start()
+
+    def loaded(self):
+        """Has everybody done something, and what faults hold up too?"""
+        told = [*(c.accepted for c in self.clients), *(t.sent for t in self.kirim.talkers), *(s.accepted for s in self.carriers.senders)]
+        return min(map(len, told)) > 20 or any(thread.odd for thread in self.threads)
 
     def quiet(self, test):
         for thread in self.threads:
@@ -250,6 +263,35 @@ class Faults:
             test.assertTrue(answer is not None and answer.status == 503, f"a send without a broker: {answer}")
         test.assertLess(took, 15)
         self.wait_writes()
+
+    def fault_bus(self, test):
+        """The bus is cut: every connection to it breaks, then its socket is gone for a while. Asks fail by their deadline, and all find each other again without another process's end."""
+        before = {name: pid for name, pid in self.pids().items() if name != "broker"}
+        self.house.wait_restarted("broker", self.house.kill("broker"), timeout=40)
+        time.sleep(self.random.uniform(0, 1))
+        socket_path = self.house.data / "run" / "bus"
+        socket_path.unlink()
+        socket_path.mkdir()  # so that the next broker cannot make it
+        try:
+            self.house.kill("broker")
+            until = time.monotonic() + (8 if LONG else 3)
+            answer = self.probe()
+            test.assertTrue(answer is not None and answer.status == 503, f"a send without a bus: {answer}")
+            test.assertLess(time.monotonic(), until + 15)
+            time.sleep(max(0, until - time.monotonic()))
+        finally:
+            socket_path.rmdir()
+        self.wait_writes()
+        test.assertEqual({name: self.house.pid(name) for name in before}, before)
+
+    def fault_provider(self, test):
+        """The carriers stand still, then are slow; sends by another are delivered meanwhile."""
+
+        def neighbour():
+            answer = wait_for(lambda: (a := self.probe()) is not None and a.status == 201 and a, 15, what="a send by loopback")
+            wait_for(lambda: "messages.sms.delivered" in self.stories()[0].get(answer.json["id"], {"events": ()})["events"], 20, what="a send by loopback to be delivered while the carriers stall")
+
+        self.carriers.stall(neighbour)
 
     def fault_receiver(self, _):
         """Deliveries run into their time limit for a while."""
@@ -477,12 +519,39 @@ def seed_case(seed, done):
     return unittest.FunctionTestCase(run, description=f"seed {seed}")
 
 
+def run_apart(seed, done):
+    """One seed as a process of its own; (seed, did it pass, seconds, what it said)."""
+    began = time.monotonic()
+    command = [sys.executable, __file__, *(["--done", done] if done else []), str(seed)]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    return seed, ran.returncode == 0, time.monotonic() - began, ran.stdout
+
+
+def run_many(seeds, done, jobs):
+    """Several at a time; how many failed."""
+    began, failed = time.monotonic(), []
+    with ThreadPoolExecutor(jobs) as pool:
+        for one in as_completed([pool.submit(run_apart, seed, done) for seed in seeds]):
+            seed, passed, seconds, said = one.result()
+            failed += [] if passed else [seed]
+            print(said if not passed else "\n".join(line for line in said.splitlines() if line.startswith("seed ")))
+            print(f"seed {seed}: {'passed' if passed else 'FAILED'} in {seconds:.0f} s", flush=True)
+    print(f"{len(seeds) - len(failed)} of {len(seeds)} seeds passed in {time.monotonic() - began:.0f} s; failed: {sorted(failed) or 'none'}", flush=True)
+    return len(failed)
+
+
+def take(args, flag):
+    """The value behind a flag, both taken out of the arguments; None if it is not there."""
+    if flag not in args:
+        return None
+    at = args.index(flag)
+    value = args[at + 1]
+    del args[at:at + 2]
+    return value
+
+
 def main(args):
-    done = None
-    if "--done" in args:
-        at = args.index("--done")
-        done = args[at + 1]
-        del args[at:at + 2]
+    done, jobs = take(args, "--done"), int(take(args, "--jobs") or (2 if "--long" in args else 1))
     if "--long" in args:
         args.remove("--long")
         if not LONG:
@@ -491,6 +560,8 @@ def main(args):
     enter_namespace()
     past = set(Path(done).read_text(encoding="ascii").split()) if done and Path(done).exists() else set()
     seeds = [seed for arg in args or ["0-3"] for seed in range(int(arg.split("-")[0]), int(arg.split("-")[-1]) + 1) if str(seed) not in past]
+    if jobs > 1:
+        return 1 if run_many(seeds, done, jobs) else 0
     result = unittest.TextTestRunner(verbosity=2).run(unittest.TestSuite(seed_case(seed, done) for seed in seeds))
     return 0 if result.wasSuccessful() else 1
 
