@@ -34,15 +34,15 @@ static int write_done (txn_t *txn, table_t *table, int rc)
     if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
         return rc;
     store_note_error (txn->store, rc, table->name, false);
-    return txn_doom (txn, rc);
+    return txn_doom (txn, txn_note (txn, rc));
 }
 
 int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
 {
     int rc = key_check (table, key);
     return rc ? rc
-              : txn->store->backend->get (txn->store->env, txn_handle (txn), table->handle, key,
-                                          value);
+              : txn_note (txn, txn->store->backend->get (txn->store->env, txn_handle (txn),
+                                                         table->handle, key, value));
 }
 
 static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, backend_put_t how)
@@ -106,7 +106,7 @@ int kv_count (txn_t *txn, table_t *table, uint64_t *out)
                                               &entries, &bytes);
     if (!rc)
         *out = entries;
-    return rc;
+    return txn_note (txn, rc);
 }
 
 int store_table_stats (txn_t *txn,
@@ -123,7 +123,7 @@ int store_table_stats (txn_t *txn,
             rc = store->backend->table_stat (store->env, txn_handle (txn), t->handle, &entries,
                                              &bytes);
         if (rc && rc != E_UNAVAILABLE)
-            return rc;
+            return txn_note (txn, rc);
         if (!rc)
             each (context, t->name, entries, bytes);
     }
@@ -184,7 +184,9 @@ static cursor_state_t *state_new (txn_t *txn, table_t *table)
 
 static int move (cursor_state_t *s, backend_move_t how, bytes_t *key, bytes_t *value)
 {
-    return s->txn->store->backend->cursor_move (s->txn->store->env, s->handle, how, key, value);
+    const backend_t *backend = s->txn->store->backend;
+    return txn_note (s->txn,
+                     backend->cursor_move (s->txn->store->env, s->handle, how, key, value));
 }
 
 static int compare (bytes_t a, bytes_t b)
@@ -258,7 +260,7 @@ static int step (const kv_cursor_t *c, cursor_state_t *s, bytes_t *key, bytes_t 
         int rc = txn->store->backend->cursor_open (txn->store->env, txn_handle (txn),
                                                    s->table->handle, &s->handle);
         if (rc)
-            return rc;
+            return txn_note (txn, rc);
     }
     if (!s->placed)
         return seek_start (c, s, key, value);

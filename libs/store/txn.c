@@ -6,6 +6,7 @@
  * the store, since nobody knows what reached the disk. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store/private.h"
 
@@ -99,6 +100,7 @@ static int write_begin (store_t *store, bool as_owner, txn_t **out)
     t->mode = TXN_WRITE;
     t->depth = 0;
     t->writes = 0;
+    t->conflicted = false;
     t->levels[0].doom = 0;
     t->levels[0].writes = 0;
     *out = t;
@@ -168,6 +170,8 @@ int txn_commit (txn_t **self)
     int rc = t->depth ? E_INTERNAL : t->levels[0].doom;
     if (!rc && t->mode == TXN_WRITE)
         rc = pending_settle (t);
+    if (t->conflicted)
+        rc = E_CONFLICT_RETRY;
     if (t->mode != TXN_WRITE || rc || !t->writes) {
         txn_abort (self);
         return rc;
@@ -180,7 +184,7 @@ int txn_commit (txn_t **self)
     } else {
         rc = store->backend->commit (store->env, t->levels[0].handle);
     }
-    if (rc) {
+    if (rc && rc != E_CONFLICT_RETRY) {
         atomic_store (&store->failed, true);
         store_note_error (store, rc, "commit", true);
     }
@@ -226,7 +230,7 @@ int txn_release (txn_t *self)
     if (!level->handle)
         return 0;
     cursors_unhandle (self);
-    int rc = self->store->backend->commit (self->store->env, level->handle);
+    int rc = txn_note (self, self->store->backend->commit (self->store->env, level->handle));
     level->handle = NULL;
     if (!rc)
         return 0;
@@ -268,6 +272,33 @@ int txn_doom (txn_t *self, int code)
     return code;
 }
 
+/* ---- conflicts ---- */
+
+enum { TRIES_MOST = 10, WAIT_LAST_MS = 100 };
+
+int txn_note (txn_t *self, int code)
+{
+    self->conflicted |= code == E_CONFLICT_RETRY && self->mode == TXN_WRITE;
+    return code;
+}
+
+bool txn_conflicted (const txn_t *self)
+{
+    return self->conflicted;
+}
+
+/* The second try comes at once, the others after 1, 2, 4... ms: who was in the way is gone by then. */
+bool txn_again (int code, unsigned *tries)
+{
+    if (code != E_CONFLICT_RETRY || ++*tries >= TRIES_MOST)
+        return false;
+    long ms = *tries < 2 ? 0 : 1L << (*tries - 2);
+    ms = ms < WAIT_LAST_MS ? ms : WAIT_LAST_MS;
+    if (ms)
+        nanosleep (&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+    return true;
+}
+
 static bool fails_now (store_t *store)
 {
     unsigned left = atomic_load (&store->fail_write);
@@ -291,8 +322,8 @@ int txn_write_handle (txn_t *self, void **out)
         if (self->levels[i].handle)
             continue;
         cursors_unhandle (self);
-        int rc = store->backend->begin (store->env, self->levels[i - 1].handle, true,
-                                        &self->levels[i].handle);
+        int rc = txn_note (self, store->backend->begin (store->env, self->levels[i - 1].handle,
+                                                        true, &self->levels[i].handle));
         if (rc) {
             self->levels[i].handle = NULL;
             store_note_error (store, rc, "savepoint", false);

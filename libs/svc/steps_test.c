@@ -48,7 +48,7 @@ static store_t *store_new (char folder[64])
     assert_non_null (mkdtemp (folder));
     static const schema_service_t service = {.name = "steps", .version = 1, .readable_from = 1};
     store_config_t config = {
-        .folder = folder, .backend = "lmdb", .service = &service, .tables = tables};
+        .folder = folder, .service = &service, .tables = tables};
     assert_int_equal (store_open (&config, &store, &failure), 0);
     return store;
 }
