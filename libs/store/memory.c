@@ -35,6 +35,7 @@ typedef struct memory {
     memory_options_t options;
     atomic_ullong draws;
     unsigned conflicts; /* since the last commit; the writer's */
+    atomic_uint forced; /* of the next commits */
     atomic_int last;    /* errno */
 } memory_t;
 
@@ -105,6 +106,21 @@ static bool conflicts (memory_txn_t *txn, unsigned rarer)
         txn->root->conflicted = true;
     }
     return txn->root->conflicted;
+}
+
+static bool forced (memory_t *self)
+{
+    unsigned left = atomic_load (&self->forced);
+    if (left)
+        atomic_store (&self->forced, left - 1);
+    return left > 0;
+}
+
+void memory_conflicts (store_t *store, unsigned commits)
+{
+    memory_t *self = store->env;
+    check (store->backend == &backend_memory, "a store of another backend");
+    atomic_store (&self->forced, commits);
 }
 
 /* ---- the environment ---- */
@@ -388,7 +404,7 @@ static int root_commit (memory_txn_t *self)
     memory_t *env = self->env;
     if (!self->log.size)
         return 0;
-    if (conflicts (self, 1))
+    if (forced (env) || conflicts (self, 1))
         return E_CONFLICT_RETRY;
     int rc = log_write (&self->log, env->fd, &env->end);
     if (rc)

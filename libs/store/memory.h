@@ -14,6 +14,7 @@
 #define AVIARY_STORE_MEMORY_H
 
 #include "store/backend.h"
+#include "store/store.h"
 
 typedef struct memory_options {
     uint64_t seed;
@@ -21,8 +22,11 @@ typedef struct memory_options {
     unsigned conflict_in; /* one commit in so many is a conflict; 0 = none */
 } memory_options_t;
 
-enum { MEMORY_CONFLICTS_MOST = 3 /* one after another */ };
+enum { MEMORY_CONFLICTS_MOST = 3 /* by chance, one after another */ };
 
 extern const backend_t backend_memory; /* its own options: memory_options_t, NULL = all 0 */
+
+/* The next so many commits of a store of this backend, of transactions that wrote, are conflicts. */
+void memory_conflicts (store_t *store, unsigned commits);
 
 #endif

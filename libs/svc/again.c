@@ -65,6 +65,7 @@ bool again_take (writer_t *w, int code)
     const again_t *self = &w->again;
     if (!txn_again (code, &w->again.tries))
         return false;
+    atomic_fetch_add (&w->svc->metrics.again, 1);
     asks_unmark (w);
     w->ids = self->ids;
     w->sequence = self->sequence;

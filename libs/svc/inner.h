@@ -93,7 +93,7 @@ typedef struct metrics {
     op_metrics_t *ops; /* the service's, then the runtime's */
     size_t op_count;
     atomic_ullong *counters;
-    atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
+    atomic_ullong turns, again, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
     atomic_ullong lanes_quarantined, lanes_held, parked_waiting;
     atomic_ullong erase_pending, erase_rows;
