@@ -59,7 +59,8 @@ static void test_mark_and_rewind (void **state)
 {
     (void) state;
     arena_t *arena = arena_new (1 << 20);
-    for (size_t before = 0; before < 40000; before += 13000) { /* in the first block and in later ones */
+    for (size_t before = 0; before < 40000;
+         before += 13000) { /* in the first block and in later ones */
         char *kept = arena_strdup (arena, "kept");
         memset (arena_alloc (arena, before), 0xee, before);
         arena_mark_t mark = arena_mark (arena);

@@ -185,8 +185,7 @@ static cursor_state_t *state_new (txn_t *txn, table_t *table)
 static int move (cursor_state_t *s, backend_move_t how, bytes_t *key, bytes_t *value)
 {
     const backend_t *backend = s->txn->store->backend;
-    return txn_note (s->txn,
-                     backend->cursor_move (s->txn->store->env, s->handle, how, key, value));
+    return txn_note (s->txn, backend->cursor_move (s->txn->store->env, s->handle, how, key, value));
 }
 
 static int compare (bytes_t a, bytes_t b)

@@ -320,16 +320,13 @@ int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T (a_store_is_there_again),
-        T (what_is_cut_off_was_not_committed),
+        T (a_store_is_there_again),  T (what_is_cut_off_was_not_committed),
         T (another_file_is_refused),
 #ifdef AVIARY_SANITIZED
         T (given_values_go),
 #endif
-        T (wrong_use_aborts),
-        T (a_conflict_is_no_fault),
-        T (they_come_at_any_call),
-        T (opening_goes_on),
+        T (wrong_use_aborts),        T (a_conflict_is_no_fault),
+        T (they_come_at_any_call),   T (opening_goes_on),
     };
     return cmocka_run_group_tests_name ("store_memory", tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ typedef struct migration {
 } migration_t;
 
 typedef struct store_config {
-    const char *folder;  /* made if absent, mode 0700; holds data.mdb, lock.mdb, owner.lock */
+    const char *folder; /* made if absent, mode 0700; holds data.mdb, lock.mdb, owner.lock */
     const struct backend *backend; /* NULL = LMDB; another one is linked by tests only (memory.h) */
     const void *backend_options;   /* that backend's own; NULL = its defaults */
     const schema_service_t *service; /* its records become tables */

@@ -17,7 +17,6 @@ void again_start (writer_t *w, work_t *chain)
     *end = NULL;
     self->tries = 0;
     self->waiting = w->waiting;
-    self->ids = w->ids;
     self->sequence = w->sequence;
     self->repeat = w->repeat;
     self->idem = w->idem;
@@ -67,7 +66,6 @@ bool again_take (writer_t *w, int code)
         return false;
     atomic_fetch_add (&w->svc->metrics.again, 1);
     asks_unmark (w);
-    w->ids = self->ids;
     w->sequence = self->sequence;
     w->repeat = self->repeat;
     w->idem = self->idem;

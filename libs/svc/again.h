@@ -7,7 +7,7 @@
  *     again_over (w);
  *
  * What leaves a turn leaves after its commit, so a turn that met a conflict has only changed memory of the writer: again_take puts that back as it was at again_start, with
- * the same time and the same ids to come, and waits a little. It gives up after as many tries as txn_again allows. */
+ * the same time and with new ids, and waits a little. It gives up after as many tries as txn_again allows. */
 #ifndef AVIARY_SVC_AGAIN_H
 #define AVIARY_SVC_AGAIN_H
 

@@ -282,7 +282,6 @@ typedef struct again {
     unsigned tries;
     work_t *chain; /* its items, by `also` */
     ask_t *waiting;
-    id_source_t ids;
     uint64_t sequence;
     turned_t repeat, idem;
     int64_t growth_at;
@@ -314,8 +313,8 @@ typedef struct writer {
     erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
     again_t again;
-    ask_t *waiting;    /* for parked asks */
-    ask_t *answered;   /* of this turn, in order of arrival */
+    ask_t *waiting;  /* for parked asks */
+    ask_t *answered; /* of this turn, in order of arrival */
     ask_t **answered_end;
 } writer_t;
 

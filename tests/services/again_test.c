@@ -194,7 +194,8 @@ static void test_followed (void **state)
         tally_tells (test, i, "a");
         assert_int_equal (mirrored (test, "a"), i);
     }
-    for (int i = 1; i <= FOLLOW_TRIES; i++) { /* passed over at the third failure, not at the third try */
+    for (int i = 1; i <= FOLLOW_TRIES;
+         i++) { /* passed over at the third failure, not at the third try */
         assert_int_equal (atomic_load (&svc->metrics.quarantined), 0);
         conflicts (test, MANY);
         tally_tells (test, 5, "poison");
@@ -206,6 +207,92 @@ static void test_followed (void **state)
 }
 
 /* ---- the runtime's own memory ---- */
+
+typedef struct tries {
+    unsigned count;
+    id16_t last;
+    int64_t now[16];
+} tries_t;
+
+static int note_try (turn_t *t, void *context)
+{
+    tries_t *tries = context;
+    unsigned n = tries->count++;
+    assert_true (n < 16);
+    id16_t id = turn_id (t);
+    assert_true (id_compare (id, tries->last) > 0);
+    tries->last = id;
+    tries->now[n] = t->now;
+    return kv_put (t->txn, store_table (t->svc->store, "svc.quarantine"), bytes_of_str ("k"),
+                   bytes_of_str ("v"));
+}
+
+static void test_time_stands_still (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    tries_t tries = {0};
+    conflicts (test, MANY);
+    assert_int_equal (optest_run (test, note_try, &tries), 0);
+    assert_true (tries.count > MANY);
+    for (unsigned i = 1; i < tries.count; i++)
+        assert_int_equal (tries.now[i], tries.now[0]);
+    optest_destroy (&test);
+}
+
+static uint64_t rows_of (optest_t *test, const char *table)
+{
+    txn_t *txn;
+    uint64_t count = 0;
+    store_t *store = optest_store (test);
+    assert_int_equal (txn_begin (store, TXN_READ, &txn), 0);
+    assert_int_equal (kv_count (txn, store_table (store, table), &count), 0);
+    txn_abort (&txn);
+    return count;
+}
+
+static void test_growth_is_noted (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&tally);
+    conflicts (test, MANY);
+    assert_int_equal (optest_advance (test, 1000), 0);
+    assert_int_equal (rows_of (test, "svc.growth"), 1);
+    optest_destroy (&test);
+}
+
+static void test_step_of_the_clock_is_kept (void **state)
+{
+    (void) state;
+    const int64_t hour = 3600 * INT64_C (1000);
+    optest_t *test = optest_new (&tally);
+    conflicts (test, MANY);
+    assert_int_equal (optest_advance (test, -hour), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_in_range (optest_svc (test)->writer.steps.lag, hour - 5000, hour + 5000);
+        assert_int_equal (optest_restart (test), 0);
+    }
+    assert_int_equal (optest_advance (test, hour), 0);
+    optest_destroy (&test);
+}
+
+static void test_sweeps_are_told_once (void **state)
+{
+    (void) state;
+    optest_t *test = optest_new (&mirror);
+    svc_t *svc = optest_svc (test);
+    mirror_slow_in_t in = {.name = "a", .wait_ms = 10};
+    uint64_t swept = 0;
+    assert_int_equal (optest_ask (test, "slow", NULL, &in, NULL, NULL), E_PARKED);
+    conflicts (test, MANY);
+    assert_int_equal (optest_advance (test, 73 * 3600 * INT64_C (1000)), 0);
+    assert_int_equal (rows_of (test, "svc.parked"), 0);
+    for (size_t i = 0; i < sweep_kinds (svc); i++)
+        if (strcmp (sweep_kind (svc, i)->kind, "parked") == 0)
+            swept = atomic_load (&svc->metrics.swept[i].rows);
+    assert_int_equal (swept, 1);
+    optest_destroy (&test);
+}
 
 static void test_tables_that_turn (void **state)
 {
@@ -220,21 +307,12 @@ static void test_tables_that_turn (void **state)
     conflicts (test, MANY);
     assert_int_equal (optest_advance (test, REPEAT_MS + 1000), 0);
     assert_int_equal (w->repeat.active, !active); /* once, not once a try */
+    assert_int_equal (optest_restart (test), 0);
+    assert_int_equal (w->repeat.active, !active); /* and the store knows */
     assert_int_equal (
         optest_ask (test, "incr", &header, &(tally_incr_in_t){.name = "a"}, &out, NULL), 0);
     assert_int_equal (total_of (test, "a"), 1);
     optest_destroy (&test);
-}
-
-static uint64_t pending (optest_t *test)
-{
-    txn_t *txn;
-    uint64_t count = 0;
-    store_t *store = optest_store (test);
-    assert_int_equal (txn_begin (store, TXN_READ, &txn), 0);
-    assert_int_equal (kv_count (txn, store_table (store, "svc.erase"), &count), 0);
-    txn_abort (&txn);
-    return count;
 }
 
 /* The walk of an erasure under conflicts ends like one without, and tells as many rows. */
@@ -254,11 +332,11 @@ static uint64_t erased (unsigned count, int *turns)
                                   &(tally_forget_in_t){.about = person, .phone = "+4917012345678"},
                                   NULL, NULL),
                       0);
-    for (*turns = 0; *turns < 60 && pending (test); (*turns)++) {
+    for (*turns = 0; *turns < 60 && rows_of (test, "svc.erase"); (*turns)++) {
         conflicts (test, count);
         assert_int_equal (optest_advance (test, 3000), 0);
     }
-    assert_int_equal (pending (test), 0);
+    assert_int_equal (rows_of (test, "svc.erase"), 0);
     assert_int_equal (optest_rows_with (test, "4917012345678", NULL), 0);
     uint64_t rows = atomic_load (&svc->metrics.erase_rows);
     optest_destroy (&test);
@@ -325,6 +403,10 @@ int main (void)
         cmocka_unit_test (test_parked_and_resumed),
         cmocka_unit_test (test_job_that_fails_in_the_end),
         cmocka_unit_test (test_followed),
+        cmocka_unit_test (test_time_stands_still),
+        cmocka_unit_test (test_growth_is_noted),
+        cmocka_unit_test (test_step_of_the_clock_is_kept),
+        cmocka_unit_test (test_sweeps_are_told_once),
         cmocka_unit_test (test_tables_that_turn),
         cmocka_unit_test (test_erasure),
         cmocka_unit_test (test_restarts),
