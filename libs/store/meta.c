@@ -310,9 +310,9 @@ int meta_open_owner (store_t *self, failure_t *failure)
     unsigned tries = 0;
     bool made = false;
     bool *fresh = calloc (self->table_count, sizeof *fresh);
-    int rc = fresh ? 0 : failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
-    if (rc)
-        return rc;
+    int rc;
+    if (!fresh)
+        return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
     do {
         memset (fresh, 0, self->table_count * sizeof *fresh);
         if (failure)
