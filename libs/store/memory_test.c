@@ -61,12 +61,16 @@ static bool has (fixture_t *f, const char *key, const char *value)
 static void a_store_is_there_again (void **state)
 {
     fixture_t *f = *state;
-    put_one (f, "a", "1");
+    put_one (f, "z", "0");
     txn_t *txn = begin_write (f->store);
+    assert_int_equal (kv_clear (txn, store_table (f->store, "raw")), 0);
+    assert_int_equal (put (txn, "a", "1"), 0);
+    commit (&txn);
+    txn = begin_write (f->store);
     assert_int_equal (put (txn, "b", "2"), 0);
     assert_int_equal (txn_savepoint (txn), 0);
     assert_int_equal (put (txn, "c", "3"), 0);
-    assert_int_equal (kv_clear (txn, store_table (f->store, "raw")), 0);
+    assert_int_equal (kv_del (txn, store_table (f->store, "raw"), bytes_of_str ("a")), 0);
     txn_rollback (txn);
     assert_int_equal (txn_savepoint (txn), 0);
     assert_int_equal (put (txn, "d", "4"), 0);
@@ -75,7 +79,7 @@ static void a_store_is_there_again (void **state)
     commit (&txn);
     for (int i = 0; i < 2; i++) {
         assert_true (!has (f, "a", "1") && has (f, "b", "2") && !has (f, "c", "3") &&
-                     has (f, "d", "4"));
+                     has (f, "d", "4") && !has (f, "z", "0"));
         reopen (f);
     }
     char to[300];

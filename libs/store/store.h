@@ -10,8 +10,9 @@
  * call but to the arena; kv values are valid until the next call on the transaction.
  *
  * Errors: E_IO (also a full disk), E_MAP_FULL, E_NO_MEMORY, E_NOT_FOUND, E_ALREADY_EXISTS,
- * E_CORRUPT, E_TOO_LARGE (key over 480 bytes), E_CONFLICT_RETRY (distributed backends only,
- * see txn_again). A failed write dooms its savepoint; a failed commit dooms the store: reopen it. */
+ * E_CORRUPT, E_TOO_LARGE (key over 480 bytes), E_CONFLICT_RETRY (distributed backends only, see
+ * txn_again). A failed write dooms its savepoint (the transaction, if the backend failed it); a failed
+ * commit dooms the store: reopen it. */
 #ifndef AVIARY_STORE_STORE_H
 #define AVIARY_STORE_STORE_H
 
@@ -123,8 +124,8 @@ void txn_abort (txn_t **self); /* NULL is fine */
 bool txn_conflicted (const txn_t *self);
 bool txn_again (int code, unsigned *tries);
 /* Savepoints nest; release keeps its writes, rollback undoes them. Release of a doomed savepoint
- * rolls it back and returns what doomed it. A savepoint without writes costs nothing. Commit with a
- * savepoint open aborts: E_INTERNAL. */
+ * rolls it back and returns what doomed it. One without writes costs nothing. A rollback across kv_clear
+ * dooms the transaction. Commit with a savepoint open aborts: E_INTERNAL. */
 int txn_savepoint (txn_t *self);
 int txn_release (txn_t *self);
 void txn_rollback (txn_t *self);
