@@ -105,6 +105,14 @@ struct txn {
     trail_t *trail;       /* what savepoints changed */
 };
 
+/* What the backend said in a transaction; returns it. */
+static inline int txn_note (txn_t *self, int code)
+{
+    if (__builtin_expect (code == E_CONFLICT_RETRY, 0))
+        self->conflicted = self->mode == TXN_WRITE;
+    return code;
+}
+
 /* Address space only. Under tsan there is not always room for more. */
 #ifdef __SANITIZE_THREAD__
 #define STORE_MAP_SIZE (1ULL << 34)
@@ -138,7 +146,6 @@ void *txn_handle (txn_t *self);                  /* where reads go */
 int txn_write_handle (txn_t *self, void **out);  /* where writes go, if they may */
 int txn_doom (txn_t *self, int code);            /* the innermost level; returns code */
 int txn_doom_all (txn_t *self, int code);
-int txn_note (txn_t *self, int code); /* what the backend said; returns it */
 void txn_free (txn_t *self);
 int txn_scratch (txn_t *self, arena_t **out); /* emptied */
 

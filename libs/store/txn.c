@@ -275,12 +275,6 @@ int txn_doom_all (txn_t *self, int code)
 
 enum { TRIES_MOST = 10, WAIT_LAST_MS = 100 };
 
-int txn_note (txn_t *self, int code)
-{
-    self->conflicted |= code == E_CONFLICT_RETRY && self->mode == TXN_WRITE;
-    return code;
-}
-
 bool txn_conflicted (const txn_t *self)
 {
     return self->conflicted;

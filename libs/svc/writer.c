@@ -1,7 +1,8 @@
 /* writer.c - the thread of turns: drain, one transaction, commit, then release.
  *
- * Nothing that a turn says leaves before its commit. A handler that fails loses only its own writes. A commit that fails answers all of
- * the turn with 503 and asks the process to end (exit 74): the store must be opened anew, and the supervisor starts at once. */
+ * Nothing that a turn says leaves before its commit, so one that met a conflict of the store is run again (again.h). A handler that fails
+ * loses only its own writes. A commit that fails answers all of the turn with 503 and asks the process to end (exit 74): the store must be
+ * opened anew, and the supervisor starts at once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
