@@ -11,7 +11,7 @@
 #include "store/private.h"
 #include "test_record.h"
 
-#ifdef AVIARY_SANITIZED
+#ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -133,7 +133,7 @@ static void another_file_is_refused (void **state)
 
 /* ---- strictness ---- */
 
-#ifdef AVIARY_SANITIZED
+#ifdef __SANITIZE_ADDRESS__
 static void given_values_go (void **state)
 {
     fixture_t *f = *state;
@@ -326,7 +326,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         T (a_store_is_there_again),  T (what_is_cut_off_was_not_committed),
         T (another_file_is_refused),
-#ifdef AVIARY_SANITIZED
+#ifdef __SANITIZE_ADDRESS__
         T (given_values_go),
 #endif
         T (wrong_use_aborts),        T (a_conflict_is_no_fault),
