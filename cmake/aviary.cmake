@@ -6,7 +6,9 @@
 #   aviary_service (NAME SOURCES NAME.c op.c... [LIBS ...] [PKG ...])  -> BUILD/bin/aviary-NAME
 #       NAME.c holds main; the rest and the generated NAME_ops.c go to the library aviary_service_NAME, so that operation
 #       tests link it with `LIBS service_NAME`
-#   aviary_unit_test (NAME SOURCES x_test.c... [LIBS ...] [PKG ...] [ARGS ...] [TIMEOUT s])  -> cmocka test `NAME`
+#   aviary_unit_test (NAME SOURCES x_test.c... [LIBS ...] [PKG ...] [ARGS ...] [TIMEOUT s] [ONE_BACKEND])  -> cmocka test `NAME`
+#       One with `optest` or `store_memory` among its LIBS is registered a second time, as `NAME@memory`, on the store's backend for tests
+#       (docs/testing.md); ONE_BACKEND: not that.
 #   aviary_fuzz (NAME SOURCES x_fuzz.c... [LIBS ...] CORPUS dir)
 #       -> preset fuzz: a libFuzzer program BUILD/bin/fuzz-NAME; other presets: test `fuzz-NAME` runs every file of the corpus once.
 #       BUILD/fuzzers lists them with their corpora
@@ -227,7 +229,7 @@ endif()
 option(AVIARY_TESTS "build the unit tests" ${tests})
 
 function(aviary_unit_test name)
-    cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;PKG;DEFINES;ARGS" ${ARGN})
+    cmake_parse_arguments(A "ONE_BACKEND" "TIMEOUT" "SOURCES;LIBS;PKG;DEFINES;ARGS" ${ARGN})
     set(target test-${name})
     aviary_sources(${target} A_SOURCES)
     add_executable(${target} ${A_SOURCES})
@@ -243,6 +245,10 @@ function(aviary_unit_test name)
         return()
     endif()
     aviary_test(${name} COMMAND ${target} ${A_ARGS} TIMEOUT ${A_TIMEOUT} LABELS unit)
+    if(NOT A_ONE_BACKEND AND ("optest" IN_LIST A_LIBS OR "store_memory" IN_LIST A_LIBS))
+        aviary_test(${name}@memory COMMAND ${target} ${A_ARGS} TIMEOUT ${A_TIMEOUT} LABELS unit)
+        set_property(TEST ${name}@memory APPEND PROPERTY ENVIRONMENT AVIARY_OPTEST_BACKEND=memory)
+    endif()
 endfunction()
 
 function(aviary_fuzz name)

@@ -67,9 +67,9 @@ static void block_free (block_t *self)
     free (self);
 }
 
-static void blocks_free (arena_t *self)
+static void blocks_free (arena_t *self, const block_t *last)
 {
-    while (self->others) {
+    while (self->others != last) {
         block_t *block = self->others;
         self->others = block->next;
         block_free (block);
@@ -107,7 +107,7 @@ void arena_destroy (arena_t **self)
 {
     if (!self || !*self)
         return;
-    blocks_free (*self);
+    blocks_free (*self, NULL);
     block_free ((*self)->first);
     free (*self);
     *self = NULL;
@@ -119,12 +119,27 @@ void arena_reset (arena_t *self)
     /* While a later block is filled it is not known how far the first one was. */
     size_t dirty = self->others ? first->size : (size_t) (self->at - first->data);
 
-    blocks_free (self);
+    blocks_free (self, NULL);
     poison (first->data, dirty);
     self->at = first->data;
     self->end = first->data + first->size;
     self->used = 0;
     self->next_size = 2 * FIRST_SIZE;
+}
+
+arena_mark_t arena_mark (const arena_t *self)
+{
+    return (arena_mark_t){self->at, self->end, self->used, self->next_size, self->others};
+}
+
+void arena_rewind (arena_t *self, const arena_mark_t *mark)
+{
+    blocks_free (self, mark->others);
+    self->at = mark->at;
+    self->end = mark->end;
+    self->used = mark->used;
+    self->next_size = mark->next_size;
+    poison (self->at, (size_t) (self->end - self->at));
 }
 
 jmp_buf *arena_trap (arena_t *self, jmp_buf *trap)

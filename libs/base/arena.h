@@ -24,6 +24,16 @@ void arena_destroy (arena_t **self);
 /* Forget all allocations. Keeps the first block, frees the others. */
 void arena_reset (arena_t *self);
 
+/* Where it is, and back to there: what was handed out since is forgotten. What was handed out before must
+ * not have been grown since, and the arena not reset. */
+typedef struct arena_mark {
+    uint8_t *at, *end;
+    size_t used, next_size;
+    void *others;
+} arena_mark_t;
+arena_mark_t arena_mark (const arena_t *self);
+void arena_rewind (arena_t *self, const arena_mark_t *mark);
+
 /* Set (or with NULL clear) where an allocation over the limit jumps with value 1. Returns the trap
  * set before. */
 jmp_buf *arena_trap (arena_t *self, jmp_buf *trap);

@@ -55,6 +55,31 @@ static void test_limit (void **state)
     arena_destroy (&arena);
 }
 
+static void test_mark_and_rewind (void **state)
+{
+    (void) state;
+    arena_t *arena = arena_new (1 << 20);
+    for (size_t before = 0; before < 40000;
+         before += 13000) { /* in the first block and in later ones */
+        char *kept = arena_strdup (arena, "kept");
+        memset (arena_alloc (arena, before), 0xee, before);
+        arena_mark_t mark = arena_mark (arena);
+        size_t used = arena_used (arena);
+        void *first = arena_alloc (arena, 40);
+        for (int round = 0; round < 3; round++) {
+            arena_rewind (arena, &mark);
+            assert_int_equal (arena_used (arena), used);
+            assert_ptr_equal (arena_alloc (arena, 40), first);
+            assert_zero (first, 40);
+            memset (first, 0xee, 40);
+            for (size_t size = 100; size < 200000; size *= 3)
+                memset (arena_alloc (arena, size), 0xee, size);
+            assert_string_equal (kept, "kept");
+        }
+    }
+    arena_destroy (&arena);
+}
+
 static void test_trap (void **state)
 {
     (void) state;
@@ -162,6 +187,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_zeroed_and_aligned),
         cmocka_unit_test (test_limit),
+        cmocka_unit_test (test_mark_and_rewind),
         cmocka_unit_test (test_trap),
         cmocka_unit_test (test_fail_nth),
         cmocka_unit_test (test_texts),

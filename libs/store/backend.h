@@ -1,9 +1,17 @@
 /* backend.h - what a store needs of the thing that keeps its bytes. Private to libs/store.
  *
  * A backend is a table of functions over opaque handles: an environment, transactions that nest,
- * tables by number, cursors. All return 0 or an E_ code. LMDB is the first; one in memory and
- * PostgreSQL fit the same table. Ownership, versions, records, indexes, lazy savepoints and fault
- * injection are above it, once for all backends. */
+ * tables by number, cursors. All return 0 or an E_ code. LMDB is the first; one in memory is for tests
+ * (memory.h), and PostgreSQL fits the same table. Ownership, versions, records, indexes, lazy savepoints
+ * and fault injection are above it, once for all backends.
+ *
+ * Conflicts. A backend that shares its rows with others may have to refuse a write transaction though
+ * nothing is wrong with it (a serialization failure, a deadlock): any call in it, its begin and its
+ * commit may say E_CONFLICT_RETRY. Then nothing of the whole transaction is or will be stored, and until
+ * its end every further call in it says the same. Reads never conflict. The store passes the code on and
+ * refuses the commit (txn_conflicted); it stays in use. Who made the transaction does all of it again
+ * from its beginning, as often as txn_again allows, and only then fails: the runtime runs the turn
+ * again, and nobody outside notices. LMDB has no conflicts. */
 #ifndef AVIARY_STORE_BACKEND_H
 #define AVIARY_STORE_BACKEND_H
 
@@ -16,6 +24,7 @@ typedef struct backend_options {
     unsigned readers;
     unsigned tables; /* most tables that will ever be opened */
     bool no_sync;
+    const void *own; /* what only this backend knows (store_config_t.backend_options) */
 } backend_options_t;
 
 typedef enum backend_put { PUT_ANY, PUT_NEW, PUT_APPEND } backend_put_t;

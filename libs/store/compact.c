@@ -197,7 +197,8 @@ static int locks_take (const char *folder, locks_t *out, failure_t *failure)
                         folder);
 }
 
-static int compact_alone (const char *folder, uint64_t map_size, failure_t *failure)
+static int compact_alone (const backend_t *backend, const char *folder, uint64_t map_size,
+                          failure_t *failure)
 {
     char made[PATH_SIZE];
     path_of (folder, new_name, made);
@@ -205,7 +206,7 @@ static int compact_alone (const char *folder, uint64_t map_size, failure_t *fail
     if (!rc)
         rc = file_wipe (folder, new_name, failure);
     if (!rc)
-        rc = backend_lmdb.rebuild (folder, made, map_size, failure);
+        rc = backend->rebuild (folder, made, map_size, failure);
     if (!rc)
         rc = files_swap (folder, failure);
     if (!rc)
@@ -216,8 +217,8 @@ static int compact_alone (const char *folder, uint64_t map_size, failure_t *fail
     return rc;
 }
 
-int store_compact (const char *folder, uint64_t map_size, store_compacted_t *out,
-                   failure_t *failure)
+static int compact (const backend_t *backend, const char *folder, uint64_t map_size,
+                    store_compacted_t *out, failure_t *failure)
 {
     locks_t locks;
     store_compacted_t note = {.before = size_of (folder)};
@@ -227,7 +228,7 @@ int store_compact (const char *folder, uint64_t map_size, store_compacted_t *out
     if (rc)
         return rc;
     if (note.before)
-        rc = compact_alone (folder, map_size ? map_size : STORE_MAP_SIZE, failure);
+        rc = compact_alone (backend, folder, map_size ? map_size : STORE_MAP_SIZE, failure);
     note.at = clock_now_ms ();
     note.after = size_of (folder);
     if (rc)
@@ -240,13 +241,19 @@ int store_compact (const char *folder, uint64_t map_size, store_compacted_t *out
     return rc;
 }
 
+int store_compact (const char *folder, uint64_t map_size, store_compacted_t *out,
+                   failure_t *failure)
+{
+    return compact (&backend_lmdb, folder, map_size, out, failure);
+}
+
 /* At open: the first to be alone does it. Who cannot get alone in time leaves the store as it is. */
-void compact_if_wanted (const char *folder, uint64_t map_size)
+void compact_if_wanted (const backend_t *backend, const char *folder, uint64_t map_size)
 {
     failure_t failure = {0};
     int64_t end = clock_mono_ms () + ALONE_MS;
     while (store_compact_wanted (folder)) {
-        int rc = store_compact (folder, map_size, NULL, &failure);
+        int rc = compact (backend, folder, map_size, NULL, &failure);
         if (rc != E_CONFLICT)
             return;
         if (clock_mono_ms () >= end) {

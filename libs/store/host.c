@@ -5,9 +5,11 @@
  * by pid and shares memory and mutexes through the lock file, so openers from another host or pid
  * namespace would corrupt it: refused, as are network file systems. owner.lock is flocked by the
  * owner; the kernel frees both when a process dies, however it dies. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -51,6 +53,38 @@ int host_folder (const char *folder, failure_t *failure)
                                 folder);
     return 0;
 }
+
+/* ---- its data ---- */
+
+static bool data_stat (const char *folder, struct stat *out)
+{
+    char path[4096];
+    int n = snprintf (path, sizeof path, "%s/data.mdb", folder);
+    return n > 0 && (size_t) n < sizeof path && stat (path, out) == 0;
+}
+
+uint64_t host_data_bytes (const char *folder)
+{
+    struct stat st;
+    return data_stat (folder, &st) ? (uint64_t) st.st_size : 0;
+}
+
+bool host_data_is_open (const char *folder)
+{
+    struct stat data, st;
+    if (!data_stat (folder, &data))
+        return false;
+    DIR *fds = opendir ("/proc/self/fd");
+    bool found = false;
+    for (struct dirent *e; fds && !found && (e = readdir (fds));)
+        found = e->d_name[0] != '.' && fstat (atoi (e->d_name), &st) == 0 &&
+                st.st_dev == data.st_dev && st.st_ino == data.st_ino;
+    if (fds)
+        closedir (fds);
+    return found;
+}
+
+/* ---- who may open it, who owns it ---- */
 
 static void identity_write (char out[IDENTITY_SIZE])
 {

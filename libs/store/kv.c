@@ -37,7 +37,7 @@ static int write_done (txn_t *txn, table_t *table, int rc)
         return rc;
     }
     store_note_error (txn->store, rc, table->name, false);
-    return txn_doom_all (txn, rc);
+    return txn_doom_all (txn, txn_note (txn, rc));
 }
 
 /* What the writer knows of the row that is there. */
@@ -53,7 +53,8 @@ static int write_begin (txn_t *txn, table_t *table, bytes_t key, before_t before
     if (rc || !txn->depth)
         return rc;
     if (before == BEFORE_ANY || before == BEFORE_SOME) {
-        rc = txn->store->backend->get (txn->store->env, txn->handle, table->handle, key, &old);
+        rc = txn_note (
+            txn, txn->store->backend->get (txn->store->env, txn->handle, table->handle, key, &old));
         if (rc == E_NOT_FOUND && before == BEFORE_SOME)
             return rc;
         before = rc ? BEFORE_NONE : BEFORE_READ;
@@ -67,8 +68,8 @@ int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
 {
     int rc = key_check (table, key);
     return rc ? rc
-              : txn->store->backend->get (txn->store->env, txn_handle (txn), table->handle, key,
-                                          value);
+              : txn_note (txn, txn->store->backend->get (txn->store->env, txn_handle (txn),
+                                                         table->handle, key, value));
 }
 
 static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, before_t before,
@@ -147,7 +148,7 @@ int kv_count (txn_t *txn, table_t *table, uint64_t *out)
                                               &entries, &bytes);
     if (!rc)
         *out = entries;
-    return rc;
+    return txn_note (txn, rc);
 }
 
 int store_table_stats (txn_t *txn,
@@ -164,7 +165,7 @@ int store_table_stats (txn_t *txn,
             rc = store->backend->table_stat (store->env, txn_handle (txn), t->handle, &entries,
                                              &bytes);
         if (rc && rc != E_UNAVAILABLE)
-            return rc;
+            return txn_note (txn, rc);
         if (!rc)
             each (context, t->name, entries, bytes);
     }
@@ -225,7 +226,8 @@ static cursor_state_t *state_new (txn_t *txn, table_t *table)
 
 static int move (cursor_state_t *s, backend_move_t how, bytes_t *key, bytes_t *value)
 {
-    return s->txn->store->backend->cursor_move (s->txn->store->env, s->handle, how, key, value);
+    const backend_t *backend = s->txn->store->backend;
+    return txn_note (s->txn, backend->cursor_move (s->txn->store->env, s->handle, how, key, value));
 }
 
 static int compare (bytes_t a, bytes_t b)
@@ -299,7 +301,7 @@ static int step (const kv_cursor_t *c, cursor_state_t *s, bytes_t *key, bytes_t 
         int rc = txn->store->backend->cursor_open (txn->store->env, txn_handle (txn),
                                                    s->table->handle, &s->handle);
         if (rc)
-            return rc;
+            return txn_note (txn, rc);
     }
     if (!s->placed)
         return seek_start (c, s, key, value);

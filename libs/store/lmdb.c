@@ -10,7 +10,6 @@
  * The environment's files are never opened by path: closing such a descriptor would drop the
  * process's fcntl locks, and with them its reader slots. A full disk comes as ENOSPC or EIO:
  * E_IO. */
-#include <dirent.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <stdatomic.h>
@@ -20,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/backend.h"
+#include "store/private.h"
 
 typedef struct lmdb {
     MDB_env *env;
@@ -81,33 +80,15 @@ static bytes_t bytes_of_val (const MDB_val *v)
     return (bytes_t){v->mv_data, v->mv_size};
 }
 
-static bool lmdb_stat_file (const char *folder, struct stat *out)
-{
-    char path[4096];
-    int n = snprintf (path, sizeof path, "%s/data.mdb", folder);
-    return n > 0 && (size_t) n < sizeof path && stat (path, out) == 0;
-}
-
 static bool lmdb_exists (const char *folder)
 {
-    struct stat st;
-    return lmdb_stat_file (folder, &st) && st.st_size > 0;
+    return host_data_bytes (folder) > 0;
 }
 
 /* LMDB must not be opened twice in a process: the second close would drop the first one's locks. */
 static bool lmdb_is_open (const char *folder)
 {
-    struct stat data, st;
-    if (!lmdb_stat_file (folder, &data))
-        return false;
-    DIR *fds = opendir ("/proc/self/fd");
-    bool found = false;
-    for (struct dirent *e; fds && !found && (e = readdir (fds));)
-        found = e->d_name[0] != '.' && fstat (atoi (e->d_name), &st) == 0 &&
-                st.st_dev == data.st_dev && st.st_ino == data.st_ino;
-    if (fds)
-        closedir (fds);
-    return found;
+    return host_data_is_open (folder);
 }
 
 static int lmdb_open (const backend_options_t *options, void **env, failure_t *failure)

@@ -215,7 +215,7 @@ static void tables_forget (store_t *self, const bool *fresh)
 
 static int prepare (txn_t *txn, bool *fresh, bool *made, failure_t *failure)
 {
-    int rc = tables_open (txn->store, txn->handle, true, fresh);
+    int rc = txn_note (txn, tables_open (txn->store, txn->handle, true, fresh));
     if (rc)
         return failure_set (failure, rc, NULL, "the tables in %s cannot be opened: %s",
                             txn->store->folder, error_name (rc));
@@ -231,19 +231,31 @@ static int prepare (txn_t *txn, bool *fresh, bool *made, failure_t *failure)
     return rc;
 }
 
-static int migrate_to (store_t *self, const migration_t *m, failure_t *failure)
+static int migrate_once (store_t *self, const migration_t *m)
 {
     txn_t *txn;
     int rc = txn_begin_any (self, &txn);
-    if (!rc) {
-        rc = m ? m->run (txn) : 0;
-        if (!rc)
-            rc = version_write (txn, m ? m->to : program_version (self));
-        if (rc)
-            txn_abort (&txn);
-        else
-            rc = txn_commit (&txn);
-    }
+    if (rc)
+        return rc;
+    rc = m ? m->run (txn) : 0;
+    if (!rc)
+        rc = version_write (txn, m ? m->to : program_version (self));
+    if (rc && txn_conflicted (txn))
+        rc = E_CONFLICT_RETRY;
+    if (rc)
+        txn_abort (&txn);
+    else
+        rc = txn_commit (&txn);
+    return rc;
+}
+
+static int migrate_to (store_t *self, const migration_t *m, failure_t *failure)
+{
+    unsigned tries = 0;
+    int rc;
+    do
+        rc = migrate_once (self, m);
+    while (txn_again (rc, &tries));
     return rc ? failure_set (failure, rc, NULL, "the migration of %s to version %u failed: %s",
                              self->folder, m ? m->to : program_version (self), error_name (rc))
               : 0;
@@ -273,18 +285,16 @@ static int migrate (store_t *self, failure_t *failure)
     return rc ? rc : migrate_to (self, NULL, failure);
 }
 
-int meta_open_owner (store_t *self, failure_t *failure)
+static int prepare_once (store_t *self, bool *fresh, bool *made, failure_t *failure)
 {
     txn_t *txn;
-    bool made = false;
-    bool *fresh = calloc (self->table_count, sizeof *fresh);
-    int rc = fresh ? txn_begin_any (self, &txn) : E_NO_MEMORY;
-    if (rc) {
-        free (fresh);
+    int rc = txn_begin_any (self, &txn);
+    if (rc)
         return failure_set (failure, rc, NULL, "the store in %s cannot be written: %s",
                             self->folder, error_name (rc));
-    }
-    rc = prepare (txn, fresh, &made, failure);
+    rc = prepare (txn, fresh, made, failure);
+    if (rc && txn_conflicted (txn))
+        rc = E_CONFLICT_RETRY;
     if (rc)
         txn_abort (&txn);
     else if ((rc = txn_commit (&txn)))
@@ -292,6 +302,23 @@ int meta_open_owner (store_t *self, failure_t *failure)
                      store_error (self));
     if (rc)
         tables_forget (self, fresh);
+    return rc;
+}
+
+int meta_open_owner (store_t *self, failure_t *failure)
+{
+    unsigned tries = 0;
+    bool made = false;
+    bool *fresh = calloc (self->table_count, sizeof *fresh);
+    int rc;
+    if (!fresh)
+        return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
+    do {
+        memset (fresh, 0, self->table_count * sizeof *fresh);
+        if (failure)
+            *failure = (failure_t){0};
+        rc = prepare_once (self, fresh, &made, failure);
+    } while (txn_again (rc, &tries));
     free (fresh);
     if (!rc && made && host_sync_folder (self->folder))
         return failure_set (failure, E_IO, NULL, "the folder %s cannot be flushed to disk",

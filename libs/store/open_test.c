@@ -299,9 +299,6 @@ static void opening_is_refused (void **state)
     f->config.observe = true;
     refused (f, E_IO, "there is no store");
     f->config.observe = false;
-    f->config.backend = "paper";
-    refused (f, E_BAD_REQUEST, "paper");
-    f->config.backend = NULL;
     f->config.folder = "/proc/absent/store";
     refused (f, E_IO, "cannot make");
     f->config.folder = f->folder;

@@ -96,6 +96,7 @@ struct txn {
     size_t depth;    /* index of the innermost */
     size_t level_capacity;
     uint64_t writes;
+    bool conflicted; /* E_CONFLICT_RETRY was said: it cannot commit */
     cursor_state_t *cursors;
     buf_t row;            /* packed row on its way */
     arena_t *scratch;     /* old rows, decoded */
@@ -103,6 +104,14 @@ struct txn {
     entries_t *entries;   /* the same of indexes */
     trail_t *trail;       /* what savepoints changed */
 };
+
+/* What the backend said in a transaction; returns it. */
+static inline int txn_note (txn_t *self, int code)
+{
+    if (__builtin_expect (code == E_CONFLICT_RETRY, 0))
+        self->conflicted = self->mode == TXN_WRITE;
+    return code;
+}
 
 /* Address space only. Under tsan there is not always room for more. */
 #ifdef __SANITIZE_THREAD__
@@ -112,7 +121,7 @@ struct txn {
 #endif
 
 /* compact.c: before the store is opened; returns when nobody wishes it (any more). */
-void compact_if_wanted (const char *folder, uint64_t map_size);
+void compact_if_wanted (const backend_t *backend, const char *folder, uint64_t map_size);
 
 /* host.c: the folder, who may open it, who owns it. 0 or a code with failure filled. */
 int host_folder (const char *folder, failure_t *failure);
@@ -120,6 +129,8 @@ int host_enter (store_t *self, failure_t *failure);
 int host_owner_open (store_t *self, failure_t *failure);
 bool host_owner_try (store_t *self);
 int host_sync_folder (const char *folder);
+uint64_t host_data_bytes (const char *folder); /* of data.mdb, which is not opened; 0: none */
+bool host_data_is_open (const char *folder);   /* by this process, whoever opened it */
 
 /* meta.c: versions, migrations, epoch, opening the tables. */
 int meta_open_owner (store_t *self, failure_t *failure); /* create, check, index, migrate */

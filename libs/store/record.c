@@ -133,14 +133,12 @@ static int row_add (txn_t *txn, const record_table_t *table, id16_t id)
     return rc == E_ALREADY_EXISTS ? kv_add (txn, table->rows, key, buf_bytes (&txn->row)) : rc;
 }
 
-/* Old is NULL if there is no row with this id, else it stands in the scratch arena, and as it was read in `packed`. */
+/* After index_check. Old is NULL if there is no row with this id, else it stands in the scratch arena, and as it was read in `packed`. */
 static int row_write (txn_t *txn, record_table_t *table, const void *old, bytes_t packed,
-                      const void *row, const char **clash)
+                      const void *row)
 {
     id16_t id = row_id (table->record->id, row);
-    int rc = id_is_nil (id) ? E_INTERNAL : index_check (txn, table, row, clash);
-    if (!rc)
-        rc = row_pack (txn, table->record, old, row);
+    int rc = row_pack (txn, table->record, old, row);
     if (rc)
         return rc;
     bytes_t key = bytes_of (id.b, sizeof id.b);
@@ -152,12 +150,21 @@ static int row_write (txn_t *txn, record_table_t *table, const void *old, bytes_
     return rc ? txn_doom (txn, rc) : 0;
 }
 
+/* Before the old row is read, which is kept as it was given, and no longer than to the next call. */
+static int row_check (txn_t *txn, record_table_t *table, const void *row, const char **clash)
+{
+    if (clash)
+        *clash = NULL;
+    return !table || id_is_nil (row_id (table->record->id, row))
+               ? E_INTERNAL
+               : index_check (txn, table, row, clash);
+}
+
 int store_insert (txn_t *txn, const schema_record_t *record, const void *row, const char **clash)
 {
     record_table_t *table = store_record (txn->store, record);
-    if (clash)
-        *clash = NULL;
-    return table ? row_write (txn, table, NULL, (bytes_t){0}, row, clash) : E_INTERNAL;
+    int rc = row_check (txn, table, row, clash);
+    return rc ? rc : row_write (txn, table, NULL, (bytes_t){0}, row);
 }
 
 int store_put (txn_t *txn, const schema_record_t *record, const void *row, const char **clash)
@@ -165,14 +172,15 @@ int store_put (txn_t *txn, const schema_record_t *record, const void *row, const
     bytes_t packed = {0};
     void *old = NULL;
     record_table_t *table = store_record (txn->store, record);
-    if (clash)
-        *clash = NULL;
-    int rc = table ? row_read (txn, table, row_id (record->id, row), &packed) : E_INTERNAL;
+    int rc = row_check (txn, table, row, clash);
+    if (rc)
+        return rc;
+    rc = row_read (txn, table, row_id (record->id, row), &packed);
     if (!rc)
         rc = row_decode_scratch (txn, record, packed, &old);
     else if (rc == E_NOT_FOUND)
         rc = 0;
-    return rc ? rc : row_write (txn, table, old, packed, row, clash);
+    return rc ? rc : row_write (txn, table, old, packed, row);
 }
 
 int store_del (txn_t *txn, const schema_record_t *record, id16_t id)

@@ -106,7 +106,7 @@ static store_t *store_new (const store_config_t *config)
     store_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
-    self->backend = &backend_lmdb;
+    self->backend = config->backend ? config->backend : &backend_lmdb;
     self->host_fd = self->owner_fd = -1;
     self->service = config->service;
     self->migrations = config->migrations;
@@ -130,6 +130,7 @@ static int env_open (store_t *self, const store_config_t *config, failure_t *fai
         .readers = config->readers ? config->readers : READERS_DEFAULT,
         .tables = (unsigned) self->table_count + TABLES_SPARE,
         .no_sync = config->no_sync,
+        .own = config->backend_options,
     };
     return self->env ? 0 : self->backend->open (&options, &self->env, failure);
 }
@@ -159,7 +160,7 @@ static int store_start (store_t *self, const store_config_t *config, failure_t *
                 : "no memory to open the store");
     rc = host_folder (self->folder, failure);
     if (!rc && !config->observe && !self->backend->is_open (self->folder))
-        compact_if_wanted (self->folder, config->map_size);
+        compact_if_wanted (self->backend, self->folder, config->map_size);
     if (!rc && self->backend->is_open (self->folder))
         rc = failure_set (failure, E_CONFLICT, NULL,
                           "the store in %s is already open in this process", self->folder);
@@ -179,9 +180,6 @@ static int store_start (store_t *self, const store_config_t *config, failure_t *
 
 int store_open (const store_config_t *config, store_t **out, failure_t *failure)
 {
-    if (config->backend && strcmp (config->backend, backend_lmdb.name) != 0)
-        return failure_set (failure, E_BAD_REQUEST, "backend", "there is no store backend %s",
-                            config->backend);
     store_t *self = store_new (config);
     if (!self || !self->folder) {
         store_close (&self);
@@ -288,6 +286,8 @@ void store_note_error (store_t *self, int code, const char *what, bool fatal)
 {
     char text[ERROR_SIZE] = "";
     uint64_t free_bytes = 0, used;
+    if (code == E_CONFLICT_RETRY) /* nothing is wrong */
+        return;
     self->backend->error_text (self->env, text, sizeof text);
     bool space = code == E_IO && store_space (self, &free_bytes, &used) == 0;
     char *to = fatal ? self->error_fatal : self->error;

@@ -6,12 +6,13 @@
  * in the same transaction, and an owner: a get names the owner and another owner's record is
  * E_NOT_FOUND.
  *
- * The backend is a table of functions (LMDB now). Nothing here hands out memory that outlives the
+ * The backend is a table of functions (LMDB; for tests one in memory). Nothing here hands out memory that outlives the
  * call but to the arena; kv values are valid until the next call on the transaction.
  *
  * Errors: E_IO (also a full disk), E_MAP_FULL, E_NO_MEMORY, E_NOT_FOUND, E_ALREADY_EXISTS,
- * E_CORRUPT, E_TOO_LARGE (key over 480 bytes), E_CONFLICT_RETRY (distributed backends only). A
- * failed write dooms its savepoint (the transaction, if the backend failed it); a failed commit dooms the store: reopen it. */
+ * E_CORRUPT, E_TOO_LARGE (key over 480 bytes), E_CONFLICT_RETRY (distributed backends only, see
+ * txn_again). A failed write dooms its savepoint (the transaction, if the backend failed it); a failed
+ * commit dooms the store: reopen it. */
 #ifndef AVIARY_STORE_STORE_H
 #define AVIARY_STORE_STORE_H
 
@@ -30,8 +31,9 @@ typedef struct migration {
 } migration_t;
 
 typedef struct store_config {
-    const char *folder;  /* made if absent, mode 0700; holds data.mdb, lock.mdb, owner.lock */
-    const char *backend; /* "lmdb" */
+    const char *folder; /* made if absent, mode 0700; holds data.mdb, lock.mdb, owner.lock */
+    const struct backend *backend; /* NULL = LMDB; another one is linked by tests only (memory.h) */
+    const void *backend_options;   /* that backend's own; NULL = its defaults */
     const schema_service_t *service; /* its records become tables */
     const char *const *tables;       /* further raw tables (the runtime's own), NULL-terminated */
     const migration_t *migrations;
@@ -115,6 +117,12 @@ int txn_begin (store_t *store, int mode, txn_t **out);
  * indexes, counters) first, so it can fail as writes do; then nothing is written. */
 int txn_commit (txn_t **self);
 void txn_abort (txn_t **self); /* NULL is fine */
+/* A conflict of a write transaction with others: E_CONFLICT_RETRY from its begin, its commit or any call
+ * in it. Its writes are lost, commit says so whatever became of the call that met it, and nothing else
+ * is wrong. txn_again: is a transaction that ended with `code` to be made again, from its begin? Waits
+ * then, longer each time. *tries begins with 0; false after a few, or for other codes. */
+bool txn_conflicted (const txn_t *self);
+bool txn_again (int code, unsigned *tries);
 /* Savepoints nest; release keeps its writes, rollback undoes them. Release of a doomed savepoint
  * rolls it back and returns what doomed it. One without writes costs nothing. A rollback across kv_clear
  * dooms the transaction. Commit with a savepoint open aborts: E_INTERNAL. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/memory.h"
 #include "store/private.h"
 #include "test_record.h"
 
@@ -92,8 +93,12 @@ int fixture_setup_closed (void **state)
     const char *top = getenv ("TMPDIR");
     snprintf (f->folder, sizeof f->folder, "%s/aviary-store-XXXXXX", top ? top : "/tmp");
     assert_non_null (mkdtemp (f->folder));
+    static const memory_options_t memory = {.seed = 1, .delay_in = 50};
+    const char *backend = getenv ("AVIARY_OPTEST_BACKEND");
+    bool in_memory = backend && strcmp (backend, "memory") == 0;
     f->config = (store_config_t){.folder = f->folder,
-                                 .backend = "lmdb",
+                                 .backend = in_memory ? &backend_memory : NULL,
+                                 .backend_options = in_memory ? &memory : NULL,
                                  .service = &service_v1,
                                  .tables = raw_tables,
                                  .no_sync = true};

@@ -91,10 +91,11 @@ static int step_back (txn_t *txn, const trail_step_t *step)
     step->table->generation++;
     if (step->how == TRAIL_NO_WAY)
         return E_IO;
-    return step->how == TRAIL_PUT
-               ? backend->put (txn->store->env, txn->handle, step->table->handle, key, value,
-                               PUT_ANY)
-               : backend->del (txn->store->env, txn->handle, step->table->handle, key);
+    return txn_note (
+        txn,
+        step->how == TRAIL_PUT
+            ? backend->put (txn->store->env, txn->handle, step->table->handle, key, value, PUT_ANY)
+            : backend->del (txn->store->env, txn->handle, step->table->handle, key));
 }
 
 int trail_back (txn_t *txn, size_t mark)

@@ -7,6 +7,7 @@
  * nobody knows what reached the disk. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store/private.h"
 
@@ -100,6 +101,7 @@ static int write_begin (store_t *store, bool as_owner, txn_t **out)
     t->mode = TXN_WRITE;
     t->depth = 0;
     t->writes = 0;
+    t->conflicted = false;
     t->levels[0].doom = 0;
     t->levels[0].writes = 0;
     *out = t;
@@ -170,6 +172,8 @@ int txn_commit (txn_t **self)
     int rc = t->depth ? E_INTERNAL : t->levels[0].doom;
     if (!rc && t->mode == TXN_WRITE)
         rc = pending_settle (t);
+    if (t->conflicted)
+        rc = E_CONFLICT_RETRY;
     if (t->mode != TXN_WRITE || rc || !t->writes) {
         txn_abort (self);
         return rc;
@@ -182,7 +186,7 @@ int txn_commit (txn_t **self)
     } else {
         rc = store->backend->commit (store->env, t->handle);
     }
-    if (rc) {
+    if (rc && rc != E_CONFLICT_RETRY) {
         atomic_store (&store->failed, true);
         store_note_error (store, rc, "commit", true);
     }
@@ -265,6 +269,27 @@ int txn_doom_all (txn_t *self, int code)
         if (!self->levels[i].doom)
             self->levels[i].doom = code;
     return code;
+}
+
+/* ---- conflicts ---- */
+
+enum { TRIES_MOST = 10, WAIT_LAST_MS = 100 };
+
+bool txn_conflicted (const txn_t *self)
+{
+    return self->conflicted;
+}
+
+/* The second try comes at once, the others after 1, 2, 4... ms: who was in the way is gone by then. */
+bool txn_again (int code, unsigned *tries)
+{
+    if (code != E_CONFLICT_RETRY || ++*tries >= TRIES_MOST)
+        return false;
+    long ms = *tries < 2 ? 0 : 1L << (*tries - 2);
+    ms = ms < WAIT_LAST_MS ? ms : WAIT_LAST_MS;
+    if (ms)
+        nanosleep (&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+    return true;
 }
 
 static bool fails_now (store_t *store)

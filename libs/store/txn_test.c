@@ -191,14 +191,17 @@ static void *read_pairs (void *arg)
     table_t *raw = store_table (r->store, "raw");
     for (int i = 0; i < 2000; i++) {
         txn_t *txn;
+        uint32_t was = 0;
         bytes_t x, y;
         if (txn_begin (r->store, TXN_READ, &txn)) {
             r->bad++;
             continue;
         }
-        int rx = kv_get (txn, raw, bytes_of_str ("x"), &x),
-            ry = kv_get (txn, raw, bytes_of_str ("y"), &y);
-        r->bad += rx != ry || (!rx && !bytes_equal (x, y));
+        int rx = kv_get (txn, raw, bytes_of_str ("x"), &x);
+        if (!rx)
+            memcpy (&was, x.data, sizeof was);
+        int ry = kv_get (txn, raw, bytes_of_str ("y"), &y);
+        r->bad += rx != ry || (!rx && !bytes_equal (bytes_of (&was, sizeof was), y));
         txn_abort (&txn);
     }
     return NULL;

@@ -5,6 +5,7 @@
  * svc.state   "erase"        -> [newest of the pass, table, key, something was left]: how far the walk is
  *
  * A pass is for all that was to be erased when it began; what comes meanwhile is for the next one. A step that fails is undone and run again. */
+#include "svc/again.h"
 #include "svc/erase_walk.h"
 
 #include <stdlib.h>
@@ -35,6 +36,12 @@ struct erase {
     bool idle;            /* nothing is to be erased */
     int64_t next;         /* Unix ms: the next pass, after one that left something */
     int64_t retry_ms;
+
+    /* before this turn */
+    place_t place_before;
+    bool idle_before;
+    int64_t next_before, retry_before;
+    unsigned long long pending_told, rows_told;
 };
 
 static void put_u64 (uint64_t value, uint8_t out[8])
@@ -112,6 +119,30 @@ void erase_close (svc_t *svc)
         erase_match_free (&svc->writer.erase->match);
     free (svc->writer.erase);
     svc->writer.erase = NULL;
+}
+
+void erase_mark (writer_t *w)
+{
+    erase_t *self = w->erase;
+    self->place_before = self->place;
+    self->idle_before = self->idle;
+    self->next_before = self->next;
+    self->retry_before = self->retry_ms;
+    self->pending_told = atomic_load (&w->svc->metrics.erase_pending);
+    self->rows_told = atomic_load (&w->svc->metrics.erase_rows);
+}
+
+/* What is looked for may be of a pass that began or ended in the turn: it is made again. */
+void erase_unmark (writer_t *w)
+{
+    erase_t *self = w->erase;
+    erase_match_free (&self->match);
+    self->place = self->place_before;
+    self->idle = self->idle_before;
+    self->next = self->next_before;
+    self->retry_ms = self->retry_before;
+    atomic_store (&w->svc->metrics.erase_pending, self->pending_told);
+    atomic_store (&w->svc->metrics.erase_rows, self->rows_told);
 }
 
 /* ---- receipts ---- */

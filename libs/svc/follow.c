@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "svc/inner.h"
+#include "svc/again.h"
 
 enum {
     MODE_SNAPSHOT = 1,
@@ -66,6 +66,12 @@ struct follow {
     int64_t fail_sequence;
     id16_t fail_id;
     unsigned fails;
+    struct {
+        place_t stored;
+        int64_t fail_sequence;
+        id16_t fail_id;
+        unsigned fails;
+    } before; /* this turn, if it is handled in it */
 };
 
 /* ---- places in the store ---- */
@@ -252,8 +258,9 @@ static bool give_up (writer_t *w, follow_t *f, turn_t *t, applying_t *a, bool cr
     f->fails = same ? f->fails + 1 : 1;
     f->fail_sequence = a->e->sequence;
     f->fail_id = a->e->id;
-    svc_log (w->svc, LOG_WARN, "an event could not be applied", "event", a->row->event->name,
-             "error.code", error_name (a->code), "detail", t->failure.text, NULL);
+    if (!txn_conflicted (w->txn))
+        svc_log (w->svc, LOG_WARN, "an event could not be applied", "event", a->row->event->name,
+                 "error.code", error_name (a->code), "detail", t->failure.text, NULL);
     bool store = a->code == E_IO || a->code == E_MAP_FULL || a->code == E_CONFLICT_RETRY;
     if (store || (f->fails < FOLLOW_TRIES && !crashed) || turn_step (t, quarantine_run, a))
         return false;
@@ -423,6 +430,10 @@ void follow_work (writer_t *w, work_t *work)
     turn_t t;
     turn_inner_t inner;
     turn_init (w->svc, &t, &inner, w->txn, w->arena, NULL, false);
+    f->before.stored = f->stored;
+    f->before.fail_sequence = f->fail_sequence;
+    f->before.fail_id = f->fail_id;
+    f->before.fails = f->fails;
     f->next = clock_mono_ms () + RETRY_MS;
     f->staged = false;
     f->handled = true;
@@ -507,6 +518,21 @@ void follow_settled (svc_t *svc, bool committed)
         if (f->handled)
             atomic_store (&f->asking, false);
         f->handled = false;
+    }
+}
+
+/* Its answer is still here, and is applied again. */
+void follow_unmark (writer_t *w)
+{
+    for (size_t i = 0; i < w->follow_count; i++) {
+        follow_t *f = &w->follows[i];
+        if (f->handled) {
+            f->stored = f->before.stored;
+            f->fail_sequence = f->before.fail_sequence;
+            f->fail_id = f->before.fail_id;
+            f->fails = f->before.fails;
+        }
+        f->staged = f->storing = f->handled = false;
     }
 }
 

@@ -48,6 +48,7 @@ typedef enum work_kind { WORK_ASK, WORK_FOLLOWED, WORK_OUTWARD, WORK_WAKE } work
 typedef struct work {
     queue_item_t item;
     work_kind_t kind;
+    struct work *also; /* the next one of its turn (again.h) */
 } work_t;
 
 typedef struct ask {
@@ -57,6 +58,7 @@ typedef struct ask {
     envelope_t header;
     bytes_t body;
     arena_t *arena;
+    arena_mark_t mark;     /* of `arena` when its turn began */
     const schema_op_t *op; /* NULL: one of the runtime's own */
     unsigned slot;         /* of its metrics */
     int64_t arrived_us;
@@ -91,7 +93,7 @@ typedef struct metrics {
     op_metrics_t *ops; /* the service's, then the runtime's */
     size_t op_count;
     atomic_ullong *counters;
-    atomic_ullong turns, commits, items, events, expired, quarantined, arena_peak, log_lines;
+    atomic_ullong turns, again, commits, items, events, expired, quarantined, arena_peak, log_lines;
     atomic_ullong lanes_waiting, lanes_oldest_ms, lanes_breakers, lanes_outward;
     atomic_ullong lanes_quarantined, lanes_held, parked_waiting;
     atomic_ullong erase_pending, erase_rows;
@@ -275,6 +277,18 @@ typedef struct timer_state timer_state_t;
 typedef struct sweep sweep_t;
 typedef struct erase erase_t;
 
+/* What the turn under way began with (again.c). */
+typedef struct again {
+    unsigned tries;
+    work_t *chain; /* its items, by `also` */
+    ask_t *waiting;
+    uint64_t sequence;
+    turned_t repeat, idem;
+    int64_t growth_at;
+    bool steps_changed;
+    uint64_t quarantined;
+} again_t;
+
 typedef struct writer {
     svc_t *svc;
     queue_t *inbox;
@@ -298,8 +312,9 @@ typedef struct writer {
     sweep_t *sweep;
     erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
-    ask_t *waiting;    /* for parked asks */
-    ask_t *answered;   /* of this turn, in order of arrival */
+    again_t again;
+    ask_t *waiting;  /* for parked asks */
+    ask_t *answered; /* of this turn, in order of arrival */
     ask_t **answered_end;
 } writer_t;
 
@@ -307,7 +322,9 @@ int writer_open (svc_t *svc); /* ownership taken: load, first turn */
 void writer_close (svc_t *svc);
 /* One turn over a chain of work items (may be NULL). */
 int writer_turn (svc_t *svc, work_t *chain);
-int writer_finish (svc_t *svc);   /* its end: lanes, commit, release */
+/* Its end: lanes, commit, release. E_CONFLICT_RETRY: all of it is to be run again (again.h). */
+int writer_finish (svc_t *svc);
+void writer_forget (writer_t *w); /* what the turn staged in memory */
 int64_t writer_next (svc_t *svc); /* ms to wait at most */
 void *writer_main (void *svc);
 void writer_outward_done (void *svc, outward_done_t *done); /* from any thread */
@@ -447,6 +464,8 @@ struct svc {
     char **argv;
 
     store_t *store;
+    const struct backend *backend; /* of the store, and its own options; tests only, else NULL */
+    const void *backend_options;
     writer_t writer;
     journal_t journal;
     pool_t pool;

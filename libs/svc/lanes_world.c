@@ -227,7 +227,6 @@ int world_new (void **state)
     char folder[96];
     snprintf (folder, sizeof folder, "%s/store", w->folder);
     store_config_t config = {.folder = folder,
-                             .backend = "lmdb",
                              .service = &service,
                              .tables = lanes_tables,
                              .map_size = 1 << 28,

@@ -152,6 +152,8 @@ static void write_owner (svc_t *svc, buf_t *out)
 {
     metrics_t *m = &svc->metrics;
     write_one (svc, out, "turns_total", "Turns run.", atomic_load (&m->turns));
+    write_one (svc, out, "turns_again_total", "Turns run again after a conflict of the store.",
+               atomic_load (&m->again));
     write_one (svc, out, "commits_total", "Turns that wrote and were flushed.",
                atomic_load (&m->commits));
     write_one (svc, out, "turn_items_total", "Asks, batches and outcomes that turns ran.",

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "svc/inner.h"
+#include "store/memory.h"
+#include "svc/again.h"
 
 enum { TEST_MEMORY = 256 << 20, LASTING_MEMORY = 1 << 20, FLAGS_MAX = 32, JOBS_MAX = 4096 };
 
@@ -25,6 +26,7 @@ struct optest_put {
 struct optest {
     svc_t svc; /* first: release () and launch () get it */
     const svc_service_t *service;
+    memory_options_t memory;
     char folder[128];
     char clock[160];
     char data_flag[160];
@@ -87,6 +89,20 @@ static void test_launch (svc_t *svc, outward_t *outward)
 
 /* ---- life ---- */
 
+/* AVIARY_OPTEST_BACKEND=memory, with AVIARY_OPTEST_SEED for its delays and conflicts. */
+static void backend_choose (optest_t *self)
+{
+    enum { DELAY_IN = 200, CONFLICT_IN = 8 };
+    const char *backend = getenv ("AVIARY_OPTEST_BACKEND"), *seed = getenv ("AVIARY_OPTEST_SEED");
+    if (!backend || strcmp (backend, backend_memory.name) != 0)
+        return;
+    self->memory.seed = seed ? strtoull (seed, NULL, 10) : 1;
+    self->memory.delay_in = DELAY_IN;
+    self->memory.conflict_in = CONFLICT_IN;
+    self->svc.backend = &backend_memory;
+    self->svc.backend_options = &self->memory;
+}
+
 static int service_start (optest_t *self, failure_t *failure)
 {
     svc_t *svc = &self->svc;
@@ -95,6 +111,7 @@ static int service_start (optest_t *self, failure_t *failure)
         return failure_set (failure, E_NO_MEMORY, NULL, "no memory");
     svc->release = test_release;
     svc->launch = test_launch;
+    backend_choose (self);
     atomic_store (&svc->log_level, LOG_ERROR);
     int rc = settings_read (svc, &settings, failure);
     if (rc)
@@ -553,14 +570,21 @@ int optest_run (optest_t *self, int (*run) (turn_t *t, void *context), void *con
     writer_t *w = &svc->writer;
     turn_t t;
     turn_inner_t inner;
+    int rc, committed;
     w->now = clock_now_ms ();
     watched (self, NULL, true);
-    int rc = txn_begin (svc->store, TXN_WRITE, &w->txn), committed = 0;
-    if (!rc) {
-        turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
-        rc = turn_step (&t, run, context);
-        committed = writer_finish (svc);
-    }
+    again_start (w, NULL);
+    do {
+        committed = 0;
+        rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
+        if (again_take (w, rc)) {
+            committed = E_CONFLICT_RETRY;
+        } else if (!rc) {
+            turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
+            rc = turn_step (&t, run, context);
+            committed = writer_finish (svc);
+        }
+    } while (committed == E_CONFLICT_RETRY);
     watched (self, NULL, false);
     return rc ? rc : committed;
 }

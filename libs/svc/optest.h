@@ -78,7 +78,7 @@ int optest_follow (optest_t *self, const schema_event_t *event, const event_abou
 
 /* Move the clock of this process on, and run a turn. */
 int optest_advance (optest_t *self, int64_t ms);
-/* Any code in a turn of this service. */
+/* Any code in a turn of this service. A conflict of the store runs it again from its start, as it does all turns. */
 int optest_run (optest_t *self, int (*run) (turn_t *t, void *context), void *context);
 
 /* How many rows of all tables but one (NULL = none) hold a text, in key or value; how many rows a record's table has. -1: there is no such table, or it cannot be read. */

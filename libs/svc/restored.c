@@ -122,20 +122,32 @@ static int step_run (svc_t *svc, txn_t *txn, id16_t restore, note_t *note)
     return rc ? rc : note_write (txn, state, note);
 }
 
+static int step_once (svc_t *svc, id16_t restore, note_t *note)
+{
+    txn_t *txn;
+    int rc = txn_begin (svc->store, TXN_WRITE, &txn);
+    if (rc)
+        return rc;
+    note->walk.held = 0;
+    rc = step_run (svc, txn, restore, note);
+    if (txn_conflicted (txn))
+        rc = E_CONFLICT_RETRY;
+    if (rc)
+        txn_abort (&txn);
+    else
+        rc = txn_commit (&txn);
+    return rc;
+}
+
 static int steps_run (svc_t *svc, id16_t restore, uint64_t *held)
 {
     note_t note = {0};
     do {
-        txn_t *txn;
-        int rc = txn_begin (svc->store, TXN_WRITE, &txn);
-        if (rc)
-            return rc;
-        note.walk.held = 0;
-        rc = step_run (svc, txn, restore, &note);
-        if (rc)
-            txn_abort (&txn);
-        else
-            rc = txn_commit (&txn);
+        unsigned tries = 0;
+        int rc;
+        do
+            rc = step_once (svc, restore, &note);
+        while (txn_again (rc, &tries));
         if (rc)
             return rc;
         *held += note.walk.held;

@@ -47,8 +47,7 @@ static store_t *store_new (char folder[64])
     strcpy (folder, "/tmp/steps-XXXXXX");
     assert_non_null (mkdtemp (folder));
     static const schema_service_t service = {.name = "steps", .version = 1, .readable_from = 1};
-    store_config_t config = {
-        .folder = folder, .backend = "lmdb", .service = &service, .tables = tables};
+    store_config_t config = {.folder = folder, .service = &service, .tables = tables};
     assert_int_equal (store_open (&config, &store, &failure), 0);
     return store;
 }

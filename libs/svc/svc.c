@@ -137,6 +137,8 @@ int svc_store_open (svc_t *svc, failure_t *failure)
         return rc;
     const char **tables = tables_list ();
     store_config_t config = {.folder = svc_store_folder (svc, path),
+                             .backend = svc->backend,
+                             .backend_options = svc->backend_options,
                              .service = svc->schema,
                              .tables = tables,
                              .migrations = svc->service->migrations,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "svc/inner.h"
+#include "svc/again.h"
 
 enum { LOOKS_MOST = 500, WRITES_MOST = 500, BYTES_MOST = 4 << 20 /* of rows, in one step */ };
 static const int64_t revisit_ms = 3600 * INT64_C (1000);
@@ -31,9 +31,15 @@ typedef struct place {
     int64_t front_at; /* when it begins at the front again; 0 = nothing is held */
 } place_t;
 
+typedef struct kind_place {
+    place_t now, before; /* this turn */
+    unsigned long long rows, held;
+    long long oldest; /* as told before this turn */
+} kind_place_t;
+
 struct sweep {
     size_t count;
-    place_t places[];
+    kind_place_t places[];
 };
 
 size_t sweep_kinds (const svc_t *svc)
@@ -98,7 +104,7 @@ int sweep_open (svc_t *svc)
     w->sweep->count = count;
     int rc = 0;
     for (size_t i = 0; i < count && !rc; i++)
-        rc = place_load (svc, w->txn, sweep_kind (svc, i), w->now, &w->sweep->places[i]);
+        rc = place_load (svc, w->txn, sweep_kind (svc, i), w->now, &w->sweep->places[i].now);
     return rc;
 }
 
@@ -106,6 +112,30 @@ void sweep_close (svc_t *svc)
 {
     free (svc->writer.sweep);
     svc->writer.sweep = NULL;
+}
+
+void sweep_mark (writer_t *w)
+{
+    for (size_t i = 0; i < w->sweep->count; i++) {
+        kind_place_t *place = &w->sweep->places[i];
+        const swept_metrics_t *told = &w->svc->metrics.swept[i];
+        place->before = place->now;
+        place->rows = atomic_load (&told->rows);
+        place->held = atomic_load (&told->held);
+        place->oldest = atomic_load (&told->oldest);
+    }
+}
+
+void sweep_unmark (writer_t *w)
+{
+    for (size_t i = 0; i < w->sweep->count; i++) {
+        kind_place_t *place = &w->sweep->places[i];
+        swept_metrics_t *told = &w->svc->metrics.swept[i];
+        place->now = place->before;
+        atomic_store (&told->rows, place->rows);
+        atomic_store (&told->held, place->held);
+        atomic_store (&told->oldest, place->oldest);
+    }
 }
 
 /* ---- rows in the order of their ids ---- */
@@ -143,7 +173,7 @@ static int row_remove (turn_t *t, void *context)
 
 static bool is_store_fault (int code)
 {
-    return code == E_IO || code == E_MAP_FULL;
+    return code == E_IO || code == E_MAP_FULL || code == E_CONFLICT_RETRY;
 }
 
 /* One row that is past its time: removed, or held. */
@@ -257,7 +287,7 @@ static int kind_step (turn_t *t, void *context)
     return rc;
 }
 
-/* Told to /metrics before the commit: if that fails the process ends. */
+/* Told to /metrics before the commit: if that fails the process ends, or sweep_unmark takes it back. */
 static void kind_told (svc_t *svc, size_t n, const step_t *step)
 {
     swept_metrics_t *m = &svc->metrics.swept[n];
@@ -276,7 +306,7 @@ static int growth_run (turn_t *t, void *context)
 /* Each kind stands alone: one that fails is undone, told, and tried again at the next pass. */
 static void failure_told (turn_t *t, const char *kind, int code)
 {
-    if (code)
+    if (code && !txn_conflicted (t->txn))
         svc_log (t->svc, LOG_ERROR, "a step of the sweeper failed", "kind", kind, "error.code",
                  error_name (code), "detail", t->failure.text, NULL);
 }
@@ -288,12 +318,12 @@ int sweep_run (turn_t *t)
     bool more = false;
     failure_told (t, "growth", turn_step (t, growth_run, NULL));
     for (size_t i = 0; i < self->count; i++) {
-        step_t step = {.kind = sweep_kind (svc, i), .place = self->places[i]};
+        step_t step = {.kind = sweep_kind (svc, i), .place = self->places[i].now};
         int code = turn_step (t, kind_step, &step);
         failure_told (t, step.kind->kind, code);
         if (code)
             continue;
-        self->places[i] = step.place;
+        self->places[i].now = step.place;
         kind_told (svc, i, &step);
         more = more || step.more;
     }

@@ -4,11 +4,12 @@
  * so that tests that advance the clock see them; a clock that stepped back does not stop them. */
 #include <stdlib.h>
 
-#include "svc/inner.h"
+#include "svc/again.h"
 
 struct timer_state {
     const char *name;
     int64_t every, next;
+    int64_t next_before; /* this turn */
     int (*run) (turn_t *t);
     bool again;
 };
@@ -47,6 +48,18 @@ void timers_close (svc_t *svc)
     free (svc->writer.timers);
     svc->writer.timers = NULL;
     svc->writer.timer_count = 0;
+}
+
+void timers_mark (writer_t *w)
+{
+    for (size_t i = 0; i < w->timer_count; i++)
+        w->timers[i].next_before = w->timers[i].next;
+}
+
+void timers_unmark (writer_t *w)
+{
+    for (size_t i = 0; i < w->timer_count; i++)
+        w->timers[i].next = w->timers[i].next_before;
 }
 
 static bool is_due (const timer_state_t *timer, int64_t now)
@@ -92,7 +105,7 @@ void timers_run (writer_t *w)
         turn_init (w->svc, &t, &inner, w->txn, w->arena, NULL, false);
         timer->again = false;
         int rc = turn_step (&t, timer_run, timer);
-        if (rc)
+        if (rc && !txn_conflicted (w->txn))
             svc_log (w->svc, LOG_ERROR, "a timer failed", "timer", timer->name, "error.code",
                      error_name (rc), "detail", t.failure.text, NULL);
         timer->next = !rc && timer->again ? w->now : w->now + timer->every;

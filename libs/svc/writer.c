@@ -1,13 +1,14 @@
 /* writer.c - the thread of turns: drain, one transaction, commit, then release.
  *
- * Nothing that a turn says leaves before its commit. A handler that fails loses only its own writes. A commit that fails answers all of
- * the turn with 503 and asks the process to end (exit 74): the store must be opened anew, and the supervisor starts at once. */
+ * Nothing that a turn says leaves before its commit, so one that met a conflict of the store is run again (again.h). A handler that fails
+ * loses only its own writes. A commit that fails answers all of the turn with 503 and asks the process to end (exit 74): the store must be
+ * opened anew, and the supervisor starts at once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "svc/inner.h"
+#include "svc/again.h"
 #include "svc/outward.h"
 
 enum { WRITER_MEMORY = 64 << 20, OWN_POLL_MS = 20, IDLE_MS = 1000, IDLE_TEST_MS = 50 };
@@ -189,8 +190,6 @@ static void outward_turn (writer_t *w, outward_work_t *work)
     turn_init (w->svc, &t, &inner, w->txn, w->arena, NULL, false);
     if (w->lanes && work->done && !w->broken)
         w->broken = lanes_finish (w->lanes, &t, work->done);
-    outward_done_destroy (&work->done);
-    free (work);
 }
 
 /* The last thing in every turn: what handlers staged gets its rows here, and what is ready is claimed (nothing while the process is going). */
@@ -226,15 +225,14 @@ static void turn_items (writer_t *w, work_t *chain)
         work_t *work = chain;
         chain = (work_t *) (void *) work->item.next;
         work->item.next = NULL;
-        atomic_fetch_add_explicit (&w->svc->metrics.items, 1, memory_order_relaxed);
+        if (!w->again.tries)
+            atomic_fetch_add_explicit (&w->svc->metrics.items, 1, memory_order_relaxed);
         if (work->kind == WORK_ASK)
             ask_turn (w, (ask_t *) (void *) work);
         else if (work->kind == WORK_FOLLOWED)
             follow_work (w, work);
         else if (work->kind == WORK_OUTWARD)
             outward_turn (w, (outward_work_t *) (void *) work);
-        else
-            free (work);
     }
 }
 
@@ -305,7 +303,7 @@ static void turn_lost (writer_t *w, int code)
     svc_fatal (svc, EXIT_STORE, "the store failed");
 }
 
-static void turn_end (writer_t *w)
+void writer_forget (writer_t *w)
 {
     w->broken = 0;
     w->counted_count = 0;
@@ -329,16 +327,21 @@ int writer_finish (svc_t *svc)
     if (!rc && w->steps.changed)
         rc = steps_store (&w->steps, w->txn, store_table (svc->store, "svc.state"));
     bool wrote = txn_writes (w->txn) > 0;
+    if (txn_conflicted (w->txn))
+        rc = E_CONFLICT_RETRY;
     if (rc)
         txn_abort (&w->txn);
     else
         rc = txn_commit (&w->txn);
+    if (again_take (w, rc))
+        return E_CONFLICT_RETRY;
+    again_over (w);
     if (rc)
         turn_lost (w, rc);
     else
         turn_committed (w, wrote);
-    turn_end (w);
-    return rc;
+    writer_forget (w);
+    return rc == E_CONFLICT_RETRY ? E_IO : rc;
 }
 
 /* The wall clock; steps back of it are noted, so that jobs are not held up. */
@@ -354,12 +357,13 @@ static int64_t writer_clock (writer_t *w)
     return wall;
 }
 
-int writer_turn (svc_t *svc, work_t *chain)
+static int turn_try (svc_t *svc)
 {
     writer_t *w = &svc->writer;
-    w->now = writer_clock (w);
-    atomic_fetch_add (&svc->metrics.turns, 1);
+    work_t *chain = again_chain (w);
     int rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
+    if (again_take (w, rc))
+        return E_CONFLICT_RETRY;
     if (rc) {
         for (work_t *work = chain, *next; work; work = next) {
             next = (work_t *) (void *) work->item.next;
@@ -368,13 +372,27 @@ int writer_turn (svc_t *svc, work_t *chain)
                 writer_answer (w, (ask_t *) (void *) work);
             }
         }
+        again_over (w);
         turn_lost (w, rc);
-        turn_end (w);
-        return rc;
+        writer_forget (w);
+        return rc == E_CONFLICT_RETRY ? E_IO : rc;
     }
     turn_items (w, chain);
     timers_run (w);
     return writer_finish (svc);
+}
+
+int writer_turn (svc_t *svc, work_t *chain)
+{
+    writer_t *w = &svc->writer;
+    int rc;
+    w->now = writer_clock (w);
+    atomic_fetch_add (&svc->metrics.turns, 1);
+    again_start (w, chain);
+    do
+        rc = turn_try (svc);
+    while (rc == E_CONFLICT_RETRY);
+    return rc;
 }
 
 /* ---- ownership ---- */
@@ -448,7 +466,7 @@ static int own_load (svc_t *svc)
     turn_inner_t inner;
     turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
     rc = turn_step (&t, own_run, NULL);
-    if (rc)
+    if (rc && !txn_conflicted (w->txn))
         svc_log (svc, LOG_ERROR, "the first turn failed", "error.code", error_name (rc), "detail",
                  t.failure.text, NULL);
     return rc;
@@ -484,7 +502,7 @@ static int lanes_open (svc_t *svc)
     return rc;
 }
 
-int writer_open (svc_t *svc)
+static int owner_open (svc_t *svc)
 {
     writer_t *w = &svc->writer;
     w->svc = svc;
@@ -506,6 +524,8 @@ int writer_open (svc_t *svc)
         rc = timers_open (svc);
     if (!rc)
         rc = lanes_turn (w);
+    if (txn_conflicted (w->txn))
+        rc = E_CONFLICT_RETRY;
     if (!rc)
         rc = txn_commit (&w->txn);
     else
@@ -517,10 +537,21 @@ int writer_open (svc_t *svc)
     svc->journal.since = clock_mono_ms () - (heard ? 0 : FOLLOWER_LIVE_MS);
     pthread_mutex_unlock (&svc->journal.lock);
     turn_committed (w, true);
-    turn_end (w);
+    writer_forget (w);
     atomic_store (&svc->opened, true);
     atomic_store (&svc->owner, true);
     return 0;
+}
+
+int writer_open (svc_t *svc)
+{
+    unsigned tries = 0;
+    int rc;
+    while (txn_again (rc = owner_open (svc), &tries)) {
+        writer_forget (&svc->writer);
+        writer_close (svc);
+    }
+    return rc;
 }
 
 void writer_close (svc_t *svc)

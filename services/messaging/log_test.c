@@ -36,6 +36,7 @@ static int fill (turn_t *t, void *context)
 {
     model_t *model = context;
     static const char *to[] = {WORLD_PERSON};
+    model->count = 0; /* also when the turn is run again */
     for (unsigned n = 0; n < FILLED; n++) {
         bool live = n * 7 % 3 == 0;
         messaging_message_t *row = &model->rows[model->count++];

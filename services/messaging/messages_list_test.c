@@ -22,6 +22,7 @@ typedef struct kept {
 typedef struct model {
     kept_t rows[FILLED];
     size_t count;
+    size_t stored; /* before the turn that adds */
     uint64_t seed;
     const schema_record_t *messages, *recipients;
 } model_t;
@@ -63,6 +64,7 @@ static int message_add (turn_t *t, model_t *model)
     bool live = !dice (model, 3), whatsapp = !dice (model, 3), outbound = dice (model, 3) > 0;
     bool ours = dice (model, 12) > 0, shared = dice (model, 9) == 0;
     kept_t *row = &model->rows[model->count++];
+    row->recipients = 0;
     row->message = (messaging_message_t){
         .id = turn_id (t),
         .org = ours ? world_org : other_org,
@@ -84,15 +86,18 @@ static int message_add (turn_t *t, model_t *model)
 
 static int turn_fill (turn_t *t, void *context)
 {
+    model_t *model = context;
     int code = 0;
+    model->count = model->stored; /* also when the turn is run again */
     for (unsigned i = 0; i < TURN && code == 0; i++)
-        code = message_add (t, context);
+        code = message_add (t, model);
     return code;
 }
 
 static void fill (optest_t *test, model_t *model, unsigned turns)
 {
     for (unsigned i = 0; i < turns; i++) {
+        model->stored = model->count;
         assert_int_equal (optest_run (test, turn_fill, model), 0);
         assert_int_equal (optest_advance (test, day_ms), 0);
     }
