@@ -21,6 +21,7 @@ struct web_request {
     size_t header_count;
     bytes_t body, left;
     arena_t *arena;
+    buf_t text;
     void *data;
     web_call_t *parked;
     unsigned answers;
@@ -110,6 +111,12 @@ void web_body_allow (web_request_t *self, uint32_t timeout_ms)
 arena_t *web_arena (web_request_t *self)
 {
     return self->arena;
+}
+
+buf_t *web_text (web_request_t *self)
+{
+    buf_clear (&self->text);
+    return &self->text;
 }
 
 void web_set_data (web_request_t *self, void *data)
@@ -416,6 +423,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         link_sign (&request);
         run (&request);
     }
+    buf_free (&request.text);
     arena_destroy (&request.arena);
     return 0;
 }
