@@ -9,10 +9,11 @@
 #include "svc/optest_fault.h"
 #include "svc/optest_nth.h"
 
-enum { TURN_MS = 900 /* less than what counts as a step of the clock */, TURNS = 3 };
+enum { TURNS = 5 };
 
-/* Notes of what the store takes depend on the hour. */
-static const char *const skipped[] = {"svc.growth", NULL};
+/* Notes of the clock and of what the store takes, answers that are kept for a minute, in which turn which jobs were claimed. */
+static const char *const skipped[] = {"svc.state",    "svc.growth", "svc.repeat_a",
+                                      "svc.repeat_b", "claimed",    NULL};
 
 typedef struct first {
     optest_t *test;
@@ -20,6 +21,7 @@ typedef struct first {
     const char *name;
     int (*start) (optest_t *test);
     bool restored;
+    int64_t clock; /* at which each run begins, so that the same jobs are due in all */
     fault_t fault;
     dump_t *base;
     char *delta;
@@ -37,16 +39,17 @@ static void wrong (first_t *self, unsigned n, const char *what, const char *more
 /* What the first turn left, and after it a few that are as any. *jobs: how many went outward. */
 static char *changed (first_t *self, size_t *jobs)
 {
+    static const int64_t steps[TURNS] = {900, 900, 10000, 10000, 61000};
     outward_t *job;
     *jobs = 0;
-    for (int i = 0; i < TURNS; i++)
-        optest_advance (self->test, TURN_MS);
+    for (int i = 0; i < TURNS; i++) /* a job whose end failed is ended again, a little later */
+        optest_advance (self->test, steps[i]);
     dump_t *after = dump_new (optest_store (self->test), skipped);
     char *delta = strdup (after ? dump_delta (self->base, after) : "the store cannot be read");
     dump_destroy (&after);
     for (; (job = optest_job (self->test)); ++*jobs)
         outward_destroy (&job);
-    optest_clock (self->test, -TURNS * TURN_MS); /* else the next run would see a step */
+    optest_clock (self->test, self->clock - clock_now_ms ());
     return delta;
 }
 
@@ -62,6 +65,19 @@ static bool learn (first_t *self)
         return false;
     self->delta = changed (self, &self->launched);
     return true;
+}
+
+/* Where the first turn went on, a job whose begin failed in it was put off: its row counts that. */
+static bool differ_by_a_count (const char *delta, const char *other)
+{
+    static const char of_jobs[] = ", jobs +";
+    const char *at = strstr (delta, of_jobs), *there = strstr (other, of_jobs);
+    if (!at || !there)
+        return false;
+    at = strchr (at, '~');
+    there = strchr (there, '~');
+    return at - delta == there - other && strncmp (delta, other, (size_t) (at - delta)) == 0 &&
+           strcmp (strchr (at, ','), strchr (there, ',')) == 0;
 }
 
 static void fault_every (first_t *self, fault_kind_t kind)
@@ -81,7 +97,8 @@ static void fault_every (first_t *self, fault_kind_t kind)
         if (failed && fault_restart (self->test))
             wrong (self, n, "the next", "did not start");
         char *delta = changed (self, &jobs);
-        if (strcmp (delta, self->delta) != 0)
+        if (strcmp (delta, self->delta) != 0 &&
+            (failed || !differ_by_a_count (delta, self->delta)))
             wrong (self, n, "in the end it changed", delta);
         if (jobs != self->launched)
             wrong (self, n, "other jobs", "went outward");
@@ -99,7 +116,8 @@ static unsigned every_fault (optest_t *test, dump_t *base, const char *name,
                     .service = optest_svc (test)->service,
                     .name = name,
                     .start = start,
-                    .restored = start == optest_restart_restored};
+                    .restored = start == optest_restart_restored,
+                    .clock = clock_now_ms ()};
     if (!learn (&self))
         wrong (&self, 0, "without a fault it", "fails");
     for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self.wrong; kind++)

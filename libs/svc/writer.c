@@ -303,15 +303,20 @@ static void turn_lost (writer_t *w, int code)
     svc_fatal (svc, EXIT_STORE, "the store failed");
 }
 
-static void turn_end (writer_t *w)
+static void resumed_drop (writer_t *w)
 {
-    w->broken = 0;
-    w->counted_count = 0;
     while (w->resumed) {
         resumed_t *r = w->resumed;
         w->resumed = r->next;
         resumed_free (r);
     }
+}
+
+static void turn_end (writer_t *w)
+{
+    w->broken = 0;
+    w->counted_count = 0;
+    resumed_drop (w);
     w->answered = NULL;
     w->answered_end = &w->answered;
     arena_reset (w->arena);
@@ -530,6 +535,7 @@ void writer_close (svc_t *svc)
     sweep_close (svc);
     erase_close (svc);
     lanes_destroy (&w->lanes);
+    resumed_drop (w); /* of a first turn that failed */
     arena_destroy (&w->arena);
     free (w->counted);
     w->counted = NULL;
