@@ -94,7 +94,8 @@ bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body);
 bool link_receive (bus_t *self, zmq_msg_t *header,
                    zmq_msg_t *body); /* both initialised; false: nothing there */
 bool link_has_more (bus_t *self);
-void link_post (bus_t *self, const envelope_t *e, bytes_t body); /* now or from link_flush */
+/* Now or from link_flush; false: there is no memory, and the other side's deadline ends it. */
+bool link_post (bus_t *self, const envelope_t *e, bytes_t body);
 void link_flush (bus_t *self);
 void link_forget (bus_t *self); /* what waits to be sent */
 parcel_t *parcel_new (bytes_t header, bytes_t body);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap_fail.h"
 #include "svc/inner.h"
 
 enum { ALL = 256, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000, TURN_MEMORY = 64 << 20 };
@@ -45,7 +46,7 @@ static void arm (fault_t *self, arena_t *ask)
     else if (self->kind == FAULT_TURN)
         arena_fail_nth (svc->writer.arena, self->left);
     else if (self->kind == FAULT_HEAP)
-        nth_heap_fail (self->left);
+        heap_fail_nth (self->left);
 }
 
 static unsigned disarm (fault_t *self, arena_t *ask)
@@ -63,7 +64,7 @@ static unsigned disarm (fault_t *self, arena_t *ask)
     case FAULT_TURN:
         return arena_fail_nth (svc->writer.arena, 0);
     case FAULT_HEAP:
-        return nth_heap_fail (0);
+        return heap_fail_nth (0);
     default:
         return self->left;
     }

@@ -70,7 +70,4 @@ unsigned nth_batches (optest_t *test, const nth_event_t *events, size_t count,
  * after a restore. The next start does what the first would have done. */
 unsigned nth_first_turns (optest_t *test, const nth_story_t *stories, size_t count);
 
-/* The heap's n-th allocation from now, of this thread, fails; 0 = none. Returns what was left of the one set before. */
-unsigned nth_heap_fail (unsigned n);
-
 #endif
