@@ -129,8 +129,9 @@ static int claims_resolve (lanes_t *self, turn_t *t, claims_t *claims)
         if (!rc) {
             buf_clear (&copy);
             buf_add (&copy, packed.data, packed.size);
-            rc = buf_failed (&copy) ? E_NO_MEMORY
-                                    : claim_resolve (self, t, claims, &claims->items[i], buf_bytes (&copy));
+            rc = buf_failed (&copy)
+                     ? E_NO_MEMORY
+                     : claim_resolve (self, t, claims, &claims->items[i], buf_bytes (&copy));
         } else if (rc == E_NOT_FOUND)
             rc = 0;
     }

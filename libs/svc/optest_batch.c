@@ -61,17 +61,16 @@ static bool told (batches_t *self, const nth_event_t *sample)
         return false;
     buf_t body = buf_in (self->arena);
     schema_pack (sample->event->type, sample->body, &body);
-    teller->events[teller->count] =
-        (common_event_t){.sequence = (int64_t) teller->count + 1,
-                         .number = sample->event->number,
-                         .at = clock_now_ms (),
-                         .id = id_next (&ids, clock_now_ms ()),
-                         .record = sample->about.record,
-                         .version = (int64_t) sample->about.version,
-                         .org = sample->about.org,
-                         .app = sample->about.app,
-                         .test = sample->about.test,
-                         .body = buf_bytes (&body)};
+    teller->events[teller->count] = (common_event_t){.sequence = (int64_t) teller->count + 1,
+                                                     .number = sample->event->number,
+                                                     .at = clock_now_ms (),
+                                                     .id = id_next (&ids, clock_now_ms ()),
+                                                     .record = sample->about.record,
+                                                     .version = (int64_t) sample->about.version,
+                                                     .org = sample->about.org,
+                                                     .app = sample->about.app,
+                                                     .test = sample->about.test,
+                                                     .body = buf_bytes (&body)};
     teller->count++;
     return !buf_failed (&body);
 }
@@ -155,8 +154,8 @@ static bool are_behind (batches_t *self)
         const teller_t *teller = &self->tellers[i];
         bytes_t row;
         cursor_t at = {0};
-        all = !kv_get (txn, store_table (svc->store, "svc.cursors"),
-                       bytes_of_str (teller->service), &row);
+        all = !kv_get (txn, store_table (svc->store, "svc.cursors"), bytes_of_str (teller->service),
+                       &row);
         mp_reader_t in = mp_read (row);
         all = all && mp_read_array (&in) == 3 && mp_read_int (&in) == 2 /* the journal */ &&
               cursor_read (mp_read_bin (&in), &at) && at.sequence == teller->count;

@@ -6,7 +6,13 @@
 #include "base/heap_fail.h"
 #include "svc/inner.h"
 
-enum { ALL = 256, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000, TURN_MEMORY = 64 << 20 };
+enum {
+    ALL = 256,
+    DAY_MS = 24 * 3600 * 1000,
+    NIGHT_MS = 600 * 1000,
+    MINUTE_MS = 61 * 1000,
+    TURN_MEMORY = 64 << 20
+};
 
 const char *fault_name (fault_kind_t kind)
 {

@@ -97,8 +97,7 @@ static void fault_every (first_t *self, fault_kind_t kind)
         if (failed && fault_restart (self->test))
             wrong (self, n, "the next", "did not start");
         char *delta = changed (self, &jobs);
-        if (strcmp (delta, self->delta) != 0 &&
-            (failed || !differ_by_a_count (delta, self->delta)))
+        if (strcmp (delta, self->delta) != 0 && (failed || !differ_by_a_count (delta, self->delta)))
             wrong (self, n, "in the end it changed", delta);
         if (jobs != self->launched)
             wrong (self, n, "other jobs", "went outward");

@@ -49,12 +49,16 @@ unsigned nth_stories (optest_t *test, const nth_story_t *stories, size_t count);
 
 /* What the service's timers, and the kinds of its sweeper, have to do. */
 typedef struct nth_timer {
-    const char *name;            /* of the sample */
-    const char *const *timers;   /* with something to do in it, NULL-terminated: names of svc_timer_t */
-    const char *const *sweeps;   /* kinds of svc_retention_t that remove something; the runtime's own, too. NULL = none */
+    const char *name; /* of the sample */
+    const char *const
+        *timers; /* with something to do in it, NULL-terminated: names of svc_timer_t */
+    const char *const *
+        sweeps; /* kinds of svc_retention_t that remove something; the runtime's own, too. NULL = none */
     int (*begin) (optest_t *test); /* makes that; NULL = it is there. Done again for each fault */
-    int64_t wait_ms;             /* and is due so much later */
-    bool (*is_done) (optest_t *test); /* false before the pass, true after it. NULL: what changes in the store says it */
+    int64_t wait_ms;               /* and is due so much later */
+    bool (*is_done) (
+        optest_t *
+            test); /* false before the pass, true after it. NULL: what changes in the store says it */
 } nth_timer_t;
 
 /* One pass of all that is due, with every fault in every place of it: some passes later the store is as after passes without a fault. Every timer of the service and

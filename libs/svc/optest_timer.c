@@ -10,8 +10,8 @@
 #include "svc/optest_nth.h"
 
 enum {
-    PASSES = 3,           /* that can fail */
-    SECOND_MS = 1000,     /* the sweeper's pace, and when every timer runs first */
+    PASSES = 3,       /* that can fail */
+    SECOND_MS = 1000, /* the sweeper's pace, and when every timer runs first */
     MINUTE_MS = 61 * 1000,
     HOUR_MS = 3601 * 1000, /* a row whose removal failed is looked at again */
     SETTLES = 6,

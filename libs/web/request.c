@@ -335,6 +335,8 @@ int web_body (web_request_t *self, size_t limit, bytes_t *out)
     }
     if (self->body_status != 0)
         return self->body_status;
+    if (buf_reserve (&self->body, 1) == NULL) /* for the NUL */
+        return 503;
     *out = bytes_of (buf_text (&self->body), self->body.size);
     return self->body.size > limit ? 413 : 0;
 }

@@ -209,7 +209,8 @@ static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
     }
     buf_clear (&self->header);
     envelope_route_write (&ask->route, bytes_of_str (ask->sender), (uint32_t) left, &self->header);
-    if (buf_failed (&self->header)) { /* a replica drops what has none, and would owe its credit for ever */
+    if (buf_failed (
+            &self->header)) { /* a replica drops what has none, and would owe its credit for ever */
         failure_t failure = {0};
         failure_set (&failure, E_NO_MEMORY, "", "the broker has no memory for this ask");
         ask_fail (self, ask, &failure);

@@ -229,11 +229,10 @@ static void house_close (house_t *self)
 
 static void many_asks (house_t *self)
 {
-    static const char *const targets[] = {"alpha.echo",      "alpha.refuse",     "alpha.write",
-                                          "alpha#1.echo",    "alpha#7.echo",     "alpha.none",
-                                          "beta.echo",       "messaging.none",   "alpha",
-                                          "broker.ping",     "broker.health",    "broker.status",
-                                          "broker.metrics",  "broker.none"};
+    static const char *const targets[] = {
+        "alpha.echo",    "alpha.refuse",  "alpha.write",    "alpha#1.echo", "alpha#7.echo",
+        "alpha.none",    "beta.echo",     "messaging.none", "alpha",        "broker.ping",
+        "broker.health", "broker.status", "broker.metrics", "broker.none"};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
         ask (self, targets[i], TTL_MS, (uint8_t) i, false);
     for (uint8_t i = 0; i < 12; i++) /* more than credit */
@@ -273,8 +272,8 @@ static void pass (house_t *self)
 /* The codes of asks that end well or as they should; all others must be of the fault. */
 static void codes_check (const house_t *self, unsigned n)
 {
-    static const int may[] = {0,         E_CONFLICT,    E_UNAVAILABLE, E_UNKNOWN_OP,  E_BAD_REQUEST,
-                              E_REFUSED, E_NO_MEMORY,   E_TIMEOUT,     E_BROKER_LOST, E_REPLICA_LOST};
+    static const int may[] = {0,         E_CONFLICT,  E_UNAVAILABLE, E_UNKNOWN_OP,  E_BAD_REQUEST,
+                              E_REFUSED, E_NO_MEMORY, E_TIMEOUT,     E_BROKER_LOST, E_REPLICA_LOST};
     for (size_t i = 0; i < self->ask_count; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof may / sizeof *may; k++)

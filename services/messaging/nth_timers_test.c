@@ -98,9 +98,9 @@ static int old_begin (optest_t *test)
 static void test_timers (void **state)
 {
     static const char *const sweep[] = {"messaging.media_sweep", NULL},
-                            *const fill[] = {"messaging.thread_fill", NULL},
-                            *const kinds[] = {"messages", "callbacks", "refusals", "windows",
-                                              "receipts", "media",     "journal",  NULL};
+                             *const fill[] = {"messaging.thread_fill", NULL},
+                             *const kinds[] = {"messages", "callbacks", "refusals", "windows",
+                                               "receipts", "media",     "journal",  NULL};
     const nth_timer_t samples[] = {
         {"a year goes by", sweep, kinds, year_begin, 400 * day_ms, year_is_done},
         {"threads of old messages", fill, NULL, old_begin, 0, NULL},

@@ -63,8 +63,8 @@ static void test_timers (void **state)
 {
     (void) state;
     static const char *const repeat[] = {"svc.repeat", "svc.sweep", NULL},
-                            *const erase[] = {"svc.erase", NULL},
-                            *const sweeps[] = {"journal", "idempotency", NULL};
+                             *const erase[] = {"svc.erase", NULL},
+                             *const sweeps[] = {"journal", "idempotency", NULL};
     const nth_timer_t samples[] = {
         {"a week goes by", repeat, sweeps, week_begin, 8 * day_ms, week_is_done},
         {"a person goes", erase, NULL, erase_begin, 1000, erase_is_done},
