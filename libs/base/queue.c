@@ -1,7 +1,8 @@
 /* queue.c - a locked list whose eventfd is readable while it is not empty.
  *
  * The eventfd is written only when the list turns from empty to not empty and read only when it
- * turns back, both under the lock, so that it never lies. Putting and taking cannot fail. */
+ * turns back, both under the lock, so that it never lies but between queue_hold and queue_go. Putting
+ * and taking cannot fail. */
 #include "base/queue.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -17,6 +18,7 @@ struct queue {
     queue_item_t *first;
     queue_item_t **tail; /* where the next item is linked */
     _Atomic size_t size; /* changed under the lock, read without */
+    bool held;           /* nobody is woken yet */
     int fd;
 };
 
@@ -68,13 +70,29 @@ bool queue_put (queue_t *self, queue_item_t *item)
     item->next = NULL;
     pthread_mutex_lock (&self->lock);
     bool was_empty = !self->first;
-    if (was_empty)
+    if (was_empty && !self->held)
         event_raise (self);
     *self->tail = item;
     self->tail = &item->next;
     atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed);
     pthread_mutex_unlock (&self->lock);
     return was_empty;
+}
+
+void queue_hold (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    self->held = true;
+    pthread_mutex_unlock (&self->lock);
+}
+
+void queue_go (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    self->held = false;
+    if (self->first)
+        event_raise (self);
+    pthread_mutex_unlock (&self->lock);
 }
 
 queue_item_t *queue_take (queue_t *self, size_t most)

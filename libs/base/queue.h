@@ -19,6 +19,10 @@ queue_t *queue_new (void);           /* NULL if no memory or no eventfd */
 void queue_destroy (queue_t **self); /* items still inside are the caller's loss: drain first */
 bool queue_put (queue_t *self,
                 queue_item_t *item); /* true: it was empty, whoever waits elsewhere wants a wake */
+/* Between the two nobody is woken by what is put, so that the taker finds it all at once. For
+ * moments. */
+void queue_hold (queue_t *self);
+void queue_go (queue_t *self);
 /* A chain in order of putting, at most `most` items (0 = all), linked by next; NULL if empty. Never
  * blocks. */
 queue_item_t *queue_take (queue_t *self, size_t most);

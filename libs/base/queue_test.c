@@ -58,6 +58,30 @@ static void test_order_and_parts (void **state)
     queue_destroy (NULL);
 }
 
+static void test_held_wakes_nobody (void **state)
+{
+    (void) state;
+    queue_t *queue = queue_new ();
+    job_t jobs[3];
+    queue_hold (queue);
+    queue_go (queue);
+    assert_false (readable (queue));
+    queue_hold (queue);
+    queue_put (queue, &jobs[0].item);
+    queue_put (queue, &jobs[1].item);
+    assert_false (readable (queue));
+    queue_go (queue);
+    assert_true (readable (queue));
+    assert_ptr_equal (queue_take (queue, 0), &jobs[0].item);
+    assert_false (readable (queue));
+    queue_hold (queue);
+    queue_put (queue, &jobs[2].item);
+    assert_ptr_equal (queue_take (queue, 0), &jobs[2].item); /* whoever looks finds it */
+    queue_go (queue);
+    assert_false (readable (queue));
+    queue_destroy (&queue);
+}
+
 static void test_wait_times_out (void **state)
 {
     (void) state;
@@ -122,6 +146,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_order_and_parts),
+        cmocka_unit_test (test_held_wakes_nobody),
         cmocka_unit_test (test_wait_times_out),
         cmocka_unit_test (test_threads),
     };

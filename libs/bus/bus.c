@@ -52,6 +52,7 @@ static void hello_send (bus_t *self, int64_t now_ms)
         .credit = most > self->outstanding ? most - self->outstanding : 0,
         .serves = self->config.ops != NULL,
         .ops = self->config.ops,
+        .trains = true,
     };
     buf_clear (&self->body);
     hello_write (&hello, &self->body);
@@ -63,6 +64,8 @@ static void hello_send (bus_t *self, int64_t now_ms)
 static void session_begin (bus_t *self)
 {
     self->welcomed = false;
+    self->trains = false;
+    link_end (self);
     self->session = waiting_random ();
     self->hello_ms = 0;
     self->credit_owed = 0; /* the hello tells what is left */
@@ -92,6 +95,8 @@ static void beat_came (bus_t *self, bytes_t body, int64_t now_ms, bool welcome)
     self->welcomed = true;
     self->refusal = (failure_t){0};
     beat_clock_note (&self->clock, beat.clock_ms, now_ms);
+    if (welcome)
+        self->trains = beat.trains;
     if (first)
         beat_send (self, now_ms);
     if (first && self->draining && self->config.ops)
@@ -197,6 +202,7 @@ bool bus_work (bus_t *self, int *next_ms)
     if (now - self->worked_ms > SESSION_QUIET_MS)
         self->heard_ms += now - self->worked_ms;
     self->worked_ms = now;
+    link_gather (self);
     session_beat (self, now);
     messages_take (self);
     bool more = link_has_more (self);
@@ -207,8 +213,14 @@ bool bus_work (bus_t *self, int *next_ms)
     link_flush (self);
     inbox_credit_flush (self);
     asks_send_held (self, now);
+    link_end (self);
     *next_ms = more ? 0 : work_next_ms (self, now);
     return more || link_has_more (self);
+}
+
+void bus_gather (bus_t *self)
+{
+    link_gather (self);
 }
 
 int bus_fd (bus_t *self)

@@ -48,6 +48,9 @@ int bus_fd (bus_t *self);
 /* Receive and dispatch up to a batch; beats, deadlines. True if there may be more at once. *next_ms: call again within so many ms. */
 bool bus_work (bus_t *self, int *next_ms);
 
+/* What is asked and answered from now on goes out with the next bus_work, together: dearly cheaper than each for itself. */
+void bus_gather (bus_t *self);
+
 /* Ask; header->kind, id (if nil) and sender are filled; ttl_ms is the caller's, 0 = too late. The callback comes from bus_work, or at once
  * from here if it cannot be sent. Without a connection an ask is held for min (ttl, 1 s), then fails with E_UNAVAILABLE: nothing was done.
  * Codes of the bus's own besides those above: E_REPLICA_LOST, E_BUSY, E_REFUSED, E_UNKNOWN_OP, E_TOO_LARGE, E_CONFLICT (the id is under

@@ -6,13 +6,14 @@
 
 #include <string.h>
 
+/* The least that is read: what came later stands behind and is passed over by those before it. */
 enum { HELLO_COUNT = 7, BEAT_COUNT = 6, CLOCK_WINDOW_MS = 10000 };
 
 void hello_write (const hello_t *in, buf_t *out)
 {
     uint32_t count = 0;
     for (; in->ops && in->ops[count]; count++) {}
-    mp_array (out, HELLO_COUNT);
+    mp_array (out, HELLO_COUNT + 1);
     mp_str (out, in->service);
     mp_int (out, in->replica);
     mp_int (out, in->pid);
@@ -22,6 +23,7 @@ void hello_write (const hello_t *in, buf_t *out)
     mp_array (out, count);
     for (uint32_t i = 0; i < count; i++)
         mp_str (out, in->ops[i]);
+    mp_bool (out, in->trains);
 }
 
 /* "sms_send" or "sms_send!". */
@@ -82,7 +84,8 @@ int hello_read (bytes_t body, arena_t *arena, hello_t *out, failure_t *failure)
 {
     hello_t h = {0};
     mp_reader_t in = mp_read (body);
-    if (mp_read_array (&in) < HELLO_COUNT || in.failed)
+    uint32_t fields = mp_read_array (&in);
+    if (fields < HELLO_COUNT || in.failed)
         return failure_set (failure, E_BAD_REQUEST, "hello", "the hello does not fit");
     bytes_t name = mp_read_str (&in);
     if (in.failed || !envelope_name_is (name))
@@ -96,26 +99,31 @@ int hello_read (bytes_t body, arena_t *arena, hello_t *out, failure_t *failure)
     h.serves = mp_read_bool (&in);
     if (in.failed || !ops_read (&in, arena, &h))
         return failure_set (failure, E_BAD_REQUEST, "ops", "the hello's list of ops does not fit");
+    h.trains = fields > HELLO_COUNT && mp_read_bool (&in);
+    if (in.failed)
+        return failure_set (failure, E_BAD_REQUEST, "hello", "the hello does not fit");
     *out = h;
     return 0;
 }
 
 void beat_write (const beat_t *in, buf_t *out)
 {
-    mp_array (out, BEAT_COUNT);
+    mp_array (out, BEAT_COUNT + 1);
     mp_int (out, in->clock_ms);
     mp_bin (out, &in->incarnation, sizeof in->incarnation);
     mp_bin (out, &in->session, sizeof in->session);
     mp_bool (out, in->ready);
     mp_bool (out, in->owner);
     mp_str (out, in->reason);
+    mp_bool (out, in->trains);
 }
 
 int beat_read (bytes_t body, beat_t *out)
 {
     beat_t b = {0};
     mp_reader_t in = mp_read (body);
-    if (mp_read_array (&in) < BEAT_COUNT || in.failed)
+    uint32_t fields = mp_read_array (&in);
+    if (fields < BEAT_COUNT || in.failed)
         return E_BAD_REQUEST;
     b.clock_ms = mp_read_int (&in);
     if (!u64_read (&in, &b.incarnation) || !u64_read (&in, &b.session))
@@ -123,6 +131,7 @@ int beat_read (bytes_t body, beat_t *out)
     b.ready = mp_read_bool (&in);
     b.owner = mp_read_bool (&in);
     bytes_t reason = mp_read_str (&in);
+    b.trains = fields > BEAT_COUNT && mp_read_bool (&in);
     if (in.failed || reason.size > BEAT_REASON_MAX ||
         !text_is_utf8 ((const char *) reason.data, reason.size))
         return E_BAD_REQUEST;

@@ -28,6 +28,7 @@ typedef struct hello {
     uint32_t credit;
     bool serves;
     const char *const *ops; /* "sms_send!" = only the owner may answer; NULL-terminated */
+    bool trains;            /* takes messages of several pairs (wire.h) */
 } hello_t;
 
 void hello_write (const hello_t *in, buf_t *out);
@@ -42,6 +43,7 @@ typedef struct beat {
     bool ready;           /* peer -> broker from here on */
     bool owner;
     char reason[BEAT_REASON_MAX + 1]; /* why not ready */
+    bool trains; /* broker -> peer, in a welcome: takes messages of several pairs */
 } beat_t;
 
 void beat_write (const beat_t *in, buf_t *out);

@@ -1,7 +1,6 @@
 /* link.c - the DEALER of a peer. ZMQ_IMMEDIATE: nothing is queued for a broker that is away, so nothing arrives after its asker gave
  * up. What must not be lost while a pipe is full (answers, credit) waits in the outbox. */
 #include "bus/peer.h"
-#include "bus/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +60,7 @@ int link_open (bus_t *self, failure_t *failure)
 void link_close (bus_t *self)
 {
     int linger_ms = 200;
+    link_end (self);
     if (self->socket) {
         zmq_setsockopt (self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close (self->socket);
@@ -70,10 +70,65 @@ void link_close (bus_t *self)
     link_forget (self);
 }
 
+/* Sends the body that is kept back. Once its first frame is taken the pipe takes a whole message, or the connection is gone and this one as
+ * lost as any other in it. */
+static bool last_send (bus_t *self, int flags)
+{
+    bool sent = zmq_msg_send (&self->last, self->socket, ZMQ_DONTWAIT | flags) >= 0;
+    if (!sent)
+        zmq_msg_close (&self->last);
+    return sent;
+}
+
+static bool train_end (bus_t *self)
+{
+    bool under_way = self->pairs > 0;
+    self->pairs = 0;
+    self->bytes = 0;
+    return !under_way || last_send (self, 0);
+}
+
+/* False: its connection is gone. libzmq passes over what is left of such a message, so it is ended before another begins. */
+static bool train_goes_on (bus_t *self)
+{
+    if (last_send (self, ZMQ_SNDMORE))
+        return true;
+    self->pairs = 0;
+    self->bytes = 0;
+    zmq_send (self->socket, NULL, 0, ZMQ_DONTWAIT);
+    return false;
+}
+
+void link_gather (bus_t *self)
+{
+    self->gathers = self->trains;
+}
+
+void link_end (bus_t *self)
+{
+    self->gathers = false;
+    train_end (self);
+}
+
 bool link_send (bus_t *self, bytes_t header, bytes_t body)
 {
-    return zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
-           zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT) >= 0;
+    zmq_msg_t frame;
+    if (!self->gathers || self->pairs >= TRAIN_PAIRS || self->bytes >= TRAIN_BYTES)
+        train_end (self);
+    if (zmq_msg_init_size (&frame, body.size))
+        return false;
+    if (body.size)
+        memcpy (zmq_msg_data (&frame), body.data, body.size);
+    if ((self->pairs && !train_goes_on (self)) ||
+        zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        zmq_msg_close (&frame);
+        return false;
+    }
+    zmq_msg_init (&self->last);
+    zmq_msg_move (&self->last, &frame);
+    self->pairs++;
+    self->bytes += header.size + body.size;
+    return self->gathers || train_end (self);
 }
 
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)
@@ -85,13 +140,9 @@ bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)
 
 bool link_receive (bus_t *self, zmq_msg_t *header, zmq_msg_t *body)
 {
-    while (zmq_msg_recv (header, self->socket, ZMQ_DONTWAIT) >= 0) {
-        bool two = zmq_msg_more (header) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0;
-        if (two && !zmq_msg_more (body))
-            return true;
-        while (two && zmq_msg_more (body) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0) {
-        }
-    }
+    while (zmq_msg_recv (header, self->socket, ZMQ_DONTWAIT) >= 0)
+        if (zmq_msg_more (header) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0)
+            return true; /* after a body comes a header again, of this train or of another */
     return false;
 }
 

@@ -64,7 +64,8 @@ static void hello_comes_back (void **state)
                   .session = 0x1122334455667788u,
                   .credit = 512,
                   .serves = true,
-                  .ops = ops},
+                  .ops = ops,
+                  .trains = true},
             out;
     arena_t *arena = arena_new (1 << 16);
     buf_t buf = {0};
@@ -79,8 +80,12 @@ static void hello_comes_back (void **state)
     assert_string_equal (out.ops[0], "sms_send!");
     assert_string_equal (out.ops[1], "sms_get");
     assert_null (out.ops[2]);
+    assert_true (out.trains);
     for (size_t size = 0; size < buf.size; size++)
         assert_int_equal (hello_read (bytes_of (buf.data, size), arena, &out, NULL), E_BAD_REQUEST);
+    assert_int_equal (buf.data[0]--, 0x98); /* as it was before there were trains */
+    assert_int_equal (hello_read (bytes_of (buf.data, buf.size - 1), arena, &out, NULL), 0);
+    assert_false (out.trains);
     buf_free (&buf);
     arena_destroy (&arena);
 }
@@ -117,7 +122,8 @@ static void beat_comes_back (void **state)
                  .session = 7,
                  .ready = true,
                  .owner = true,
-                 .reason = "follows accounts"},
+                 .reason = "follows accounts",
+                 .trains = true},
            out;
     buf_t buf = {0};
     beat_write (&in, &buf);
@@ -127,6 +133,10 @@ static void beat_comes_back (void **state)
     assert_string_equal (out.reason, in.reason);
     for (size_t size = 0; size < buf.size; size++)
         assert_int_equal (beat_read (bytes_of (buf.data, size), &out), E_BAD_REQUEST);
+    assert_true (out.trains);
+    assert_int_equal (buf.data[0]--, 0x97); /* as it was before there were trains */
+    assert_int_equal (beat_read (bytes_of (buf.data, buf.size - 1), &out), 0);
+    assert_false (out.trains);
     buf_free (&buf);
 }
 

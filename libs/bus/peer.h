@@ -6,6 +6,7 @@
 #include "bus/bus.h"
 #include "bus/control.h"
 #include "bus/waiting.h"
+#include "bus/wire.h"
 
 #include <sys/queue.h>
 #include <zmq.h>
@@ -55,6 +56,11 @@ struct bus {
     char service[ENVELOPE_NAME_MAX + 1];
     void *context;
     void *socket;
+    bool trains;    /* the broker takes them */
+    bool gathers;   /* until link_end */
+    unsigned pairs; /* of the train under way, whose last body is in `last` */
+    size_t bytes;
+    zmq_msg_t last;
     buf_t header; /* scratch for what is written */
     buf_t body;
     arena_t *scratch; /* strings of what is read, until the next message */
@@ -96,6 +102,8 @@ bool link_receive (bus_t *self, zmq_msg_t *header,
 bool link_has_more (bus_t *self);
 /* Now or from link_flush; false: there is no memory, and the other side's deadline ends it. */
 bool link_post (bus_t *self, const envelope_t *e, bytes_t body);
+void link_gather (bus_t *self); /* what is sent from now on waits for link_end, as one train */
+void link_end (bus_t *self);
 void link_flush (bus_t *self);
 void link_forget (bus_t *self); /* what waits to be sent */
 parcel_t *parcel_new (bytes_t header, bytes_t body);

@@ -29,6 +29,12 @@ struct router {
     zactor_t *auth; /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
     size_t tap_topics; /* subscribed to at present */
+    uint32_t from;     /* whose train is being read: the next frame is a header */
+    bool reading;
+    uint32_t to; /* whose train is being sent; its last body is in `last` */
+    unsigned pairs;
+    size_t bytes;
+    frame_t last;
 };
 
 static zmq_msg_t *msg_of (const frame_t *frame)
@@ -64,6 +70,17 @@ void frame_move (frame_t *to, frame_t *from)
 bytes_t frame_bytes (const frame_t *self)
 {
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
+}
+
+/* Sends the last body of the train, and with it all. A connection that went meanwhile has them as lost as any others in its pipe. */
+static void train_end (router_t *self)
+{
+    if (!self->pairs)
+        return;
+    if (zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT) < 0)
+        frame_close (&self->last);
+    self->pairs = 0;
+    self->bytes = 0;
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)
@@ -204,6 +221,7 @@ void router_destroy (router_t **self)
     if (!self || !*self)
         return;
     router_t *r = *self;
+    train_end (r);
     if (r->tap)
         zmq_close (r->tap);
     if (r->socket)
@@ -233,6 +251,7 @@ static void tap_listeners (router_t *self)
 
 bool router_wait (router_t *self, int fd, int timeout_ms)
 {
+    train_end (self);
     zmq_pollitem_t items[] = {
         {self->socket, 0, ZMQ_POLLIN, 0}, {NULL, fd, ZMQ_POLLIN, 0}, {self->tap, 0, ZMQ_POLLIN, 0}};
     if (zmq_poll (items, self->tap ? 3 : 2, timeout_ms) <= 0)
@@ -280,26 +299,32 @@ static const char *name_of (router_t *self, const frame_t *frame)
     return address && !strncmp (address, "localhost:", 10) ? NULL : "";
 }
 
-bool router_receive (router_t *self, router_message_t *out)
+/* Whose pair comes next. */
+static bool sender_receive (router_t *self)
 {
     frame_t id;
     frame_init (&id);
-    while (part_receive (self->socket, &id)) {
-        bool whole = number_of (frame_bytes (&id), &out->peer) && more_follows (&id);
-        if (whole && part_receive (self->socket, &out->header)) {
-            if (more_follows (&out->header) && part_receive (self->socket, &out->body) &&
-                !more_follows (&out->body)) {
-                out->name = name_of (self, &out->header);
-                frame_close (&id);
-                return true;
-            }
-            if (more_follows (&out->header))
-                parts_drop (self, &out->body);
-            continue;
-        }
-        parts_drop (self, &id);
+    while (!self->reading && part_receive (self->socket, &id)) {
+        self->reading = number_of (frame_bytes (&id), &self->from) && more_follows (&id);
+        if (!self->reading)
+            parts_drop (self, &id);
     }
     frame_close (&id);
+    return self->reading;
+}
+
+bool router_receive (router_t *self, router_message_t *out)
+{
+    while (sender_receive (self)) {
+        self->reading = false;
+        if (!part_receive (self->socket, &out->header) || !more_follows (&out->header) ||
+            !part_receive (self->socket, &out->body))
+            continue; /* the end of a message that is not made of pairs */
+        self->reading = more_follows (&out->body);
+        out->peer = self->from;
+        out->name = name_of (self, &out->header);
+        return true;
+    }
     return false;
 }
 
@@ -315,21 +340,34 @@ static int address_send (router_t *self, uint32_t peer)
     return 0;
 }
 
-int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body)
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
 {
-    int code = address_send (self, peer);
+    bool joins = self->pairs && train && self->to == peer && self->pairs < TRAIN_PAIRS &&
+                 self->bytes < TRAIN_BYTES;
+    if (joins)
+        zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    else
+        train_end (self);
+    int code = joins ? 0 : address_send (self, peer);
     if (code)
         return code;
-    frame_t empty;
-    frame_init (&empty);
     zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    zmq_msg_send (msg_of (body ? body : &empty), self->socket, ZMQ_DONTWAIT);
-    frame_close (&empty);
+    self->to = peer;
+    self->pairs++;
+    self->bytes += header.size;
+    frame_init (&self->last);
+    if (body) {
+        self->bytes += frame_bytes (body).size;
+        frame_move (&self->last, body);
+    }
+    if (!train)
+        train_end (self);
     return 0;
 }
 
 int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body)
 {
+    train_end (self);
     int code = address_send (self, peer);
     if (code)
         return code;

@@ -1,5 +1,8 @@
 /* wire.h - the broker's end of the bus: one ROUTER on ipc and TCP, and the tap. All of ZeroMQ that the broker sees.
  *
+ * A message is a pair of frames, header and body, or a train: several pairs one after the other, for peers that said in their hello that
+ * they take them. What is sent in one round then costs libzmq and the kernel little more than one message.
+ *
  * Nothing here blocks but router_wait. A peer is known by the number that its connection got; a connection that is gone or whose
  * pipe is full is told at once. On TCP each connection has proved the key of a certificate in the keys folder. */
 #ifndef AVIARY_BUS_WIRE_H
@@ -7,6 +10,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+
+/* What one train holds at most. */
+enum { TRAIN_PAIRS = 64, TRAIN_BYTES = 1 << 16 };
 
 /* One message part, counted by reference. Move it, never copy the struct. */
 typedef struct frame {
@@ -45,11 +51,12 @@ void router_destroy (router_t **self);
 
 /* Sleeps until there is something to do, `fd` is readable or timeout_ms is over. True if `fd` is readable. */
 bool router_wait (router_t *self, int fd, int timeout_ms);
-/* The next message into *out, whose frames are initialised; false if there is none. What is no two-part message of a peer is dropped. */
+/* The next pair into *out, whose frames are initialised; false if there is none. What is not made of pairs of a peer is dropped. */
 bool router_receive (router_t *self, router_message_t *out);
-/* 0: the body is taken (NULL = empty). E_UNAVAILABLE: no such connection. E_BUSY: its pipe is full. */
-int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body);
-/* As router_send, with the body copied. */
+/* 0: the body is taken (NULL = empty). E_UNAVAILABLE: no such connection. E_BUSY: its pipe is full. `train`: it may wait for others to the
+ * same peer, until one goes elsewhere or router_wait; whether the connection is there is asked for the first of them only. */
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train);
+/* As router_send, alone and with the body copied. */
 int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body);
 
 bool router_tapped (const router_t *self); /* somebody listens */

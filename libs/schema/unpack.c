@@ -210,9 +210,9 @@ static int fill_absent (unpacker_t *u, const schema_type_t *type, const path_t *
 {
     for (size_t i = 0; i < type->field_count; i++) {
         const schema_field_t *field = &type->fields[i];
-        path_t at = {path, field->name, 0};
         if (!(field->constant || field->flags & SF_REQUIRED) || schema_field_given (field, out))
             continue;
+        path_t at = {path, field->name, 0};
         if (field->constant) {
             int code =
                 field_read_constant (field, NULL, field->constant, u->arena, out, u->failure);

@@ -23,7 +23,7 @@ static int key_check (const table_t *table, bytes_t key)
     return rc ? rc : key.size < 1 || key.size > table->key_max ? E_TOO_LARGE : 0;
 }
 
-/* After a write: count it, or doom the level unless the failure changed nothing. */
+/* After a write: count it, or doom the transaction unless the failure changed nothing. */
 static int write_done (txn_t *txn, table_t *table, int rc)
 {
     if (!rc) {
@@ -31,10 +31,36 @@ static int write_done (txn_t *txn, table_t *table, int rc)
         table->generation++;
         return 0;
     }
-    if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
+    if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS) {
+        if (txn->depth)
+            trail_unstep (txn);
         return rc;
+    }
     store_note_error (txn->store, rc, table->name, false);
-    return txn_doom (txn, rc);
+    return txn_doom_all (txn, rc);
+}
+
+/* What the writer knows of the row that is there. */
+typedef enum before { BEFORE_NONE, BEFORE_READ, BEFORE_ANY, BEFORE_SOME } before_t;
+
+/* Where to write, with the way back noted. `old` is the row if it was read. E_NOT_FOUND if there must be some and is none. */
+static int write_begin (txn_t *txn, table_t *table, bytes_t key, before_t before, bytes_t old,
+                        void **handle)
+{
+    int rc = key_check (table, key);
+    if (!rc)
+        rc = txn_write_handle (txn, handle);
+    if (rc || !txn->depth)
+        return rc;
+    if (before == BEFORE_ANY || before == BEFORE_SOME) {
+        rc = txn->store->backend->get (txn->store->env, txn->handle, table->handle, key, &old);
+        if (rc == E_NOT_FOUND && before == BEFORE_SOME)
+            return rc;
+        before = rc ? BEFORE_NONE : BEFORE_READ;
+    }
+    if (!rc || rc == E_NOT_FOUND)
+        rc = trail_note (txn, table, key, before == BEFORE_READ ? &old : NULL);
+    return rc ? txn_doom (txn, rc) : 0;
 }
 
 int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
@@ -45,12 +71,11 @@ int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
                                           value);
 }
 
-static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, backend_put_t how)
+static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, before_t before,
+                bytes_t old, backend_put_t how)
 {
     void *handle;
-    int rc = key_check (table, key);
-    if (!rc)
-        rc = txn_write_handle (txn, &handle);
+    int rc = write_begin (txn, table, key, before, old, &handle);
     if (rc)
         return rc;
     return write_done (
@@ -60,28 +85,41 @@ static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, backend_
 
 int kv_put (txn_t *txn, table_t *table, bytes_t key, bytes_t value)
 {
-    return put (txn, table, key, value, PUT_ANY);
+    return put (txn, table, key, value, BEFORE_ANY, (bytes_t){0}, PUT_ANY);
+}
+
+int kv_replace (txn_t *txn, table_t *table, bytes_t key, bytes_t value, bytes_t old)
+{
+    return put (txn, table, key, value, BEFORE_READ, old, PUT_ANY);
 }
 
 int kv_add (txn_t *txn, table_t *table, bytes_t key, bytes_t value)
 {
-    return put (txn, table, key, value, PUT_NEW);
+    return put (txn, table, key, value, BEFORE_NONE, (bytes_t){0}, PUT_NEW);
 }
 
 int kv_append (txn_t *txn, table_t *table, bytes_t key, bytes_t value)
 {
-    return put (txn, table, key, value, PUT_APPEND);
+    return put (txn, table, key, value, BEFORE_NONE, (bytes_t){0}, PUT_APPEND);
+}
+
+static int del (txn_t *txn, table_t *table, bytes_t key, before_t before, bytes_t old)
+{
+    void *handle;
+    int rc = write_begin (txn, table, key, before, old, &handle);
+    return rc ? rc
+              : write_done (txn, table,
+                            txn->store->backend->del (txn->store->env, handle, table->handle, key));
 }
 
 int kv_del (txn_t *txn, table_t *table, bytes_t key)
 {
-    void *handle;
-    int rc = key_check (table, key);
-    if (!rc)
-        rc = txn_write_handle (txn, &handle);
-    return rc ? rc
-              : write_done (txn, table,
-                            txn->store->backend->del (txn->store->env, handle, table->handle, key));
+    return del (txn, table, key, BEFORE_SOME, (bytes_t){0});
+}
+
+int kv_remove (txn_t *txn, table_t *table, bytes_t key, bytes_t old)
+{
+    return del (txn, table, key, BEFORE_READ, old);
 }
 
 int kv_clear (txn_t *txn, table_t *table)
@@ -92,6 +130,9 @@ int kv_clear (txn_t *txn, table_t *table)
         rc = txn_write_handle (txn, &handle);
     if (rc)
         return rc;
+    rc = txn->depth ? trail_cleared (txn, table) : 0;
+    if (rc)
+        return txn_doom (txn, rc);
     cursors_unhandle (txn);
     return write_done (txn, table,
                        txn->store->backend->clear (txn->store->env, handle, table->handle));

@@ -215,7 +215,7 @@ static void tables_forget (store_t *self, const bool *fresh)
 
 static int prepare (txn_t *txn, bool *fresh, bool *made, failure_t *failure)
 {
-    int rc = tables_open (txn->store, txn->levels[0].handle, true, fresh);
+    int rc = tables_open (txn->store, txn->handle, true, fresh);
     if (rc)
         return failure_set (failure, rc, NULL, "the tables in %s cannot be opened: %s",
                             txn->store->folder, error_name (rc));

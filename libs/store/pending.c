@@ -1,7 +1,7 @@
 /* pending.c - what a write transaction keeps in memory until its commit: entries of plain indexes, and counters (counter.c).
  *
- * A savepoint of the backend copies every page that is written in it. Entries and counters are many small writes to many tables, and hardly ever read in the
- * transaction that makes them; written once, at the outermost level, they cost a fraction. A savepoint that is rolled back takes them back; a walk over
+ * Entries and counters are many small writes to many tables, and hardly ever read in the transaction that makes them; written once, at the
+ * outermost level, they need no way back (trail.c), and what is made and taken back again in one transaction is close together. A savepoint that is rolled back takes them back; a walk over
  * an index in the transaction has them written first, at the level where it stands, so nobody can tell. Unique indexes are asked at every write and
  * are not put off.
  *

@@ -68,11 +68,13 @@ typedef struct pending_mark {
     size_t counters, entries, written;
 } pending_mark_t;
 
+typedef struct trail trail_t;
+
 typedef struct level {
-    void *handle;    /* backend transaction; NULL = savepoint without a write so far */
     int doom;        /* first failed write */
     uint64_t writes; /* of the whole transaction when the level began */
     pending_mark_t pending;
+    size_t trail;
 } level_t;
 
 typedef struct cursor_state {
@@ -89,6 +91,7 @@ struct txn {
     txn_t *next; /* in the pool */
     store_t *store;
     int mode;
+    void *handle;    /* the backend's */
     level_t *levels; /* [0] is the transaction itself, the rest savepoints */
     size_t depth;    /* index of the innermost */
     size_t level_capacity;
@@ -98,6 +101,7 @@ struct txn {
     arena_t *scratch;     /* old rows, decoded */
     counters_t *counters; /* moved and not stored yet; NULL = none ever */
     entries_t *entries;   /* the same of indexes */
+    trail_t *trail;       /* what savepoints changed */
 };
 
 /* Address space only. Under tsan there is not always room for more. */
@@ -128,15 +132,27 @@ record_table_t *store_record (store_t *self, const schema_record_t *record);
 /* txn.c */
 int txn_begin_any (store_t *store, txn_t **out); /* write, without being owner yet */
 void *txn_handle (txn_t *self);                  /* where reads go */
-int txn_write_handle (txn_t *self,
-                      void **out);    /* where writes go; begins what savepoints put off */
-int txn_doom (txn_t *self, int code); /* returns code */
+int txn_write_handle (txn_t *self, void **out);  /* where writes go, if they may */
+int txn_doom (txn_t *self, int code);            /* the innermost level; returns code */
+int txn_doom_all (txn_t *self, int code);
 void txn_free (txn_t *self);
 int txn_scratch (txn_t *self, arena_t **out); /* emptied */
+
+/* trail.c: before a write in a savepoint. `old` is the row that is there, NULL: none. 0 or E_NO_MEMORY. */
+int trail_note (txn_t *txn, table_t *table, bytes_t key, const bytes_t *old);
+int trail_cleared (txn_t *txn, table_t *table); /* whole tables do not come back */
+void trail_unstep (txn_t *txn);                 /* the write changed nothing */
+size_t trail_mark (const txn_t *txn);
+int trail_back (txn_t *txn, size_t mark); /* not 0: the transaction is of no use any more */
+void trail_forget (txn_t *txn);
+void trail_destroy (trail_t **self);
 
 /* kv.c */
 int kv_add (txn_t *txn, table_t *table, bytes_t key,
             bytes_t value); /* E_ALREADY_EXISTS instead of replacing */
+/* As kv_put and kv_del, of a row that the caller has read: `old`, as kv_get gave it. */
+int kv_replace (txn_t *txn, table_t *table, bytes_t key, bytes_t value, bytes_t old);
+int kv_remove (txn_t *txn, table_t *table, bytes_t key, bytes_t old);
 void cursors_unhandle (txn_t *txn);
 void cursors_free (txn_t *txn);
 

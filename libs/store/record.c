@@ -133,9 +133,9 @@ static int row_add (txn_t *txn, const record_table_t *table, id16_t id)
     return rc == E_ALREADY_EXISTS ? kv_add (txn, table->rows, key, buf_bytes (&txn->row)) : rc;
 }
 
-/* Old is NULL if there is no row with this id, else it stands in the scratch arena. */
-static int row_write (txn_t *txn, record_table_t *table, const void *old, const void *row,
-                      const char **clash)
+/* Old is NULL if there is no row with this id, else it stands in the scratch arena, and as it was read in `packed`. */
+static int row_write (txn_t *txn, record_table_t *table, const void *old, bytes_t packed,
+                      const void *row, const char **clash)
 {
     id16_t id = row_id (table->record->id, row);
     int rc = id_is_nil (id) ? E_INTERNAL : index_check (txn, table, row, clash);
@@ -143,7 +143,8 @@ static int row_write (txn_t *txn, record_table_t *table, const void *old, const 
         rc = row_pack (txn, table->record, old, row);
     if (rc)
         return rc;
-    rc = old ? kv_put (txn, table->rows, bytes_of (id.b, sizeof id.b), buf_bytes (&txn->row))
+    bytes_t key = bytes_of (id.b, sizeof id.b);
+    rc = old ? kv_replace (txn, table->rows, key, buf_bytes (&txn->row), packed)
              : row_add (txn, table, id);
     if (rc)
         return rc;
@@ -156,12 +157,12 @@ int store_insert (txn_t *txn, const schema_record_t *record, const void *row, co
     record_table_t *table = store_record (txn->store, record);
     if (clash)
         *clash = NULL;
-    return table ? row_write (txn, table, NULL, row, clash) : E_INTERNAL;
+    return table ? row_write (txn, table, NULL, (bytes_t){0}, row, clash) : E_INTERNAL;
 }
 
 int store_put (txn_t *txn, const schema_record_t *record, const void *row, const char **clash)
 {
-    bytes_t packed;
+    bytes_t packed = {0};
     void *old = NULL;
     record_table_t *table = store_record (txn->store, record);
     if (clash)
@@ -171,7 +172,7 @@ int store_put (txn_t *txn, const schema_record_t *record, const void *row, const
         rc = row_decode_scratch (txn, record, packed, &old);
     else if (rc == E_NOT_FOUND)
         rc = 0;
-    return rc ? rc : row_write (txn, table, old, row, clash);
+    return rc ? rc : row_write (txn, table, old, packed, row, clash);
 }
 
 int store_del (txn_t *txn, const schema_record_t *record, id16_t id)
@@ -183,7 +184,7 @@ int store_del (txn_t *txn, const schema_record_t *record, id16_t id)
     if (!rc)
         rc = row_decode_scratch (txn, record, packed, &old);
     if (!rc)
-        rc = kv_del (txn, table->rows, bytes_of (id.b, sizeof id.b));
+        rc = kv_remove (txn, table->rows, bytes_of (id.b, sizeof id.b), packed);
     if (rc)
         return rc;
     rc = index_update (txn, table, old, NULL);

@@ -202,7 +202,7 @@ void store_close (store_t **self)
         return;
     for (txn_t *t; (t = s->idle);) {
         s->idle = t->next;
-        s->backend->abort (t->levels[0].handle);
+        s->backend->abort (t->handle);
         txn_free (t);
     }
     txn_free (s->spare);

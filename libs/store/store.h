@@ -11,7 +11,7 @@
  *
  * Errors: E_IO (also a full disk), E_MAP_FULL, E_NO_MEMORY, E_NOT_FOUND, E_ALREADY_EXISTS,
  * E_CORRUPT, E_TOO_LARGE (key over 480 bytes), E_CONFLICT_RETRY (distributed backends only). A
- * failed write dooms its savepoint; a failed commit dooms the store: reopen it. */
+ * failed write dooms its savepoint (the transaction, if the backend failed it); a failed commit dooms the store: reopen it. */
 #ifndef AVIARY_STORE_STORE_H
 #define AVIARY_STORE_STORE_H
 
@@ -116,8 +116,8 @@ int txn_begin (store_t *store, int mode, txn_t **out);
 int txn_commit (txn_t **self);
 void txn_abort (txn_t **self); /* NULL is fine */
 /* Savepoints nest; release keeps its writes, rollback undoes them. Release of a doomed savepoint
- * rolls it back and returns what doomed it. A savepoint without writes costs nothing. Commit with a
- * savepoint open aborts: E_INTERNAL. */
+ * rolls it back and returns what doomed it. One without writes costs nothing. A rollback across kv_clear
+ * dooms the transaction. Commit with a savepoint open aborts: E_INTERNAL. */
 int txn_savepoint (txn_t *self);
 int txn_release (txn_t *self);
 void txn_rollback (txn_t *self);

@@ -1,9 +1,10 @@
 /* txn.c - transactions, savepoints, injected failures.
  *
- * Reads come from a pool of renewed transactions. A savepoint begins its backend transaction at its
- * first write, so that handlers that only look cost nothing. A failed write dooms the level it was
- * made in: what stands there is half done, so only rolling it back is left. A failed commit dooms
- * the store, since nobody knows what reached the disk. */
+ * Reads come from a pool of renewed transactions. A savepoint is a place in the trail of what was
+ * written (trail.c). A write that fails before the backend saw it dooms the level it was made in: what
+ * stands there is half done, so only rolling it back is left. One that the backend failed dooms the
+ * transaction, for it may be half done in the backend's pages. A failed commit dooms the store, since
+ * nobody knows what reached the disk. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ void txn_free (txn_t *self)
         return;
     buf_free (&self->row);
     pending_destroy (self);
+    trail_destroy (&self->trail);
     arena_destroy (&self->scratch);
     free (self->levels);
     free (self);
@@ -60,13 +62,12 @@ static int read_begin (store_t *store, txn_t **out)
     pthread_mutex_unlock (&store->pool_lock);
     int rc;
     if (t) {
-        rc = store->backend->renew (store->env, t->levels[0].handle);
+        rc = store->backend->renew (store->env, t->handle);
         if (rc)
-            store->backend->abort (t->levels[0].handle);
+            store->backend->abort (t->handle);
     } else {
         t = txn_new (store);
-        rc =
-            t ? store->backend->begin (store->env, NULL, false, &t->levels[0].handle) : E_NO_MEMORY;
+        rc = t ? store->backend->begin (store->env, NULL, false, &t->handle) : E_NO_MEMORY;
     }
     if (rc)
         txn_free (t);
@@ -86,7 +87,7 @@ static int write_begin (store_t *store, bool as_owner, txn_t **out)
     if (!rc) {
         t = store->spare ? store->spare : txn_new (store);
         store->spare = NULL;
-        rc = t ? store->backend->begin (store->env, NULL, true, &t->levels[0].handle) : E_NO_MEMORY;
+        rc = t ? store->backend->begin (store->env, NULL, true, &t->handle) : E_NO_MEMORY;
     }
     if (rc) {
         if (rc != E_NOT_OWNER)
@@ -120,7 +121,7 @@ int txn_begin_any (store_t *store, txn_t **out)
 static void read_end (txn_t *self)
 {
     store_t *store = self->store;
-    store->backend->reset (self->levels[0].handle);
+    store->backend->reset (self->handle);
     pthread_mutex_lock (&store->pool_lock);
     bool keep = store->idle_count < POOL_MAX;
     if (keep) {
@@ -131,7 +132,7 @@ static void read_end (txn_t *self)
     pthread_mutex_unlock (&store->pool_lock);
     if (keep)
         return;
-    store->backend->abort (self->levels[0].handle);
+    store->backend->abort (self->handle);
     txn_free (self);
 }
 
@@ -139,6 +140,7 @@ static void write_end (txn_t *self)
 {
     store_t *store = self->store;
     pending_forget (self);
+    trail_forget (self);
     store->spare = self;
     atomic_store (&store->writer, 0);
     pthread_mutex_unlock (&store->write_lock);
@@ -157,7 +159,7 @@ void txn_abort (txn_t **self)
     }
     while (t->depth)
         txn_rollback (t);
-    t->store->backend->abort (t->levels[0].handle);
+    t->store->backend->abort (t->handle);
     write_end (t);
 }
 
@@ -175,10 +177,10 @@ int txn_commit (txn_t **self)
     *self = NULL;
     cursors_free (t);
     if (atomic_exchange (&store->fail_commit, false)) {
-        store->backend->abort (t->levels[0].handle);
+        store->backend->abort (t->handle);
         rc = E_IO;
     } else {
-        rc = store->backend->commit (store->env, t->levels[0].handle);
+        rc = store->backend->commit (store->env, t->handle);
     }
     if (rc) {
         atomic_store (&store->failed, true);
@@ -208,7 +210,8 @@ int txn_savepoint (txn_t *self)
         self->levels = more;
         self->level_capacity *= 2;
     }
-    self->levels[++self->depth] = (level_t){.writes = self->writes, .pending = pending_mark (self)};
+    self->levels[++self->depth] = (level_t){
+        .writes = self->writes, .pending = pending_mark (self), .trail = trail_mark (self)};
     return 0;
 }
 
@@ -222,18 +225,9 @@ int txn_release (txn_t *self)
         txn_rollback (self);
         return doom;
     }
-    self->depth--;
-    if (!level->handle)
-        return 0;
-    cursors_unhandle (self);
-    int rc = self->store->backend->commit (self->store->env, level->handle);
-    level->handle = NULL;
-    if (!rc)
-        return 0;
-    store_note_error (self->store, rc, "release", false);
-    self->writes = level->writes;
-    pending_undo (self, &level->pending);
-    return rc;
+    if (--self->depth == 0)
+        trail_forget (self);
+    return 0;
 }
 
 void txn_rollback (txn_t *self)
@@ -243,21 +237,18 @@ void txn_rollback (txn_t *self)
     level_t *level = &self->levels[self->depth--];
     self->writes = level->writes;
     pending_undo (self, &level->pending);
-    if (!level->handle)
+    int rc = trail_back (self, level->trail);
+    if (!rc)
         return;
-    cursors_unhandle (self);
-    self->store->backend->abort (level->handle);
-    level->handle = NULL;
+    store_note_error (self->store, rc, "rollback", false);
+    txn_doom_all (self, rc);
 }
 
 /* ---- where reads and writes go ---- */
 
 void *txn_handle (txn_t *self)
 {
-    size_t i = self->depth;
-    while (i && !self->levels[i].handle)
-        i--;
-    return self->levels[i].handle;
+    return self->handle;
 }
 
 int txn_doom (txn_t *self, int code)
@@ -265,6 +256,14 @@ int txn_doom (txn_t *self, int code)
     level_t *level = &self->levels[self->depth];
     if (!level->doom)
         level->doom = code;
+    return code;
+}
+
+int txn_doom_all (txn_t *self, int code)
+{
+    for (size_t i = 0; i <= self->depth; i++)
+        if (!self->levels[i].doom)
+            self->levels[i].doom = code;
     return code;
 }
 
@@ -287,18 +286,6 @@ int txn_write_handle (txn_t *self, void **out)
         store_note_error (store, E_IO, "write (injected)", false);
         return txn_doom (self, E_IO);
     }
-    for (size_t i = 1; i <= self->depth; i++) {
-        if (self->levels[i].handle)
-            continue;
-        cursors_unhandle (self);
-        int rc = store->backend->begin (store->env, self->levels[i - 1].handle, true,
-                                        &self->levels[i].handle);
-        if (rc) {
-            self->levels[i].handle = NULL;
-            store_note_error (store, rc, "savepoint", false);
-            return txn_doom (self, rc);
-        }
-    }
-    *out = self->levels[self->depth].handle;
+    *out = self->handle;
     return 0;
 }

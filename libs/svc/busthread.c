@@ -92,6 +92,7 @@ static int bus_round (svc_t *svc, int timeout)
                            {.fd = queue_fd (svc->out), .events = POLLIN},
                            {.fd = queue_fd (svc->asks), .events = POLLIN}};
     poll (fds, sizeof fds / sizeof *fds, timeout);
+    bus_gather (svc->bus);
     unsigned credit = answers_send (svc);
     if (credit)
         bus_credit (svc->bus, credit);

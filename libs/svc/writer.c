@@ -272,12 +272,14 @@ static void turn_committed (writer_t *w, bool wrote)
         atomic_fetch_add (&svc->metrics.events, w->sequence - before);
         journal_publish (svc, w->sequence);
     }
+    queue_hold (svc->out); /* the answers of a turn leave as one train */
     while (w->answered) {
         ask_t *ask = w->answered;
         w->answered = (ask_t *) (void *) ask->work.item.next;
         ask->work.item.next = NULL;
         answer_release (w, ask);
     }
+    queue_go (svc->out);
     for (resumed_t *r = w->resumed; r; r = r->next)
         resumed_release (w, r);
     follow_settled (svc, true);

@@ -121,8 +121,9 @@ struct peer {
     bool owner;
     bool frozen;
     bool draining;
-    bool full; /* its pipe was: not tried again before the next beat */
-    bool gone; /* connection is: removed by peers_sweep */
+    bool full;   /* its pipe was: not tried again before the next beat */
+    bool trains; /* takes them (wire.h) */
+    bool gone;   /* connection is: removed by peers_sweep */
     char reason[BEAT_REASON_MAX + 1];
     int64_t heard_ms;
     int64_t told_ms; /* that another wants its number */

@@ -46,6 +46,8 @@ static void many_asks_at_once (void **state)
     bed_replica (bed, "alpha", 1, 64, NULL);
     client_t *cli = client_new (bed->bus, "cli", NULL);
     answer_t *answers = calloc (ASKS, sizeof *answers);
+    client_work (cli, 50); /* welcomed: from here on they may go as trains */
+    bus_gather (cli->bus);
     for (int i = 0; i < ASKS; i++)
         client_start (cli, &answers[i], "alpha.echo", "x", 9000, (uint8_t) (1 + i % 7));
     for (int i = 0; i < ASKS; i++)

@@ -6,7 +6,15 @@
 #include "gen/messaging.h"
 #include "webhooks.h"
 
+#include <sys/queue.h>
+
 enum { FANOUT_PAGE = 100 };
+
+/* A webhook that wants the event. Most events are wanted by nobody, so room is made as they are found. */
+typedef struct wanting {
+    STAILQ_ENTRY (wanting) link;
+    webhooks_subscription_t subscription;
+} wanting_t;
 
 typedef struct fanout {
     turn_t *t;
@@ -17,8 +25,7 @@ typedef struct fanout {
     id16_t payload;
     const char *event_id;
     id16_t subject;
-    webhooks_subscription_t *wanting;
-    size_t count;
+    STAILQ_HEAD (wanted, wanting) wanted;
     size_t made; /* deliveries, in all pages */
     id16_t last;
 } fanout_t;
@@ -28,9 +35,14 @@ static int wanting_add (void *context, const void *row)
     fanout_t *self = context;
     const webhooks_subscription_t *subscription = row;
     self->last = subscription->id;
-    if (id_time_ms (subscription->id) <= self->at &&
-        subscription_wants (subscription, self->dialect, self->event))
-        self->wanting[self->count++] = *subscription;
+    if (id_time_ms (subscription->id) > self->at ||
+        !subscription_wants (subscription, self->dialect, self->event))
+        return 0;
+    wanting_t *wanting = arena_new_of (self->t->arena, wanting_t);
+    if (!wanting)
+        return E_NO_MEMORY;
+    wanting->subscription = *subscription;
+    STAILQ_INSERT_TAIL (&self->wanted, wanting, link);
     return 0;
 }
 
@@ -40,14 +52,15 @@ static int wanting_find (fanout_t *self, id16_t after, bool *more)
     store_key_t key = {.id = self->holder};
     store_page_t page = {
         .index = "by_app", .keys = &key, .key_count = 1, .after = after, .limit = FANOUT_PAGE};
-    self->wanting = arena_array_of (self->t->arena, webhooks_subscription_t, FANOUT_PAGE);
-    self->count = 0;
-    if (app_is_gone (self->t, self->holder)) {
+    STAILQ_INIT (&self->wanted);
+    int code = store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena,
+                           wanting_add, self, more);
+    if (code == 0 && (!STAILQ_EMPTY (&self->wanted) || *more) &&
+        app_is_gone (self->t, self->holder)) {
+        STAILQ_INIT (&self->wanted);
         *more = false;
-        return 0;
     }
-    return store_list (self->t->txn, &webhooks_subscription_record, &page, self->t->arena,
-                       wanting_add, self, more);
+    return code;
 }
 
 static int fanout_go_on (fanout_t *self)
@@ -66,16 +79,18 @@ static int fanout_go_on (fanout_t *self)
 
 static int deliveries_make (fanout_t *self, bool more)
 {
-    int code = 0;
     delivery_new_t new = {.payload = self->payload,
                           .event = self->event,
                           .event_id = self->event_id,
                           .subject = self->subject};
-    for (size_t i = 0; i < self->count && code == 0; i++)
-        code = delivery_make (self->t, &self->wanting[i], &new, NULL);
-    self->made += self->count;
-    if (code)
-        return code;
+    wanting_t *wanting;
+    STAILQ_FOREACH (wanting, &self->wanted, link)
+    {
+        int code = delivery_make (self->t, &wanting->subscription, &new, NULL);
+        if (code)
+            return code;
+        self->made++;
+    }
     if (more)
         return fanout_go_on (self);
     /* Nobody wanted it after all. */
@@ -137,7 +152,7 @@ static int holder_fan_out (turn_t *t, const happening_t *what, const dialect_t *
                      .subject = what->subject};
     bool more = false;
     int code = wanting_find (&self, id_nil (), &more);
-    if (code || (self.count == 0 && !more))
+    if (code || (STAILQ_EMPTY (&self.wanted) && !more))
         return code;
     code = payload_make (&self, what->event, what->body, app);
     return code ? code : deliveries_make (&self, more);
