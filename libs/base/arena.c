@@ -161,10 +161,10 @@ unsigned arena_fail_nth (arena_t *self, unsigned n)
     return left;
 }
 
-static void *refuse (arena_t *self)
+static void *refuse (arena_t *self, int why)
 {
     if (self->trap)
-        longjmp (*self->trap, 1);
+        longjmp (*self->trap, why);
     return NULL;
 }
 
@@ -181,7 +181,7 @@ static void *alloc_in_new_block (arena_t *self, size_t size, size_t room, bool z
     bool own = room > self->next_size / 4;
     block_t *block = block_new (own ? room : self->next_size, own && zeroed);
     if (!block)
-        return refuse (self);
+        return refuse (self, ARENA_MEMORY);
     block->next = self->others;
     self->others = block;
     if (!own) {
@@ -200,10 +200,10 @@ static void *alloc_in_new_block (arena_t *self, size_t size, size_t room, bool z
 static inline void *alloc (arena_t *self, size_t size, bool zeroed)
 {
     if (__builtin_expect (fails_now (self) || size > self->limit - self->used, 0))
-        return refuse (self);
+        return refuse (self, ARENA_LIMIT);
     size_t room = rounded (size);
     if (__builtin_expect (room > self->limit - self->used, 0))
-        return refuse (self);
+        return refuse (self, ARENA_LIMIT);
     if (__builtin_expect (room > (size_t) (self->end - self->at), 0))
         return alloc_in_new_block (self, size, room, zeroed);
 
@@ -223,7 +223,7 @@ void *arena_alloc_many (arena_t *self, size_t size, size_t count)
 {
     size_t product;
     if (__builtin_mul_overflow (size, count, &product))
-        return refuse (self);
+        return refuse (self, ARENA_LIMIT);
     return arena_alloc (self, product);
 }
 
@@ -233,10 +233,10 @@ void *arena_grow (arena_t *self, void *data, size_t old_size, size_t new_size)
         return data;
     if (data && (uint8_t *) data + rounded (old_size) == self->at) {
         if (fails_now (self) || new_size - old_size > self->limit - self->used)
-            return refuse (self);
+            return refuse (self, ARENA_LIMIT);
         size_t more = rounded (new_size) - rounded (old_size);
         if (more > self->limit - self->used)
-            return refuse (self);
+            return refuse (self, ARENA_LIMIT);
         if (more <= (size_t) (self->end - self->at)) {
             self->at += more;
             self->used += more;
@@ -271,7 +271,7 @@ char *arena_strdup (arena_t *self, const char *text)
 char *arena_strndup (arena_t *self, const char *text, size_t length)
 {
     if (length == SIZE_MAX)
-        return refuse (self);
+        return refuse (self, ARENA_LIMIT);
     char *copy = alloc (self, length + 1, false);
     if (copy && length)
         memcpy (copy, text, length);
@@ -297,7 +297,7 @@ char *arena_vprintf (arena_t *self, const char *format, va_list args)
     int length = vsnprintf (small, sizeof small, format, first);
     va_end (first); /* before anything that may jump */
     if (length < 0)
-        return refuse (self);
+        return refuse (self, ARENA_LIMIT);
     if ((size_t) length < sizeof small)
         return arena_strndup (self, small, (size_t) length);
     char *text = arena_alloc (self, (size_t) length + 1);

@@ -34,8 +34,9 @@ typedef struct arena_mark {
 arena_mark_t arena_mark (const arena_t *self);
 void arena_rewind (arena_t *self, const arena_mark_t *mark);
 
-/* Set (or with NULL clear) where an allocation over the limit jumps with value 1. Returns the trap
- * set before. */
+/* Set (or with NULL clear) where an allocation over the limit jumps with value ARENA_LIMIT, and one
+ * for which there is no memory with ARENA_MEMORY. Returns the trap set before. */
+enum { ARENA_LIMIT = 1, ARENA_MEMORY = 2 };
 jmp_buf *arena_trap (arena_t *self, jmp_buf *trap);
 
 /* Bytes handed out since the last reset. */

@@ -1,5 +1,6 @@
 /* arena_test.c - alignment, zeroing, limits, traps, growth, reset. */
 #include "base/arena.h"
+#include "base/heap_fail.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -182,6 +183,37 @@ static void test_many (void **state)
     arena_destroy (&arena);
 }
 
+/* What was asked for fits the limit, but the heap has nothing left: told apart from too much. */
+static void test_no_memory (void **state)
+{
+    (void) state;
+    arena_t *arena = arena_new (1 << 20);
+    jmp_buf trap;
+    arena_trap (arena, &trap);
+    volatile int why = setjmp (trap);
+    if (why == 0) {
+        heap_fail_nth (1);
+        arena_alloc (arena, 100000);
+    }
+    heap_fail_nth (0);
+    assert_int_equal (why, ARENA_MEMORY);
+    why = setjmp (trap);
+    if (why == 0)
+        arena_alloc (arena, 2 << 20);
+    assert_int_equal (why, ARENA_LIMIT);
+    arena_trap (arena, NULL);
+    heap_fail_nth (1);
+    assert_null (arena_alloc (arena, 100000));
+    assert_int_equal (heap_fail_nth (0), 0);
+    assert_non_null (arena_alloc (arena, 100000));
+    arena_destroy (&arena);
+    heap_fail_nth (1);
+    assert_null (arena_new (1000));
+    heap_fail_nth (2);
+    assert_null (arena_new (1000));
+    heap_fail_nth (0);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +222,7 @@ int main (void)
         cmocka_unit_test (test_mark_and_rewind),
         cmocka_unit_test (test_trap),
         cmocka_unit_test (test_fail_nth),
+        cmocka_unit_test (test_no_memory),
         cmocka_unit_test (test_texts),
         cmocka_unit_test (test_grow),
         cmocka_unit_test (test_many),

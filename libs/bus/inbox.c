@@ -181,8 +181,9 @@ void inbox_credit_flush (bus_t *self)
     if (!self->credit_owed || !self->welcomed)
         return;
     envelope_t e = {.kind = ENV_CREDIT, .count = self->credit_owed};
-    self->credit_owed = 0;
-    link_post (self, &e, (bytes_t){0});
+    if (link_post (self, &e,
+                   (bytes_t){0})) /* else with the next, or nobody would ask us any more */
+        self->credit_owed = 0;
 }
 
 void bus_credit (bus_t *self, uint32_t count)

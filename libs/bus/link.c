@@ -184,18 +184,19 @@ bytes_t parcel_body (const parcel_t *self)
     return bytes_of (self->data + self->header_size, self->body_size);
 }
 
-void link_post (bus_t *self, const envelope_t *e, bytes_t body)
+bool link_post (bus_t *self, const envelope_t *e, bytes_t body)
 {
     buf_clear (&self->header);
     envelope_write (e, &self->header);
     if (buf_failed (&self->header))
-        return; /* no memory: the other side's deadline ends it */
+        return false;
     bytes_t header = buf_bytes (&self->header);
     if (STAILQ_EMPTY (&self->outbox) && link_send (self, header, body))
-        return;
+        return true;
     parcel_t *parcel = parcel_new (header, body);
     if (parcel)
         STAILQ_INSERT_TAIL (&self->outbox, parcel, link);
+    return parcel != NULL;
 }
 
 void link_flush (bus_t *self)

@@ -106,7 +106,8 @@ bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body);
 bool link_receive (bus_t *self, zmq_msg_t *header,
                    zmq_msg_t *body); /* both initialised; false: nothing there */
 bool link_has_more (bus_t *self);
-void link_post (bus_t *self, const envelope_t *e, bytes_t body); /* now or from link_flush */
+/* Now or from link_flush; false: there is no memory, and the other side's deadline ends it. */
+bool link_post (bus_t *self, const envelope_t *e, bytes_t body);
 void link_gather (bus_t *self); /* what is sent from now on waits for link_end, as one train */
 void link_end (bus_t *self);
 void link_flush (bus_t *self);

@@ -84,6 +84,7 @@ void lanes_empty (lanes_t *self)
     free (self->slots);
     self->slots = NULL;
     self->slot_count = 0;
+    self->begun_first = self->begun_end = 0;
     self->loaded = self->loading = self->counting = self->counting_before = false;
     self->waiting = self->open_breakers = self->quarantine_count = self->quarantine_before = 0;
     self->held_count = self->held_before = 0;
@@ -196,6 +197,8 @@ void lanes_committed (lanes_t *self, void (*launch) (void *context, outward_t *o
         return;
     assert (!self->note_count); /* lanes_claim stores what was noted: it comes last in a turn */
     self->loading = false;
+    for (; self->begun_first < self->begun_end; self->begun_first++)
+        started_clear (self->started, (unsigned) self->begun_first);
     groups_committed (self);
     for (entry_t *entry; (entry = self->entries_touched);) {
         self->entries_touched = entry->touched_next;

@@ -10,6 +10,8 @@
 typedef struct claims {
     job_claim_t *items;
     size_t count, capacity;
+    id16_t *begun; /* those that had started and are tried again */
+    size_t begun_count;
 } claims_t;
 
 static int claims_add (claims_t *self, const job_claim_t *claim)
@@ -92,7 +94,8 @@ static int claim_release (lanes_t *self, txn_t *txn, group_t *group, job_row_t *
     return due_put (self, txn, group, self->now, claim->at);
 }
 
-static int claim_resolve (lanes_t *self, turn_t *t, const job_claim_t *claim, bytes_t packed)
+static int claim_resolve (lanes_t *self, turn_t *t, claims_t *claims, const job_claim_t *claim,
+                          bytes_t packed)
 {
     job_row_t row;
     if (!job_row_read (packed, &row))
@@ -109,22 +112,26 @@ static int claim_resolve (lanes_t *self, turn_t *t, const job_claim_t *claim, by
     bool started = !started_trusted (self->started) || started_was (self->started, row.id);
     if (started && !kind->repeatable)
         return lost_add (self, group, &row, claim);
+    if (started)
+        claims->begun[claims->begun_count++] = row.id;
     return claim_release (self, t->txn, group, &row, claim, started);
 }
 
-static int claims_resolve (lanes_t *self, turn_t *t, const claims_t *claims)
+static int claims_resolve (lanes_t *self, turn_t *t, claims_t *claims)
 {
     uint8_t space[JOB_KEY_SIZE];
     buf_t copy = {0};
-    int rc = 0;
+    claims->begun = calloc (claims->count + 1, sizeof *claims->begun);
+    int rc = claims->begun ? 0 : E_NO_MEMORY;
     for (size_t i = 0; i < claims->count && !rc; i++) {
         bytes_t packed;
         rc = kv_get (t->txn, self->tables.jobs, job_key (claims->items[i].at, space), &packed);
         if (!rc) {
             buf_clear (&copy);
             buf_add (&copy, packed.data, packed.size);
-            rc = buf_failed (&copy) ? E_NO_MEMORY
-                                    : claim_resolve (self, t, &claims->items[i], buf_bytes (&copy));
+            rc = buf_failed (&copy)
+                     ? E_NO_MEMORY
+                     : claim_resolve (self, t, claims, &claims->items[i], buf_bytes (&copy));
         } else if (rc == E_NOT_FOUND)
             rc = 0;
     }
@@ -225,10 +232,12 @@ static int numbers_load (lanes_t *self, txn_t *txn)
     return rc ? rc : kv_count (txn, self->tables.held, &self->held_count);
 }
 
-static int started_load (lanes_t *self, turn_t *t)
+/* The file is new before the store is: if this turn is lost, the next one must read in it all that this one did. So those that are tried again keep a mark, in free
+ * slots, until the commit. */
+static int started_load (lanes_t *self, turn_t *t, const claims_t *claims)
 {
     size_t count = 0, at = 0, slots = self->slot_count + self->entries.count;
-    id16_t *lost = calloc (self->entries.count ? self->entries.count : 1, sizeof *lost);
+    id16_t *lost = calloc (self->entries.count + claims->begun_count + 1, sizeof *lost);
     if (!lost)
         return E_NO_MEMORY;
     for (idnode_t *node = idmap_next (&self->entries, &at, NULL); node;
@@ -236,6 +245,9 @@ static int started_load (lanes_t *self, turn_t *t)
         lost[((entry_t *) (void *) node)->slot] = node->id;
         count++;
     }
+    self->begun_first = count;
+    memcpy (lost + count, claims->begun, claims->begun_count * sizeof *lost);
+    self->begun_end = count += claims->begun_count;
     int rc = started_renew (self->started, (unsigned) slots, lost, count, &t->failure);
     free (lost);
     return rc;
@@ -263,7 +275,7 @@ static int load_steps (lanes_t *self, turn_t *t, claims_t *claims)
         rc = groups_load (self, t);
     if (!rc)
         rc = lanes_flush (self, t);
-    return rc ? rc : started_load (self, t);
+    return rc ? rc : started_load (self, t, claims);
 }
 
 int lanes_load (lanes_t *self, turn_t *t)
@@ -274,6 +286,7 @@ int lanes_load (lanes_t *self, turn_t *t)
     self->loading = true;
     int rc = load_steps (self, t, &claims);
     free (claims.items);
+    free (claims.begun);
     if (rc) {
         lanes_empty (self);
         return rc;

@@ -176,6 +176,7 @@ struct lanes {
 
     unsigned *slots; /* free ones */
     size_t slot_count;
+    size_t begun_first, begun_end; /* slots with marks of before the first turn, until its commit */
 
     bool counting; /* jobs of before the start are still being counted */
     bool counting_before;

@@ -103,6 +103,12 @@ static void backend_choose (optest_t *self)
     self->svc.backend_options = &self->memory;
 }
 
+static void watched (optest_t *self, arena_t *ask, bool before)
+{
+    if (self->watch)
+        self->watch (self->watcher, ask, before);
+}
+
 static int service_start (optest_t *self, failure_t *failure)
 {
     svc_t *svc = &self->svc;
@@ -123,7 +129,11 @@ static int service_start (optest_t *self, failure_t *failure)
         rc = self->service->start (svc, &svc->context, failure);
     if (rc || self->service->stateless)
         return rc;
+    if (self->watch)
+        atomic_store (&svc->log_level, LOG_ERROR + 1);
+    watched (self, NULL, true);
     rc = writer_open (svc);
+    watched (self, NULL, false);
     svc->journal.since = clock_mono_ms () - 2 * FOLLOWER_LIVE_MS; /* nobody follows, and it knows */
     return rc ? failure_set (failure, rc, NULL, "the first turn failed: %s", error_name (rc)) : 0;
 }
@@ -257,7 +267,7 @@ static int service_begin (optest_t *self, failure_t *failure)
     self->chain = NULL;
     self->chain_end = &self->chain;
     int rc = service_start (self, failure);
-    if (rc)
+    if (rc && !self->watch)
         fprintf (stderr, "optest: %s\n", failure->text);
     return rc;
 }
@@ -294,11 +304,25 @@ static void store_paths (const optest_t *self, char data[256], char kept[256])
     snprintf (kept, 256, "%s/kept.mdb", self->folder);
 }
 
+/* Which jobs had begun, where there are any: what the store tells is not all without it. */
+static int started_copy (const optest_t *self, bool keep)
+{
+    char file[256], kept[256];
+    snprintf (file, sizeof file, "%s/run/%s.started", self->folder, self->service->schema->name);
+    snprintf (kept, sizeof kept, "%s/kept.started", self->folder);
+    const char *from = keep ? file : kept, *to = keep ? kept : file;
+    if (access (from, F_OK) == 0)
+        return file_copy (from, to);
+    unlink (to);
+    return 0;
+}
+
 int optest_keep (optest_t *self)
 {
     char data[256], kept[256];
     store_paths (self, data, kept);
-    return file_copy (data, kept);
+    int rc = file_copy (data, kept);
+    return rc ? rc : started_copy (self, true);
 }
 
 int optest_again (optest_t *self)
@@ -308,19 +332,25 @@ int optest_again (optest_t *self)
     store_paths (self, data, kept);
     service_stop (self);
     int rc = file_copy (kept, data);
+    if (!rc)
+        rc = started_copy (self, false);
     return rc ? rc : service_begin (self, &failure);
+}
+
+int optest_empty (optest_t *self)
+{
+    char data[256], kept[256];
+    failure_t failure = {0};
+    store_paths (self, data, kept);
+    service_stop (self);
+    unlink (data);
+    return service_begin (self, &failure);
 }
 
 void optest_watch (optest_t *self, optest_watch_t *watch, void *context)
 {
     self->watch = watch;
     self->watcher = context;
-}
-
-static void watched (optest_t *self, arena_t *ask, bool before)
-{
-    if (self->watch)
-        self->watch (self->watcher, ask, before);
 }
 
 static int turn_run (optest_t *self, work_t *chain, arena_t *ask)
@@ -634,8 +664,13 @@ int optest_follow (optest_t *self, const schema_event_t *event, const event_abou
     return optest_run (self, following_run, &f);
 }
 
-int optest_advance (optest_t *self, int64_t ms)
+void optest_clock (optest_t *self, int64_t ms)
 {
     clock_advance (self->clock, ms);
+}
+
+int optest_advance (optest_t *self, int64_t ms)
+{
+    optest_clock (self, ms);
     return turn_run (self, NULL, NULL);
 }

@@ -32,7 +32,10 @@ int optest_restart_as (optest_t *self, const svc_service_t *service);
 /* Keep the store as it is now, and start again on what was kept. One place: keeping again replaces it. Blobs are not kept. */
 int optest_keep (optest_t *self);
 int optest_again (optest_t *self);
-/* Called right before a turn or a read runs (true) and right after it (false). `ask` is the arena of the ask that was put last, NULL in turns without one. */
+/* Start again on a store that holds nothing. */
+int optest_empty (optest_t *self);
+/* Called right before a turn or a read runs (true) and right after it (false), the first turn of an owner too: what fails there is told by nobody but the code.
+ * `ask` is the arena of the ask that was put last, NULL in turns without one. */
 typedef void (optest_watch_t) (void *context, arena_t *ask, bool before);
 void optest_watch (optest_t *self, optest_watch_t *watch, void *context);
 /* The process would end now: the store failed in a turn. optest_restart. */
@@ -78,6 +81,8 @@ int optest_follow (optest_t *self, const schema_event_t *event, const event_abou
 
 /* Move the clock of this process on, and run a turn. */
 int optest_advance (optest_t *self, int64_t ms);
+/* Move it alone; back, too. */
+void optest_clock (optest_t *self, int64_t ms);
 /* Any code in a turn of this service. A conflict of the store runs it again from its start, as it does all turns. */
 int optest_run (optest_t *self, int (*run) (turn_t *t, void *context), void *context);
 

@@ -3,9 +3,16 @@
 
 #include <stdlib.h>
 
+#include "base/heap_fail.h"
 #include "svc/inner.h"
 
-enum { ALL = 256, DAY_MS = 24 * 3600 * 1000, NIGHT_MS = 600 * 1000, MINUTE_MS = 61 * 1000 };
+enum {
+    ALL = 256,
+    DAY_MS = 24 * 3600 * 1000,
+    NIGHT_MS = 600 * 1000,
+    MINUTE_MS = 61 * 1000,
+    TURN_MEMORY = 64 << 20
+};
 
 const char *fault_name (fault_kind_t kind)
 {
@@ -34,6 +41,8 @@ unsigned fault_next (unsigned nth)
 static void arm (fault_t *self, arena_t *ask)
 {
     svc_t *svc = optest_svc (self->test);
+    if (!svc->writer.arena) /* before the first turn */
+        svc->writer.arena = arena_new (TURN_MEMORY);
     if (self->kind == FAULT_WRITE)
         store_fail_write (svc->store, self->left);
     else if (self->kind == FAULT_COMMIT)
@@ -43,32 +52,33 @@ static void arm (fault_t *self, arena_t *ask)
     else if (self->kind == FAULT_TURN)
         arena_fail_nth (svc->writer.arena, self->left);
     else if (self->kind == FAULT_HEAP)
-        nth_heap_fail (self->left);
+        heap_fail_nth (self->left);
 }
 
 static unsigned disarm (fault_t *self, arena_t *ask)
 {
     svc_t *svc = optest_svc (self->test);
+    bool lost = optest_is_fatal (self->test) || !atomic_load (&svc->opened);
     switch (self->kind) {
     case FAULT_WRITE:
         return store_fail_write (svc->store, 0);
     case FAULT_COMMIT:
         store_fail_commit (svc->store, false);
-        return self->left > 1 ? self->left - 1 : optest_is_fatal (self->test) ? 0 : 1;
+        return self->left > 1 ? self->left - 1 : lost ? 0 : 1;
     case FAULT_ASK:
         return ask ? arena_fail_nth (ask, 0) : self->left;
     case FAULT_TURN:
         return arena_fail_nth (svc->writer.arena, 0);
     case FAULT_HEAP:
-        return nth_heap_fail (0);
+        return heap_fail_nth (0);
     default:
         return self->left;
     }
 }
 
-static void around (void *context, arena_t *ask, bool before)
+void fault_around (void *fault, arena_t *ask, bool before)
 {
-    fault_t *self = context;
+    fault_t *self = fault;
     if (!self->left)
         return;
     if (before)
@@ -81,7 +91,7 @@ static void around (void *context, arena_t *ask, bool before)
 void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth)
 {
     *self = (fault_t){.test = test, .kind = kind, .left = kind == FAULT_NONE ? 0 : nth};
-    optest_watch (test, around, self);
+    optest_watch (test, fault_around, self);
 }
 
 /* ---- the store ---- */

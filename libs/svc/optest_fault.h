@@ -28,6 +28,8 @@ typedef struct fault {
 const char *fault_name (fault_kind_t kind);
 /* From the next turn on. */
 void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth);
+/* What the turns do by themselves: before and after something of the service that runs outside of them. `ask` may be NULL. */
+void fault_around (void *fault, arena_t *ask, bool before);
 /* The next n after `nth`. */
 unsigned fault_next (unsigned nth);
 /* Keep the store for optest_again; the clock is moved away from the end of a day. */

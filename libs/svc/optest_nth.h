@@ -47,7 +47,31 @@ typedef struct nth_story {
 /* Every job kind of the service must be in one at least. */
 unsigned nth_stories (optest_t *test, const nth_story_t *stories, size_t count);
 
-/* The heap's n-th allocation from now, of this thread, fails; 0 = none. Returns what was left of the one set before. */
-unsigned nth_heap_fail (unsigned n);
+/* What the service's timers, and the kinds of its sweeper, have to do. */
+typedef struct nth_timer {
+    const char *name; /* of the sample */
+    const char *const
+        *timers; /* with something to do in it, NULL-terminated: names of svc_timer_t */
+    const char *const *
+        sweeps; /* kinds of svc_retention_t that remove something; the runtime's own, too. NULL = none */
+    int (*begin) (optest_t *test); /* makes that; NULL = it is there. Done again for each fault */
+    int64_t wait_ms;               /* and is due so much later */
+    bool (*is_done) (
+        optest_t *
+            test); /* false before the pass, true after it. NULL: what changes in the store says it */
+} nth_timer_t;
+
+/* One pass of all that is due, with every fault in every place of it: some passes later the store is as after passes without a fault. Every timer of the service and
+ * every kind of its sweeper must be in a sample. */
+unsigned nth_timers (optest_t *test, const nth_timer_t *samples, size_t count);
+
+/* The events as the services that tell them would hand them out, each in its order and in two batches after a snapshot that holds nothing, with every fault in every place of
+ * asking, applying and noting how far it is: in the end all took effect, and the places in the store are behind the last. `check` (may be NULL) looks at what they did. */
+unsigned nth_batches (optest_t *test, const nth_event_t *events, size_t count,
+                      bool (*check) (optest_t *test));
+
+/* The first turn of an owner, with every fault in every place: on a store that holds nothing, on one in which all the stories have begun and whose process then died, and on that
+ * after a restore. The next start does what the first would have done. */
+unsigned nth_first_turns (optest_t *test, const nth_story_t *stories, size_t count);
 
 #endif

@@ -303,15 +303,20 @@ static void turn_lost (writer_t *w, int code)
     svc_fatal (svc, EXIT_STORE, "the store failed");
 }
 
-void writer_forget (writer_t *w)
+static void resumed_drop (writer_t *w)
 {
-    w->broken = 0;
-    w->counted_count = 0;
     while (w->resumed) {
         resumed_t *r = w->resumed;
         w->resumed = r->next;
         resumed_free (r);
     }
+}
+
+void writer_forget (writer_t *w)
+{
+    w->broken = 0;
+    w->counted_count = 0;
+    resumed_drop (w);
     w->answered = NULL;
     w->answered_end = &w->answered;
     arena_reset (w->arena);
@@ -508,7 +513,8 @@ static int owner_open (svc_t *svc)
     w->svc = svc;
     w->answered_end = &w->answered;
     w->now = clock_now_ms ();
-    w->arena = arena_new (WRITER_MEMORY);
+    if (!w->arena) /* a test may have one that fails */
+        w->arena = arena_new (WRITER_MEMORY);
     int rc = w->arena ? lanes_open (svc) : E_NO_MEMORY;
     if (!rc)
         rc = restored_take (svc);
@@ -562,6 +568,7 @@ void writer_close (svc_t *svc)
     sweep_close (svc);
     erase_close (svc);
     lanes_destroy (&w->lanes);
+    resumed_drop (w); /* of a first turn that failed */
     arena_destroy (&w->arena);
     free (w->counted);
     w->counted = NULL;

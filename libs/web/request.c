@@ -423,6 +423,8 @@ int web_body (web_request_t *self, size_t limit, bytes_t *out)
     }
     if (self->body_status != 0)
         return self->body_status;
+    if (buf_reserve (body, 1) == NULL) /* for the NUL */
+        return 503;
     *out = bytes_of (buf_text (body), body->size);
     return body->size > limit ? 413 : 0;
 }

@@ -315,6 +315,35 @@ static void test_jobs (void **state)
         {"an app goes", app_end, app_end_begin, NULL, false},
     };
     assert_int_equal (nth_stories (w->test, stories, COUNT (stories)), 0);
+    assert_int_equal (nth_first_turns (w->test, stories, COUNT (stories)), 0);
+}
+
+/* ---- timers ---- */
+
+/* As it was written before there were teams. */
+static int team_forget (turn_t *t, void *context)
+{
+    const things_t *has = context;
+    accounts_number_t number = {0};
+    int code = store_get_any (t->txn, &accounts_number_record, has->free, t->arena, &number);
+    number.team = id_nil ();
+    return code ? code : store_put (t->txn, &accounts_number_record, &number, NULL);
+}
+
+static things_t timer_has;
+
+static int teams_begin (optest_t *test)
+{
+    return optest_run (test, team_forget, &timer_has);
+}
+
+static void test_timers (void **state)
+{
+    static const char *const teams[] = {"teams", NULL};
+    const world_t *w = *state;
+    const nth_timer_t sample = {.name = "teams", .timers = teams, .begin = teams_begin};
+    timer_has = things_of (w);
+    assert_int_equal (nth_timers (w->test, &sample, 1), 0);
 }
 
 int main (void)
@@ -322,6 +351,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_ops, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_jobs, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_timers, world_setup, world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

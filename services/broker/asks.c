@@ -16,7 +16,8 @@ static void tap (broker_t *self, bytes_t target, uint32_t replica, int64_t came_
     meta.elapsed_ms = (uint32_t) (self->now_ms - came_ms);
     buf_clear (&self->meta);
     tap_meta_write (&meta, &self->meta);
-    bool sent = router_tap (self->router, target, buf_bytes (&self->meta), header, body);
+    bool sent = !buf_failed (&self->meta) && !buf_failed (&self->header) &&
+                router_tap (self->router, target, buf_bytes (&self->meta), header, body);
     broker_count (self, sent ? BROKER_COUNTER_TAPPED_TOTAL : BROKER_COUNTER_TAP_DROPPED_TOTAL);
 }
 
@@ -102,7 +103,7 @@ static void ask_free (broker_t *self, ask_t *ask)
     ask_rest (self, ask);
 }
 
-void asks_free (broker_t *self)
+void broker_asks_free (broker_t *self)
 {
     waiting_node_t *node;
     while ((node = waiting_first (&self->asks)))
@@ -142,7 +143,7 @@ static void ask_fail_timeout (broker_t *self, ask_t *ask)
     ask_fail (self, ask, &failure);
 }
 
-void asks_expire (broker_t *self)
+void broker_asks_expire (broker_t *self)
 {
     waiting_node_t *node;
     while ((node = waiting_first (&self->asks)) && node->deadline_ms <= self->now_ms) {
@@ -235,6 +236,13 @@ static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
     }
     buf_clear (&self->header);
     envelope_route_write (&ask->route, bytes_of_str (ask->sender), (uint32_t) left, &self->header);
+    if (buf_failed (
+            &self->header)) { /* a replica drops what has none, and would owe its credit for ever */
+        failure_t failure = {0};
+        failure_set (&failure, E_NO_MEMORY, "", "the broker has no memory for this ask");
+        ask_fail (self, ask, &failure);
+        return;
+    }
     if (router_tapped (self->router))
         tap (self, ask->route.target, peer->replica, ask->came_ms, buf_bytes (&self->header),
              &ask->body);
@@ -505,6 +513,12 @@ void answer_came (broker_t *self, peer_t *replica, router_message_t *message,
     out.target = ask->route.target;
     buf_clear (&self->header);
     envelope_route_write (&out, bytes_of_str (replica->name), 0, &self->header);
+    if (buf_failed (&self->header)) {
+        failure_t failure = {0};
+        failure_set (&failure, E_BROKER_LOST, "", "the broker had no memory for the answer");
+        ask_fail (self, ask, &failure);
+        return;
+    }
     if (router_tapped (self->router))
         tap (self, out.target, replica->replica, ask->came_ms, buf_bytes (&self->header),
              &message->body);

@@ -79,7 +79,7 @@ void broker_destroy (broker_t **self)
         return;
     broker_t *b = *self;
     if (b->asks.heap)
-        asks_free (b);
+        broker_asks_free (b);
     helds_free (b);
     waiting_free (&b->asks);
     peers_free (b);
@@ -184,7 +184,7 @@ bool broker_work (broker_t *self, int fd)
         peers_beat (self);
     }
     bool more = messages_take (self);
-    asks_expire (self);
+    broker_asks_expire (self);
     if (beat && !more)
         peers_freeze (self);
     if (beat) {

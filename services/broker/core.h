@@ -221,14 +221,14 @@ void answer_came (broker_t *self, peer_t *replica, router_message_t *message,
 /* One that was held, `route` with what is left of its time. False: there is still nobody, and it is not the last time. */
 bool ask_come_again (broker_t *self, peer_t *asker, router_message_t *message,
                      const envelope_route_t *route, bool last);
-void asks_expire (broker_t *self);
+void broker_asks_expire (broker_t *self);
 /* Gives waiting asks to replicas with credit, or fails them if there is nobody to wait for. */
 void service_dispatch (broker_t *self, service_t *service);
 /* The peer no longer answers: what it has fails, what waits for it alone goes elsewhere or fails. */
 void asks_leave (broker_t *self, peer_t *peer);
 void asks_move (broker_t *self, peer_t *peer); /* only what waits for it alone */
 void services_check_owners (broker_t *self);
-void asks_free (broker_t *self);
+void broker_asks_free (broker_t *self);
 /* Failure for an ask that never got as far as being one. */
 void refuse (broker_t *self, uint32_t connection, id16_t id, const failure_t *failure);
 

@@ -6,6 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static void no_memory (broker_t *self, const peer_t *asker, const envelope_route_t *route)
+{
+    failure_t failure = {0};
+    failure_set (&failure, E_NO_MEMORY, "", "the broker has no memory for the answer");
+    refuse (self, asker->connection, route->id, &failure);
+}
+
 static void answer_send (broker_t *self, const peer_t *asker, const envelope_route_t *route,
                          const schema_type_t *type, const void *out)
 {
@@ -14,6 +21,10 @@ static void answer_send (broker_t *self, const peer_t *asker, const envelope_rou
     envelope_t e = {.kind = ENV_ANSWER, .id = route->id, .target = target, .sender = "broker"};
     buf_clear (&self->body);
     schema_pack (type, out, &self->body);
+    if (buf_failed (&self->body)) {
+        no_memory (self, asker, route);
+        return;
+    }
     broker_count (self, BROKER_COUNTER_ANSWERS_TOTAL);
     broker_send_envelope (self, asker->connection, &e, buf_bytes (&self->body));
 }
@@ -89,9 +100,7 @@ static void status (broker_t *self, const peer_t *asker, const envelope_route_t 
     broker_replica_state_t *replicas =
         arena_array_of (self->arena, broker_replica_state_t, count + 1);
     if (!services || !replicas) {
-        failure_t failure = {0};
-        failure_set (&failure, E_NO_MEMORY, "", "no memory for the status");
-        refuse (self, asker->connection, route->id, &failure);
+        no_memory (self, asker, route);
         return;
     }
     size_t at = 0;
@@ -156,7 +165,10 @@ static void metrics (broker_t *self, const peer_t *asker, const envelope_route_t
     buf_printf (&text, "aviary_broker_peers %zu\n", self->peer_count);
     service_gauges (self, &text);
     common_metrics_out_t out = {.text = buf_text (&text)};
-    answer_send (self, asker, route, &common_metrics_out_type, &out);
+    if (buf_failed (&text) || !*out.text)
+        no_memory (self, asker, route);
+    else
+        answer_send (self, asker, route, &common_metrics_out_type, &out);
     buf_free (&text);
 }
 

@@ -130,6 +130,8 @@ static web_next_t failure_send (exchange_t *x, const failure_t *failure, bool co
                              .request_id =
                                  x->first_request_id ? x->first_request_id : x->request_id};
     int status = dialect_error_render (x->dialect, failure, &blame, body);
+    if (buf_failed (body))
+        status = 500; /* without a word, it says no more than that */
     headers_common (&headers, x, "application/json");
     headers_of_failure (&headers, x, status, failure);
     send (x, status, &headers, buf_bytes (body));

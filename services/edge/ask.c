@@ -94,9 +94,10 @@ static web_next_t also_ask (exchange_t *x)
     call_t *call = ask_call (x, op);
     if (!call)
         return answer_fail (x, E_NO_MEMORY, NULL, NULL);
-    if (exchange_guard (x, also_pack, call)) {
+    int code = exchange_guard (x, also_pack, call);
+    if (code) {
         call_drop (call);
-        return answer_fail (x, E_TOO_LARGE, NULL, NULL);
+        return answer_fail (x, code, NULL, NULL);
     }
     return ask_park (x, call, op->deadline_ms, also_answered);
 }
@@ -288,9 +289,10 @@ web_next_t ask_begin (exchange_t *x)
     call_t *call = ask_call (x, ensure);
     if (!call)
         return answer_fail (x, E_NO_MEMORY, NULL, NULL);
-    if (exchange_guard (x, ensure_pack, call)) {
+    int code = exchange_guard (x, ensure_pack, call);
+    if (code) {
         call_drop (call);
-        return answer_fail (x, E_TOO_LARGE, NULL, NULL);
+        return answer_fail (x, code, NULL, NULL);
     }
     return ask_park (x, call, ensure->deadline_ms, ensured);
 }

@@ -142,7 +142,8 @@ static web_next_t callback_begin (exchange_t *x, reading_t *reading)
     if (code) {
         call_drop (call);
         return code == E_BAD_REQUEST ? say (x, 400, NULL, "the query is not well encoded\n")
-                                     : say (x, 413, NULL, "the request is too large\n");
+               : code == E_TOO_LARGE ? say (x, 413, NULL, "the request is too large\n")
+                                     : say_again (x);
     }
     id_write_uuid (reading->in.account, call->subject);
     call->ask.header.subject = call->subject;

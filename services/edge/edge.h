@@ -148,7 +148,7 @@ struct exchange {
 };
 
 exchange_t *exchange_new (edge_t *edge, web_request_t *web);
-/* Runs `work` so that using too much of the request's memory ends it with E_TOO_LARGE. */
+/* Runs `work` so that using too much of the request's memory ends it with E_TOO_LARGE, and a lack of it with E_NO_MEMORY. */
 int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void *more);
 id16_t edge_new_id (edge_t *edge);
 /* From here on it is spoken so: envelope, ids, the request's own id. */

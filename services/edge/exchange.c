@@ -131,6 +131,8 @@ exchange_t *exchange_new (edge_t *edge, web_request_t *web)
     const char *raw = web_raw_path (web);
     speaker_choice_t choice = speaker_choose (edge->speakers, edge->speaker_count, raw ? raw : "",
                                               web_header (web, "Host"), arena);
+    if (!choice.path)
+        return NULL;
     x->path = choice.path;
     x->sure = choice.sure;
     ids_draw (x);
@@ -143,7 +145,15 @@ int exchange_guard (exchange_t *x, int (*work) (exchange_t *x, void *more), void
 {
     jmp_buf trap;
     jmp_buf *volatile before = arena_trap (x->arena, &trap);
-    int code = setjmp (trap) ? E_TOO_LARGE : work (x, more);
+    volatile int code = E_NO_MEMORY;
+    switch (setjmp (trap)) {
+    case 0:
+        code = work (x, more);
+        break;
+    case ARENA_LIMIT:
+        code = E_TOO_LARGE;
+        break;
+    }
     arena_trap (x->arena, before);
     return code;
 }
@@ -185,8 +195,9 @@ web_next_t edge_submit (void *context, web_request_t *web)
         return next;
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     int code = E_NOT_FOUND;
-    if (exchange_guard (x, find_route, &code))
-        code = E_NOT_FOUND;
+    int failed = exchange_guard (x, find_route, &code);
+    if (failed)
+        return answer_fail (x, failed, NULL, NULL);
     if (code)
         return not_routed (x, code);
     x->op = x->route.op;
@@ -251,6 +262,8 @@ web_next_t exchange_authorized (exchange_t *x)
     int code = exchange_guard (x, read_request, &failure);
     if (code == 0)
         return ask_begin (x);
+    if (!failure.code && code == E_NO_MEMORY)
+        failure_set (&failure, code, "", "%s", error_doc (code));
     if (!failure.code)
         failure_set (&failure, code, "", "The request needs more memory than a request may use");
     return answer_failure (x, &failure, false);

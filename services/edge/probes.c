@@ -66,12 +66,16 @@ bool document_serves (exchange_t *x, web_next_t *next)
 
 /* ---- the broker's word ---- */
 
+static web_next_t no_memory (exchange_t *x)
+{
+    return answer_plain (x, 503, json, bytes_of_str ("{\"ready\":false,\"reason\":\"no memory\"}"));
+}
+
 static web_next_t status_ask (exchange_t *x, exchange_step_t *then)
 {
     call_t *call = ask_call (x, schema_op_find ("broker.status", strlen ("broker.status")));
     if (!call)
-        return answer_plain (x, 503, json,
-                             bytes_of_str ("{\"ready\":false,\"reason\":\"no memory\"}"));
+        return no_memory (x);
     broker_status_in_t in = {0};
     schema_pack (&broker_status_in_type, &in, &call->body);
     return ask_park (x, call, STATUS_TTL_MS, then);
@@ -181,7 +185,10 @@ static web_next_t ready_answered (exchange_t *x, call_t *call, bool in_time)
     }
     buf_printf (&out, "{\"ready\":%s,\"services\":{%s}}", ready ? "true" : "false",
                 buf_text (&services));
-    answer_plain (x, ready ? 200 : 503, json, buf_bytes (&out));
+    if (buf_failed (&services) || buf_failed (&out))
+        no_memory (x);
+    else
+        answer_plain (x, ready ? 200 : 503, json, buf_bytes (&out));
     buf_free (&services);
     buf_free (&out);
     return WEB_DONE;

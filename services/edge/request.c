@@ -128,6 +128,8 @@ static int read_body (exchange_t *x, failure_t *failure)
     if (status == 413)
         return failure_set (failure, E_TOO_LARGE, "", "The body is longer than %zu bytes",
                             x->edge->body_max);
+    if (status == 503)
+        return failure_set (failure, E_NO_MEMORY, "", "%s", error_doc (E_NO_MEMORY));
     if (status)
         return failure_set (failure, E_BAD_REQUEST, "",
                             status == 408 ? "The body came too slowly"

@@ -134,7 +134,7 @@ static const char *contract_path (const speaker_t *speaker, const char *raw, siz
         return raw;
     char *out = arena_alloc (arena, length + rest + 1);
     if (!out)
-        return raw; /* which no route has */
+        return NULL;
     memcpy (out, root, length);
     memcpy (out + length, raw + mount, rest + 1);
     return out;

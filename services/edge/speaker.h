@@ -33,7 +33,7 @@ typedef struct speaker {
 
 typedef struct speaker_choice {
     const speaker_t *speaker;
-    const char *path; /* the contract's, as sent: "/v1/..." */
+    const char *path; /* the contract's, as sent: "/v1/..."; NULL: there is no memory for it */
     bool
         sure; /* nobody else has this mount or host; false: where there is no route, the key says whose answer it is */
 } speaker_choice_t;

@@ -160,6 +160,7 @@ static void test_follows (void **state)
                                      .last_message = world_message (5)}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
+    assert_int_equal (nth_batches (test, events, COUNT (events), NULL), 0);
 }
 
 static int contact_goes (optest_t *test)
@@ -175,6 +176,13 @@ static void test_jobs (void **state)
     static const job_kind_t *const unlink[] = {&inbox_unlink_kind, NULL};
     const nth_story_t stories[] = {{.name = "erased", .kinds = unlink, .begin = contact_goes}};
     assert_int_equal (nth_stories (test, stories, COUNT (stories)), 0);
+    assert_int_equal (nth_first_turns (test, stories, COUNT (stories)), 0);
+}
+
+/* It has none of its own: a sweep or timer that it gets needs a sample here. */
+static void test_timers (void **state)
+{
+    assert_int_equal (nth_timers (*state, NULL, 0), 0);
 }
 
 int main (void)
@@ -183,6 +191,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_ops, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_follows, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown (test_jobs, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown (test_timers, world_setup, world_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

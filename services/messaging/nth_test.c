@@ -284,6 +284,7 @@ static void test_follows (void **state)
          &(templates_account_synced_t){.account = world_meta, .org = world_org, .at = 1}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
+    assert_int_equal (nth_batches (test, events, COUNT (events), NULL), 0);
 }
 
 /* ---- jobs ---- */
@@ -401,6 +402,7 @@ static void test_jobs (void **state)
         {"an app goes", app_end, app_end_begin, NULL, false},
     };
     assert_int_equal (nth_stories (test, stories, COUNT (stories)), 0);
+    assert_int_equal (nth_first_turns (test, stories, COUNT (stories)), 0);
 }
 
 int main (void)

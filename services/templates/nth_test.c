@@ -120,6 +120,7 @@ static void test_follows (void **state)
          &(messaging_template_news_t){.account = account, .org = org, .template_id = "1"}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
+    assert_int_equal (nth_batches (test, events, COUNT (events), NULL), 0);
 }
 
 static int reading_begin (optest_t *test)
@@ -140,6 +141,15 @@ static void test_jobs (void **state)
     static const job_kind_t *const sync[] = {&templates_sync_kind, NULL};
     const nth_story_t stories[] = {{"a reading", sync, reading_begin, meta_says, true}};
     assert_int_equal (nth_stories (*state, stories, COUNT (stories)), 0);
+    assert_int_equal (nth_first_turns (*state, stories, COUNT (stories)), 0);
+}
+
+static void test_timers (void **state)
+{
+    static const char *const resync[] = {"resync", NULL};
+    const nth_timer_t sample = {
+        .name = "an hour goes by", .timers = resync, .wait_ms = 3600 * 1000};
+    assert_int_equal (nth_timers (*state, &sample, 1), 0);
 }
 
 int main (void)
@@ -148,6 +158,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_ops, setup, teardown),
         cmocka_unit_test_setup_teardown (test_follows, setup, teardown),
         cmocka_unit_test_setup_teardown (test_jobs, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_timers, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

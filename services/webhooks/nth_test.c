@@ -216,6 +216,7 @@ static void test_follows (void **state)
              .id = app, .org = world_org, .name = "Desk", .test = true, .deleted = true}},
     };
     assert_int_equal (nth_follows (test, happened, COUNT (happened)), 0);
+    assert_int_equal (nth_batches (test, happened, COUNT (happened), NULL), 0);
 }
 
 /* ---- jobs ---- */
@@ -308,11 +309,43 @@ static void test_jobs (void **state)
         {.name = "a delivery", .kinds = delivery, .begin = message_tell},
         {.name = "the rest of a fan-out", .kinds = fanout, .begin = fanout_begin},
         {.name = "an app goes", .kinds = app_end, .begin = app_end_begin},
-        {.name = "a subscription ends", .kinds = end, .begin = end_begin},
         {.name = "a replay", .kinds = replay, .begin = replay_begin},
+        {.name = "a subscription ends", .kinds = end, .begin = end_begin},
         {.name = "an erasure", .kinds = erase, .begin = erase_begin},
     };
     assert_int_equal (nth_stories (test, stories, COUNT (stories)), 0);
+    assert_int_equal (nth_first_turns (test, stories, COUNT (stories)), 0);
+}
+
+static bool month_is_done (optest_t *test)
+{
+    return optest_rows (test, "delivery") == 0 && optest_rows (test, "payload") == 0;
+}
+
+/* A payload that nobody wanted. */
+static int payload_insert (turn_t *t, void *context)
+{
+    webhooks_payload_t row = {0};
+    (void) context;
+    int rc = store_get_any (t->txn, &webhooks_payload_record, world.payload, t->arena, &row);
+    row.id = turn_id (t);
+    return rc ? rc : store_insert (t->txn, &webhooks_payload_record, &row, NULL);
+}
+
+static int month_begin (optest_t *test)
+{
+    return optest_run (test, payload_insert, NULL);
+}
+
+static void test_timers (void **state)
+{
+    static const char *const kinds[] = {"deliveries", "payloads", NULL};
+    const nth_timer_t sample = {.name = "a month goes by",
+                                .sweeps = kinds,
+                                .begin = month_begin,
+                                .wait_ms = 40 * 24 * 3600 * INT64_C (1000),
+                                .is_done = month_is_done};
+    assert_int_equal (nth_timers (*state, &sample, 1), 0);
 }
 
 int main (void)
@@ -321,6 +354,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_ops, setup, teardown),
         cmocka_unit_test_setup_teardown (test_follows, setup, teardown),
         cmocka_unit_test_setup_teardown (test_jobs, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_timers, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -228,6 +228,12 @@ void svc_count (svc_t *svc, unsigned counter, uint64_t add)
     must (counter < 100 && add < 1000);
 }
 
+bool svc_logs (const svc_t *svc, svc_level_t level)
+{
+    (void) svc;
+    return level >= LOG_INFO;
+}
+
 void svc_log (svc_t *svc, svc_level_t level, const char *message, ...)
 {
     (void) svc;
@@ -281,6 +287,7 @@ static void world_end (void)
     blobs_delete (edge->media, file_id, NULL);
     blobs_close (&edge->media);
     key_cache_destroy (&edge->keys);
+    calls_destroy (&edge->calls);
     key_uses_destroy (&edge->uses);
     limits_close (&edge->limits);
     buckets_close (&edge->buckets);
@@ -326,8 +333,9 @@ int LLVMFuzzerInitialize (int *argc, char ***argv)
     keyring_derive (world.keyring, "cursor", edge->cursor_key);
     keyring_derive (world.keyring, "media-url", edge->media_key);
     edge->keys = key_cache_new ();
+    edge->calls = calls_new ();
     edge->uses = key_uses_new ();
-    must (edge->keys && edge->uses);
+    must (edge->keys && edge->uses && edge->calls);
     key_put ("app", ACCOUNTS_KEY_KIND_APP, false);
     key_put ("test", ACCOUNTS_KEY_KIND_APP, true);
     key_put ("admin", ACCOUNTS_KEY_KIND_ADMIN, false);

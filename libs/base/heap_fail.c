@@ -1,7 +1,7 @@
-/* optest_malloc.c - the heap of a test program whose n-th allocation fails. Linked with --wrap, so what libraries of others (LMDB, OpenSSL) ask for is theirs
- * alone. One counter for the thread that runs the turns. */
-#include "svc/optest_nth.h"
+/* heap_fail.c - see heap_fail.h. Linked with --wrap; a counter for each thread. */
+#include "base/heap_fail.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 void *__real_malloc (size_t size);
@@ -13,7 +13,7 @@ void *__wrap_realloc (void *data, size_t size);
 
 static _Thread_local unsigned fail_in;
 
-unsigned nth_heap_fail (unsigned n)
+unsigned heap_fail_nth (unsigned n)
 {
     unsigned left = fail_in;
     fail_in = n;
