@@ -226,10 +226,12 @@ static void test_settings_tell_what_was_set (void **state)
     told = org_told_last (f);
     assert_true (told.has & ACCOUNTS_ORG_CHANGED_HAS_MEDIA_RETENTION_DAYS);
     assert_int_equal (told.media_retention_days, 0);
+    assert_true (out.media_unlimited);
     in.media_retention_days = 7;
     assert_int_equal (admin (f, "settings_set", &in, &out), 0);
     assert_int_equal (org_told_last (f).media_retention_days, 7);
     assert_int_equal (out.media_retention_days, 7);
+    assert_false (out.media_unlimited);
 }
 
 /* ---- organizations ---- */

@@ -100,13 +100,20 @@ static int org_calling (turn_t *t, accounts_organization_t *out)
     return code == E_NOT_FOUND ? fail (t, code, NULL, "No such organization") : code;
 }
 
+static void settings_tell (const accounts_organization_t *org, accounts_org_settings_t *out)
+{
+    out->media_retention_days = org->media_retention_days;
+    out->media_unlimited = (org->has & ACCOUNTS_ORGANIZATION_HAS_MEDIA_RETENTION_DAYS) &&
+                           org->media_retention_days == 0;
+}
+
 int accounts_settings_get (turn_t *t, const accounts_settings_get_in_t *in,
                            accounts_org_settings_t *out)
 {
     (void) in;
     accounts_organization_t org = {0};
     int code = org_calling (t, &org);
-    out->media_retention_days = org.media_retention_days;
+    settings_tell (&org, out);
     return code;
 }
 
@@ -120,6 +127,6 @@ int accounts_settings_set (turn_t *t, const accounts_settings_set_in_t *in,
         org.has |= ACCOUNTS_ORGANIZATION_HAS_MEDIA_RETENTION_DAYS; /* 0 says something */
         code = org_change (t, &org);
     }
-    out->media_retention_days = org.media_retention_days;
+    settings_tell (&org, out);
     return code;
 }

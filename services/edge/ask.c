@@ -82,6 +82,7 @@ static int also_pack (exchange_t *x, void *more)
     call_t *call = more;
     void *in = arena_alloc (x->arena, op->in->size);
     schema_copy_same (x->op->op->in, x->in, op->in, in);
+    schema_copy_same (x->op->op->out, x->out, op->in, in); /* what was just told is newest */
     schema_pack (op->in, in, &call->body);
     return 0;
 }

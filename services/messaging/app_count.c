@@ -120,7 +120,9 @@ int64_t media_expiry (turn_t *t, id16_t owner)
 int messaging_org_policy (turn_t *t, const messaging_org_policy_in_t *in,
                           messaging_org_policy_out_t *out)
 {
-    (void) in;
+    out->media_retention_days = in->media_retention_days;
+    if (in->media_unlimited || in->media_retention_days)
+        return 0;
     out->media_retention_days = (media_kept_ms (t, t->ask->org) + DAY_MS - 1) / DAY_MS;
     return 0;
 }

@@ -201,6 +201,12 @@ static void test_files_are_kept_as_the_organization_says (void **state)
                                       &(messaging_org_policy_in_t){0}, &policy, NULL),
                           0);
         assert_int_equal (policy.media_retention_days, rows[i].want == 36500 ? 0 : rows[i].want);
+        messaging_org_policy_in_t newer = {.media_retention_days = 11};
+        assert_int_equal (optest_ask (*state, "org_policy", &header, &newer, &policy, NULL), 0);
+        assert_int_equal (policy.media_retention_days, 11);
+        newer = (messaging_org_policy_in_t){.media_unlimited = true};
+        assert_int_equal (optest_ask (*state, "org_policy", &header, &newer, &policy, NULL), 0);
+        assert_int_equal (policy.media_retention_days, 0);
     }
 }
 

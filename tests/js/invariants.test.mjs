@@ -233,7 +233,7 @@ test("a life that is ended twice is found", async () => {
     await assert.rejects(life.end(answer(200)), /twice/);
 });
 
-test(`${count} random operations of ${clients} clients, AVIARY_SEED=${seed}`, { timeout: 600000 }, (t) => told(async () => {
+test(`${count} random operations of ${clients} clients, AVIARY_SEED=${seed}`, { timeout: Math.max(600000, 30 * count) }, (t) => told(async () => {
     const began = performance.now();
     for (let i = 0; i < rounds; i++) {
         await round(Math.ceil(count / rounds));

@@ -81,8 +81,8 @@ export class Client {
         const made = [answer.json?.id, answer.json?.testApp?.id, answer.json?.number, JSON.parse(text ?? "{}").slug].filter(Boolean);
         if (answer.json?.key) this.story.keys.set(answer.json.key, answer.json.id);
         answer.ids = [...(named.match(anyId) ?? []), ...made];
-        const line = `${this.name} ${start.toFixed(1)}-${answer.end.toFixed(1)} ${method} ${named} -> ${answer.status} ${answer.status >= 400 ? answer.raw.slice(0, 200) : made.join(" ")}`;
-        this.story.note(line, [this.name, ...answer.ids]);
+        const line = `${this.name} ${start.toFixed(1)}-${answer.end.toFixed(1)} ${method} ${named} -> ${answer.status} ${answer.status >= 400 ? answer.raw.slice(0, 200) : made.join(" ") || answer.raw.slice(0, 60)}`;
+        this.story.note(line, [this.name, path, ...answer.ids]);
         if (answer.status >= 500 || answer.json === undefined) throw new Broken(`${method} ${path}: ${answer.status} ${answer.raw.slice(0, 300)}`, this.name, ...answer.ids);
         return answer;
     }

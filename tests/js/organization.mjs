@@ -82,7 +82,7 @@ export class Organization {
         }
         this.name = new Register("x", this.shared[0].id);
         this.calls = new Register(100, this.places[0]);
-        this.retention = new Register((await client.admin(200, "GET", "/settings")).json.mediaRetentionDays);
+        this.retention = new Register((await client.admin(200, "GET", "/settings")).json.mediaRetentionDays, "/v1/organization/settings");
         for (const slug of ["hot-1", "hot-2", "hot-3"]) this.hot.set(slug, []);
     }
 }
