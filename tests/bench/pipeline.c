@@ -3,7 +3,7 @@
  * Three processes, as Aviary has them: civetweb's threads hand each POST to one bus thread (DEALER), a broker (ROUTER on ipc) passes it on, a bus thread
  * hands it to one LMDB writer, which takes all that waits into one transaction, writes as many rows a message as messaging does, of their sizes, commits and
  * flushes, and only then answers. No keys, no limits, no validation, no idempotency, no savepoints, nothing looked up. LMDB as in libs/store (no MDB_WRITEMAP,
- * which knows no savepoints), an envelope a message on the bus.
+ * which knows no savepoints); what a bus thread has to send in one round goes as one message of the bus, as in libs/bus.
  *
  *   pipeline FOLDER PORT [THREADS]     THREADS of civetweb (128)
  *
@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { BODY_MAX = 2048, NAME_MAX_SIZE = 8, KEY_MAX = 64, BATCH = 512, ANSWER = 200 };
+enum { BODY_MAX = 2048, KEY_MAX = 64, ANSWER = 200 };
 
 /* What messaging put for an accepted SMS (one part of 120 characters), counted with an interposed mdb_put over 15,000 sends of sms.lua; and for each commit. */
 static const struct {
@@ -50,17 +50,22 @@ static const struct {
 };
 enum { TABLES = sizeof rows / sizeof *rows, COUNT = TABLES - 1, COUNTERS = 8 };
 
-/* What the bus carries: who asked, to answer it, and the asker's token. */
+/* What the bus carries. */
 typedef struct envelope {
-    char from[NAME_MAX_SIZE];
     uint64_t token; /* the edge's: the address of its item */
+    size_t size;    /* of the body */
     char body[BODY_MAX];
 } envelope_t;
+
+/* Envelopes behind one another, each to the next multiple of 8: a message of the bus. */
+typedef struct train {
+    char *data;
+    size_t size, capacity;
+} train_t;
 
 /* A request on its way: in the edge it lives on the stack of its HTTP thread, in the store on the heap. */
 typedef struct item {
     struct item *next;
-    size_t size; /* of the body */
     sem_t done;
     envelope_t envelope;
 } item_t;
@@ -134,24 +139,24 @@ static void frame_move (void *socket, zmq_msg_t *frame, int flags)
     must (zmq_msg_send (frame, socket, flags) >= 0 || errno == EHOSTUNREACH, "send");
 }
 
-/* [sender][target][envelope] -> [target][envelope] */
+/* [sender][target][train] -> [target][train] */
 static void broker_run (const pipeline_t *self)
 {
     void *context = zmq_ctx_new (), *router = zmq_socket (context, ZMQ_ROUTER);
-    zmq_msg_t sender, target, envelope;
+    zmq_msg_t sender, target, train;
     int none = 0;
     zmq_setsockopt (router, ZMQ_SNDHWM, &none, sizeof none);
     zmq_setsockopt (router, ZMQ_RCVHWM, &none, sizeof none);
     must (zmq_bind (router, self->endpoint) == 0, "bind");
     zmq_msg_init (&sender);
     zmq_msg_init (&target);
-    zmq_msg_init (&envelope);
+    zmq_msg_init (&train);
     for (;;) {
         must (zmq_msg_recv (&sender, router, 0) >= 0, "receive");
         must (zmq_msg_recv (&target, router, 0) >= 0, "receive");
-        must (zmq_msg_recv (&envelope, router, 0) >= 0, "receive");
+        must (zmq_msg_recv (&train, router, 0) >= 0, "receive");
         frame_move (router, &target, ZMQ_SNDMORE);
-        frame_move (router, &envelope, 0);
+        frame_move (router, &train, 0);
     }
 }
 
@@ -166,21 +171,51 @@ static void *peer_open (const pipeline_t *self, const char *name)
     return socket;
 }
 
-static void peer_send (void *socket, const char *to, const envelope_t *envelope, size_t size)
+static size_t envelope_size (const envelope_t *envelope)
 {
+    return (offsetof (envelope_t, body) + envelope->size + 7) & ~(size_t) 7;
+}
+
+static void train_add (train_t *self, const envelope_t *envelope)
+{
+    size_t size = envelope_size (envelope);
+    if (self->size + size > self->capacity) {
+        self->capacity = 2 * (self->size + size);
+        self->data = realloc (self->data, self->capacity);
+        must (self->data != NULL, "memory");
+    }
+    memcpy (self->data + self->size, envelope, offsetof (envelope_t, body) + envelope->size);
+    self->size += size;
+}
+
+static void train_send (train_t *self, void *socket, const char *to)
+{
+    if (!self->size)
+        return;
     must (zmq_send (socket, to, strlen (to), ZMQ_SNDMORE) >= 0, "send");
-    must (zmq_send (socket, envelope, offsetof (envelope_t, body) + size, 0) >= 0, "send");
+    must (zmq_send (socket, self->data, self->size, 0) >= 0, "send");
+    self->size = 0;
 }
 
 /* False: nothing there. */
-static int peer_receive (void *socket, envelope_t *out, size_t *size)
+static int train_receive (zmq_msg_t *frame, void *socket)
 {
-    int got = zmq_recv (socket, out, sizeof *out, ZMQ_DONTWAIT);
-    if (got < 0)
-        return 0;
-    must ((size_t) got >= offsetof (envelope_t, body) && (size_t) got <= sizeof *out, "receive");
-    *size = (size_t) got - offsetof (envelope_t, body);
-    return 1;
+    return zmq_msg_recv (frame, socket, ZMQ_DONTWAIT) >= 0;
+}
+
+/* The one at *at, moving it on; NULL: no more. */
+static const envelope_t *train_next (zmq_msg_t *frame, size_t *at)
+{
+    const char *data = zmq_msg_data (frame);
+    size_t left = zmq_msg_size (frame) - *at;
+    const envelope_t *envelope = (const envelope_t *) (const void *) (data + *at);
+    if (!left)
+        return NULL;
+    must (left >= offsetof (envelope_t, body) && envelope->size <= BODY_MAX &&
+              envelope_size (envelope) <= left,
+          "an envelope");
+    *at += envelope_size (envelope);
+    return envelope;
 }
 
 /* Waits for the socket or the line; empties the line's eventfd. */
@@ -266,31 +301,35 @@ static void store_run (pipeline_t *self)
     must (pthread_create (&writer, NULL, writer_run, self) == 0, "thread");
     void *socket = peer_open (self, "store");
     item_t *spare = NULL;
+    train_t answers = {0};
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
     for (;;) {
         item_t *first = NULL, **end = &first;
-        for (int i = 0; i < BATCH; i++) {
-            item_t *item = spare ? spare : calloc (1, sizeof *item);
-            must (item != NULL, "memory");
-            spare = item->next;
-            if (!peer_receive (socket, &item->envelope, &item->size)) {
-                item->next = spare;
-                spare = item;
-                break;
+        while (train_receive (&frame, socket)) {
+            const envelope_t *envelope;
+            for (size_t at = 0; (envelope = train_next (&frame, &at)) != NULL;) {
+                item_t *item = spare ? spare : calloc (1, sizeof *item);
+                must (item != NULL, "memory");
+                spare = item->next;
+                memcpy (&item->envelope, envelope, offsetof (envelope_t, body) + envelope->size);
+                item->next = NULL;
+                *end = item;
+                end = &item->next;
             }
-            item->next = NULL;
-            *end = item;
-            end = &item->next;
         }
         if (first)
             line_put_all (&self->in, first, end);
         for (item_t *item = line_take (&self->out); item;) {
             item_t *next = item->next;
+            item->envelope.size = ANSWER;
             memset (item->envelope.body, 'a', ANSWER);
-            peer_send (socket, item->envelope.from, &item->envelope, ANSWER);
+            train_add (&answers, &item->envelope);
             item->next = spare;
             spare = item;
             item = next;
         }
+        train_send (&answers, socket, "edge"); /* the only one that asks */
         peer_wait (socket, &self->out, 1000);
     }
 }
@@ -303,9 +342,8 @@ static int on_request (struct mg_connection *connection)
     item_t item;
     int got = mg_read (connection, item.envelope.body, sizeof item.envelope.body);
     sem_init (&item.done, 0, 0);
-    item.size = got > 0 ? (size_t) got : 0;
+    item.envelope.size = got > 0 ? (size_t) got : 0;
     item.envelope.token = (uint64_t) (uintptr_t) &item;
-    memcpy (item.envelope.from, "edge", sizeof "edge");
     line_put (&self->in, &item);
     while (sem_wait (&item.done))
         ;
@@ -314,9 +352,9 @@ static int on_request (struct mg_connection *connection)
     int length = snprintf (answer, sizeof answer,
                            "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
                            "Content-Length: %zu\r\n\r\n",
-                           item.size);
-    memcpy (answer + length, item.envelope.body, item.size);
-    mg_write (connection, answer, (size_t) length + item.size);
+                           item.envelope.size);
+    memcpy (answer + length, item.envelope.body, item.envelope.size);
+    mg_write (connection, answer, (size_t) length + item.envelope.size);
     return 201;
 }
 
@@ -361,27 +399,29 @@ static void edge_run (pipeline_t *self)
 {
     line_open (&self->in);
     void *socket = peer_open (self, "edge");
-    envelope_t got, hello = {.from = "edge"};
-    size_t size;
+    envelope_t hello = {0};
+    train_t asks = {0};
     int started = 0;
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
     for (;;) {
-        while (peer_receive (socket, &got, &size)) {
-            item_t *item = (item_t *) (uintptr_t) got.token;
-            if (!item) {
-                edge_started (self, &started);
-                continue;
+        while (train_receive (&frame, socket)) {
+            const envelope_t *got;
+            for (size_t at = 0; (got = train_next (&frame, &at)) != NULL;) {
+                item_t *item = (item_t *) (uintptr_t) got->token;
+                if (!item) {
+                    edge_started (self, &started);
+                    continue;
+                }
+                memcpy (&item->envelope, got, offsetof (envelope_t, body) + got->size);
+                sem_post (&item->done);
             }
-            memcpy (item->envelope.body, got.body, size);
-            item->size = size;
-            sem_post (&item->done);
         }
-        for (item_t *item = line_take (&self->in); item;) {
-            item_t *next = item->next; /* it is gone once it is answered */
-            peer_send (socket, "store", &item->envelope, item->size);
-            item = next;
-        }
+        for (item_t *item = line_take (&self->in); item; item = item->next)
+            train_add (&asks, &item->envelope);
         if (!started) /* a ROUTER drops what it cannot route yet: ask until the store answers */
-            peer_send (socket, "store", &hello, 0);
+            train_add (&asks, &hello);
+        train_send (&asks, socket, "store");
         peer_wait (socket, &self->in, started ? 1000 : 20);
     }
 }
