@@ -11,7 +11,12 @@
 
 #include "svc/inner.h"
 
-enum { EVENT_NUMBER_FIELD = 2 /* of common.event */, PASSED_MOST = 5000, LOOKS_MOST = 1000 };
+enum {
+    EVENT_NUMBER_FIELD = 2, /* of common.event */
+    PASSED_MOST = 5000,
+    LOOKS_MOST = 1000,
+    PAGE_FIRST = 8
+};
 
 /* ---- cursors ---- */
 
@@ -135,7 +140,7 @@ static void follower_note (svc_t *svc, const common_journal_read_in_t *in, uint6
 typedef struct page {
     const schema_list_t *numbers; /* of events that are wanted; none = all */
     common_event_t *events;
-    size_t count, most, bytes, passed;
+    size_t count, room, most, bytes, passed;
     uint64_t last;
 } page_t;
 
@@ -160,6 +165,20 @@ static bool is_wanted (const page_t *page, bytes_t packed)
     return true; /* no row of ours: reading it says so */
 }
 
+/* A poll looks often and finds nothing, or one or two. */
+static common_event_t *page_place (page_t *page, arena_t *arena)
+{
+    size_t size = sizeof *page->events, more = page->room ? 2 * page->room : PAGE_FIRST;
+    if (page->count < page->room)
+        return &page->events[page->count];
+    common_event_t *events = arena_grow (arena, page->events, page->room * size, more * size);
+    if (!events)
+        return NULL;
+    page->events = events;
+    page->room = more;
+    return &events[page->count];
+}
+
 static int page_fill (svc_t *svc, txn_t *txn, arena_t *arena, page_t *page)
 {
     uint8_t after[8];
@@ -181,10 +200,8 @@ static int page_fill (svc_t *svc, txn_t *txn, arena_t *arena, page_t *page)
         }
         if (page->count && page->bytes + value.size > ANSWER_BYTES)
             break;
-        if (!page->events) /* a poll looks often and mostly finds nothing */
-            page->events = arena_array_of (arena, common_event_t, page->most);
-        rc = page->events ? journal_event_read (value, arena, &page->events[page->count])
-                          : E_NO_MEMORY;
+        common_event_t *event = page_place (page, arena);
+        rc = event ? journal_event_read (value, arena, event) : E_NO_MEMORY;
         if (rc)
             break;
         page->count++;
