@@ -33,7 +33,7 @@ static uint64_t waiting (optest_t *test)
 
 static int64_t total_of (optest_t *test, const char *name)
 {
-    tally_total_out_t out;
+    tally_total_out_t out = {0};
     assert_int_equal (
         optest_ask (test, "total", NULL, &(tally_total_in_t){.name = name}, &out, NULL), 0);
     return out.total;
@@ -41,7 +41,7 @@ static int64_t total_of (optest_t *test, const char *name)
 
 static int64_t mirrored (optest_t *test, const char *name)
 {
-    mirror_total_out_t out;
+    mirror_total_out_t out = {0};
     assert_int_equal (
         optest_ask (test, "total", NULL, &(mirror_total_in_t){.name = name}, &out, NULL), 0);
     return out.total;
