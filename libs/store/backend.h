@@ -1,6 +1,6 @@
 /* backend.h - what a store needs of the thing that keeps its bytes. Private to libs/store.
  *
- * A backend is a table of functions over opaque handles: an environment, transactions that nest,
+ * A backend is a table of functions over opaque handles: an environment, transactions,
  * tables by number, cursors. All return 0 or an E_ code. LMDB is the first; one in memory is for tests
  * (memory.h), and PostgreSQL fits the same table. Ownership, versions, records, indexes, lazy savepoints
  * and fault injection are above it, once for all backends.
@@ -53,8 +53,8 @@ typedef struct backend {
     /* Every row of the store in `folder`, which nobody has open, into a new file, flushed. */
     int (*rebuild) (const char *folder, const char *file, uint64_t map_size, failure_t *failure);
 
-    /* Read: parent NULL. Nested: the parent may not be used until the child ended. */
-    int (*begin) (void *env, void *parent, bool write, void **txn);
+    /* One write transaction at a time. Savepoints in it are the store's own (trail.c). */
+    int (*begin) (void *env, bool write, void **txn);
     int (*commit) (void *env, void *txn); /* ended either way */
     void (*abort) (void *txn);
     void (*reset) (void *txn); /* of reads: let go of the snapshot, keep the object */

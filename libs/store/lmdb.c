@@ -283,11 +283,11 @@ static int lmdb_rebuild (const char *folder, const char *file, uint64_t map_size
                         text);
 }
 
-static int lmdb_begin (void *env, void *parent, bool write, void **txn)
+static int lmdb_begin (void *env, bool write, void **txn)
 {
     lmdb_t *self = env;
     MDB_txn *t;
-    int rc = mdb_txn_begin (self->env, parent, write ? 0 : MDB_RDONLY, &t);
+    int rc = mdb_txn_begin (self->env, NULL, write ? 0 : MDB_RDONLY, &t);
     if (!rc)
         *txn = t;
     return fail (self, rc);

@@ -5,8 +5,8 @@
  *
  * What LMDB lets pass and another backend would not: what a get or a cursor gave is freed by the next
  * get, move, put, del or clear in the transaction and by its end, and has exactly its size, so that the
- * address sanitizer finds who goes on with it. A transaction that is used while a nested one is open, or
- * after its end, and a cursor that outlives its transaction abort the program.
+ * address sanitizer finds who goes on with it. A read that is used after its reset, two write transactions
+ * at once and a cursor that outlives its transaction abort the program.
  *
  * By its seed it yields and sleeps for microseconds in the middle of calls, and says E_CONFLICT_RETRY
  * (backend.h) at the begin or the commit of a write transaction, and now and then at any call in one. */

@@ -27,13 +27,9 @@ typedef struct memory {
 
 typedef struct memory_txn {
     memory_t *env;
-    struct memory_txn *parent, *child, *root;
     bool write;
     space_t *space; /* NULL: reset */
     unsigned cursors;
-    size_t log_before; /* nested: the root's log when it began */
-
-    /* of the root */
     memory_log_t log;
     bool conflicted;
     void *key, *value; /* what was given last */
@@ -55,7 +51,7 @@ int memory_fail (memory_t *self, int rc); /* notes errno; returns rc */
 space_t *memory_newest (memory_t *self);  /* shared */
 
 /* memory_txn.c */
-int memory_begin (void *env, void *parent, bool write, void **out);
+int memory_begin (void *env, bool write, void **out);
 int memory_commit (void *env, void *txn);
 void memory_abort (void *txn);
 void memory_reset (void *txn);
@@ -64,7 +60,7 @@ int memory_renew (void *env, void *txn);
 int memory_use (const memory_txn_t *txn);
 /* A row's key (NULL: not wanted) and value, to be taken back at the next call. */
 int memory_give (memory_txn_t *txn, const row_t *row, bytes_t *key, bytes_t *value);
-void memory_take_back (memory_txn_t *root);
+void memory_take_back (memory_txn_t *txn);
 
 /* memory_row.c: see backend.h */
 int memory_table (void *env, void *txn, const char *name, bool create, unsigned *out);

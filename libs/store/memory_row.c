@@ -56,7 +56,7 @@ int memory_table (void *env, void *txn, const char *name, bool create, unsigned 
         rc = name_add (&self->image, name, t->space->tables);
     pthread_mutex_unlock (&self->lock);
     if (!rc && !there)
-        rc = log_add (&t->root->log, LOG_TABLE, n, bytes_of_str (name), (bytes_t){0});
+        rc = log_add (&t->log, LOG_TABLE, n, bytes_of_str (name), (bytes_t){0});
     if (rc)
         return rc;
     if (!there)
@@ -92,7 +92,7 @@ int memory_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *valu
     const row_t *row = tree_get (&t->space->slots[table].tree, key);
     if (row)
         return memory_give (t, row, NULL, value);
-    memory_take_back (t->root);
+    memory_take_back (t);
     return E_NOT_FOUND;
 }
 
@@ -100,7 +100,7 @@ int memory_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *valu
 static int write_use (memory_txn_t *t, unsigned table, bytes_t key)
 {
     memory_check (t->write, "a write in a read");
-    memory_take_back (t->root);
+    memory_take_back (t);
     int rc = table_use (t, table);
     return rc ? rc : key.size < 1 || key.size > MEMORY_KEY_MAX ? E_TOO_LARGE : 0;
 }
@@ -108,7 +108,7 @@ static int write_use (memory_txn_t *t, unsigned table, bytes_t key)
 static int logged (memory_txn_t *t, int rc, size_t before)
 {
     if (rc)
-        t->root->log.size = before;
+        t->log.size = before;
     return rc;
 }
 
@@ -127,8 +127,8 @@ int memory_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t value
         return E_ALREADY_EXISTS;
     if (t->space->bytes + key.size + value.size > self->map_size)
         return E_MAP_FULL;
-    size_t before = t->root->log.size;
-    rc = log_add (&t->root->log, LOG_PUT, table, key, value);
+    size_t before = t->log.size;
+    rc = log_add (&t->log, LOG_PUT, table, key, value);
     return rc ? rc : logged (t, space_put (t->space, table, key, value), before);
 }
 
@@ -139,8 +139,8 @@ int memory_del (void *env, void *txn, unsigned table, bytes_t key)
     int rc = write_use (t, table, key);
     if (rc)
         return rc;
-    size_t before = t->root->log.size;
-    rc = log_add (&t->root->log, LOG_DEL, table, key, (bytes_t){0});
+    size_t before = t->log.size;
+    rc = log_add (&t->log, LOG_DEL, table, key, (bytes_t){0});
     return rc ? rc : logged (t, space_del (t->space, table, key), before);
 }
 
@@ -150,7 +150,7 @@ int memory_clear (void *env, void *txn, unsigned table)
     memory_txn_t *t = txn;
     int rc = write_use (t, table, bytes_of_str ("any"));
     if (!rc)
-        rc = log_add (&t->root->log, LOG_CLEAR, table, (bytes_t){0}, (bytes_t){0});
+        rc = log_add (&t->log, LOG_CLEAR, table, (bytes_t){0}, (bytes_t){0});
     if (!rc)
         space_clear (t->space, table);
     return rc;
@@ -209,7 +209,7 @@ int memory_cursor_move (void *env, void *cursor, backend_move_t move, bytes_t *k
         return E_TOO_LARGE;
     const row_t *row = cursor_find (self, move, *key);
     if (!row) {
-        memory_take_back (self->txn->root);
+        memory_take_back (self->txn);
         return E_NOT_FOUND;
     }
     self->placed = true;

@@ -174,29 +174,19 @@ static bool aborts (void (*run) (fixture_t *f), fixture_t *f)
     return WIFSIGNALED (status) && WTERMSIG (status) == SIGABRT;
 }
 
-static void used_under_a_nested_one (fixture_t *f)
-{
-    void *outer, *inner;
-    bytes_t value;
-    const backend_t *backend = f->store->backend;
-    backend->begin (f->store->env, NULL, true, &outer);
-    backend->begin (f->store->env, outer, true, &inner);
-    backend->get (f->store->env, outer, 0, bytes_of_str ("a"), &value);
-}
-
 static void two_at_once (fixture_t *f)
 {
     void *one, *two;
     const backend_t *backend = f->store->backend;
-    backend->begin (f->store->env, NULL, true, &one);
-    backend->begin (f->store->env, NULL, true, &two);
+    backend->begin (f->store->env, true, &one);
+    backend->begin (f->store->env, true, &two);
 }
 
 static void cursor_left (fixture_t *f)
 {
     void *txn, *cursor;
     const backend_t *backend = f->store->backend;
-    backend->begin (f->store->env, NULL, true, &txn);
+    backend->begin (f->store->env, true, &txn);
     backend->cursor_open (f->store->env, txn, 0, &cursor);
     backend->abort (txn);
 }
@@ -206,14 +196,13 @@ static void read_that_was_reset (fixture_t *f)
     void *txn;
     bytes_t value;
     const backend_t *backend = f->store->backend;
-    backend->begin (f->store->env, NULL, false, &txn);
+    backend->begin (f->store->env, false, &txn);
     backend->reset (txn);
     backend->get (f->store->env, txn, 0, bytes_of_str ("a"), &value);
 }
 
 static void wrong_use_aborts (void **state)
 {
-    assert_true (aborts (used_under_a_nested_one, *state));
     assert_true (aborts (two_at_once, *state));
     assert_true (aborts (cursor_left, *state));
     assert_true (aborts (read_that_was_reset, *state));

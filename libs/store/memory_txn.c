@@ -1,7 +1,6 @@
 /* memory_txn.c - transactions of the memory backend, their conflicts, and the values that they give.
  *
- * A write transaction changes a copy of the newest snapshot, which shares all rows with it; a nested one
- * a copy of that. The commit writes what was done behind the file and makes the copy the newest snapshot.
+ * A write transaction changes a copy of the newest snapshot, which shares all rows with it. The commit writes what was done behind the file and makes the copy the newest snapshot.
  *
  * Fails with E_NO_MEMORY, E_BUSY (too many readers), E_IO of the file, E_CONFLICT_RETRY. */
 #include <stdlib.h>
@@ -17,12 +16,12 @@ enum { BEGIN_RARER = 4, CALL_RARER = 256 };
 static bool conflicts (memory_txn_t *txn, unsigned rarer)
 {
     memory_t *env = txn->env;
-    if (!txn->root->conflicted && env->conflicts < MEMORY_CONFLICTS_MOST &&
+    if (!txn->conflicted && env->conflicts < MEMORY_CONFLICTS_MOST &&
         memory_chance (env, env->options.conflict_in * rarer)) {
         env->conflicts++;
-        txn->root->conflicted = true;
+        txn->conflicted = true;
     }
-    return txn->root->conflicted;
+    return txn->conflicted;
 }
 
 static bool forced (memory_t *self)
@@ -42,18 +41,17 @@ void memory_conflicts (store_t *store, unsigned commits)
 
 /* ---- what is given ---- */
 
-void memory_take_back (memory_txn_t *root)
+void memory_take_back (memory_txn_t *txn)
 {
-    free (root->key);
-    free (root->value);
-    root->key = root->value = NULL;
+    free (txn->key);
+    free (txn->value);
+    txn->key = txn->value = NULL;
 }
 
 /* Each with its own memory: neither runs into the other. What was given before goes now, and not
  * sooner: it may be what was asked with. */
 int memory_give (memory_txn_t *txn, const row_t *row, bytes_t *key, bytes_t *value)
 {
-    memory_txn_t *root = txn->root;
     uint8_t *k = key ? memory_alloc (row->key_size) : NULL, *v = memory_alloc (row->value_size);
     if ((key && !k) || !v) {
         free (k);
@@ -66,16 +64,15 @@ int memory_give (memory_txn_t *txn, const row_t *row, bytes_t *key, bytes_t *val
     }
     memcpy (v, row_value (row).data, row->value_size);
     *value = bytes_of (v, row->value_size);
-    memory_take_back (root);
-    root->key = k;
-    root->value = v;
+    memory_take_back (txn);
+    txn->key = k;
+    txn->value = v;
     return 0;
 }
 
 int memory_use (const memory_txn_t *txn)
 {
     memory_check (txn->space, "a transaction that was reset is used");
-    memory_check (!txn->child, "a transaction is used while a nested one is open");
     memory_delay (txn->env);
     return txn->write && conflicts ((memory_txn_t *) (uintptr_t) txn, CALL_RARER) ? E_CONFLICT_RETRY
                                                                                   : 0;
@@ -85,12 +82,8 @@ int memory_use (const memory_txn_t *txn)
 
 static void txn_drop (memory_txn_t *self)
 {
-    memory_check (!self->child, "a transaction ends before its nested one");
     memory_check (!self->cursors, "a cursor outlives its transaction");
-    if (self->parent)
-        self->parent->child = NULL;
-    else
-        memory_take_back (self);
+    memory_take_back (self);
     space_drop (self->space);
     log_free (&self->log);
     free (self);
@@ -115,39 +108,30 @@ static bool reader_comes (memory_t *self)
 static int write_start (memory_txn_t *self)
 {
     uintptr_t none = 0;
-    space_t *from = self->parent ? space_share (self->parent->space) : memory_newest (self->env);
+    space_t *from = memory_newest (self->env);
     self->space = space_copy (from);
     space_drop (from);
     if (!self->space)
         return E_NO_MEMORY;
-    self->log_before = self->root->log.size;
-    if (self->parent) {
-        self->parent->child = self;
-        return 0;
-    }
     memory_check (atomic_compare_exchange_strong (&self->env->writer, &none, (uintptr_t) self),
                   "two write transactions at once");
     return 0;
 }
 
-int memory_begin (void *env, void *parent, bool write, void **out)
+int memory_begin (void *env, bool write, void **out)
 {
     memory_t *self = env;
-    memory_txn_t *above = parent;
-    int rc = above ? memory_use (above) : 0;
-    if (rc)
-        return rc;
+    int rc = 0;
     memory_txn_t *txn = memory_alloc (sizeof *txn);
     if (!txn)
         return E_NO_MEMORY;
-    *txn = (memory_txn_t){.env = self, .parent = above, .write = write};
-    txn->root = above ? above->root : txn;
+    *txn = (memory_txn_t){.env = self, .write = write};
     memory_delay (self);
     if (!write && !reader_comes (self))
         rc = E_BUSY;
     else if (!write)
         txn->space = memory_newest (self);
-    else if (!above && conflicts (txn, BEGIN_RARER))
+    else if (conflicts (txn, BEGIN_RARER))
         rc = E_CONFLICT_RETRY;
     else
         rc = write_start (txn);
@@ -163,9 +147,7 @@ int memory_begin (void *env, void *parent, bool write, void **out)
 void memory_abort (void *txn)
 {
     memory_txn_t *self = txn;
-    if (self->parent)
-        self->root->log.size = self->log_before;
-    else if (self->write)
+    if (self->write)
         atomic_store (&self->env->writer, 0);
     else
         reader_gone (self->env);
@@ -173,7 +155,7 @@ void memory_abort (void *txn)
 }
 
 /* The file first: a snapshot that others see will be there again. */
-static int root_commit (memory_txn_t *self)
+static int write_commit (memory_txn_t *self)
 {
     memory_t *env = self->env;
     if (!self->log.size)
@@ -201,14 +183,8 @@ int memory_commit (void *env, void *txn)
     (void) env;
     memory_txn_t *self = txn;
     int rc = memory_use (self);
-    if (!rc && self->parent) {
-        space_drop (self->parent->space);
-        self->parent->space = self->space;
-        self->space = NULL;
-        self->log_before = self->root->log.size;
-    } else if (!rc && self->write) {
-        rc = root_commit (self);
-    }
+    if (!rc && self->write)
+        rc = write_commit (self);
     memory_abort (self);
     return rc;
 }

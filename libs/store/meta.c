@@ -331,7 +331,7 @@ static int tables_look (store_t *self)
 {
     void *handle;
     bool *fresh = calloc (self->table_count, sizeof *fresh);
-    int rc = fresh ? self->backend->begin (self->env, NULL, false, &handle) : E_NO_MEMORY;
+    int rc = fresh ? self->backend->begin (self->env, false, &handle) : E_NO_MEMORY;
     if (!rc) {
         rc = tables_open (self, handle, false, fresh);
         if (rc)

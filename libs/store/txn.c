@@ -68,7 +68,7 @@ static int read_begin (store_t *store, txn_t **out)
             store->backend->abort (t->handle);
     } else {
         t = txn_new (store);
-        rc = t ? store->backend->begin (store->env, NULL, false, &t->handle) : E_NO_MEMORY;
+        rc = t ? store->backend->begin (store->env, false, &t->handle) : E_NO_MEMORY;
     }
     if (rc)
         txn_free (t);
@@ -88,7 +88,7 @@ static int write_begin (store_t *store, bool as_owner, txn_t **out)
     if (!rc) {
         t = store->spare ? store->spare : txn_new (store);
         store->spare = NULL;
-        rc = t ? store->backend->begin (store->env, NULL, true, &t->handle) : E_NO_MEMORY;
+        rc = t ? store->backend->begin (store->env, true, &t->handle) : E_NO_MEMORY;
     }
     if (rc) {
         if (rc != E_NOT_OWNER)

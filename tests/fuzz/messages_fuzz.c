@@ -145,6 +145,7 @@ static void check_schedule (turn_t *t, bytes_t in)
         bool within = send_wait (t, tries, 500, &wait);
         must (wait >= 500 && wait <= (int64_t) UINT32_MAX * 2 && (!within || tries > 0));
     }
+    t->settings = NULL;
 }
 
 /* ---- a receiver's answer, and when it is asked again ---- */
