@@ -53,7 +53,8 @@ static void write_cursor (buf_t *out, bytes_t bytes)
 static void write_int (buf_t *out, int64_t value)
 {
     char digits[TEXT_NUMBER_SIZE];
-    buf_add (out, digits, text_write_int (value, digits));
+    size_t length = text_write_int (value, digits);
+    buf_add (out, digits, length);
 }
 
 static void write_told (writer_t *w, schema_told_t what)
