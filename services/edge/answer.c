@@ -46,7 +46,8 @@ static void header_add (headers_t *self, const char *name, const char *value)
 static void header_add_number (headers_t *self, const char *name, int64_t value)
 {
     char digits[TEXT_NUMBER_SIZE];
-    header_add_bytes (self, name, digits, text_write_int (value, digits));
+    size_t length = text_write_int (value, digits);
+    header_add_bytes (self, name, digits, length);
 }
 
 /* A line of any length, which outlives the answer. */
