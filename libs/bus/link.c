@@ -71,34 +71,47 @@ void link_close (bus_t *self)
     link_forget (self);
 }
 
-/* Sends the body that is kept back. Once its first frame is taken the pipe takes a whole message, or the connection is gone and this one as
- * lost as any other in it. */
-static bool last_send (bus_t *self, int flags)
+/* The frames of a train are kept here until all are there: should the connection go between two frames, libzmq would not free those that it has.
+ * What goes in the moment of sending is as lost as any other message in its pipe. */
+static void train_end (bus_t *self)
 {
-    self->touched = true;
-    bool sent = zmq_msg_send (&self->last, self->socket, ZMQ_DONTWAIT | flags) >= 0;
-    if (!sent)
-        zmq_msg_close (&self->last);
-    return sent;
-}
-
-static bool train_end (bus_t *self)
-{
-    bool under_way = self->pairs > 0;
+    unsigned count = 2 * self->pairs;
     self->pairs = 0;
     self->bytes = 0;
-    return !under_way || last_send (self, 0);
+    for (unsigned i = 0; i < count; i++)
+        if (zmq_msg_send (&self->train[i], self->socket,
+                          ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
+            zmq_msg_close (&self->train[i]);
 }
 
-/* False: its connection is gone. libzmq passes over what is left of such a message, so it is ended before another begins. */
-static bool train_goes_on (bus_t *self)
+static bool train_may_begin (bus_t *self)
 {
-    if (last_send (self, ZMQ_SNDMORE))
-        return true;
-    self->pairs = 0;
-    self->bytes = 0;
-    zmq_send (self->socket, NULL, 0, ZMQ_DONTWAIT);
-    return false;
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
+}
+
+static bool frame_keep (zmq_msg_t *frame, bytes_t data)
+{
+    if (zmq_msg_init_size (frame, data.size))
+        return false;
+    if (data.size)
+        memcpy (zmq_msg_data (frame), data.data, data.size);
+    return true;
+}
+
+static bool train_add (bus_t *self, bytes_t header, bytes_t body)
+{
+    zmq_msg_t *frames = &self->train[2 * self->pairs];
+    if ((!self->pairs && !train_may_begin (self)) || !frame_keep (&frames[0], header))
+        return false;
+    if (!frame_keep (&frames[1], body)) {
+        zmq_msg_close (&frames[0]);
+        return false;
+    }
+    self->pairs++;
+    self->bytes += header.size + body.size;
+    return true;
 }
 
 void link_gather (bus_t *self)
@@ -114,24 +127,12 @@ void link_end (bus_t *self)
 
 bool link_send (bus_t *self, bytes_t header, bytes_t body)
 {
-    zmq_msg_t frame;
-    self->touched = true;
-    if (!self->gathers || self->pairs >= TRAIN_PAIRS || self->bytes >= TRAIN_BYTES)
+    if (!self->gathers || self->pairs == TRAIN_PAIRS || self->bytes >= TRAIN_BYTES)
         train_end (self);
-    if (zmq_msg_init_size (&frame, body.size))
-        return false;
-    if (body.size)
-        memcpy (zmq_msg_data (&frame), body.data, body.size);
-    if ((self->pairs && !train_goes_on (self)) ||
-        zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
-        zmq_msg_close (&frame);
-        return false;
-    }
-    zmq_msg_init (&self->last);
-    zmq_msg_move (&self->last, &frame);
-    self->pairs++;
-    self->bytes += header.size + body.size;
-    return self->gathers || train_end (self);
+    if (self->gathers)
+        return train_add (self, header, body);
+    return zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
+           zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT) >= 0;
 }
 
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)

@@ -59,9 +59,9 @@ struct bus {
     void *socket;
     bool trains;    /* the broker takes them */
     bool gathers;   /* until link_end */
-    unsigned pairs; /* of the train under way, whose last body is in `last` */
+    unsigned pairs; /* of the train that is gathered */
     size_t bytes;
-    zmq_msg_t last;
+    zmq_msg_t train[2 * TRAIN_PAIRS];
     buf_t header; /* scratch for what is written */
     buf_t body;
     arena_t *scratch; /* strings of what is read, until the next message */

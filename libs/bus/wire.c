@@ -32,10 +32,10 @@ struct router {
     size_t tap_topics; /* subscribed to at present */
     uint32_t from;     /* whose train is being read: the next frame is a header */
     bool reading;
-    uint32_t to; /* whose train is being sent; its last body is in `last` */
+    uint32_t to; /* whose train is gathered */
     unsigned pairs;
     size_t bytes;
-    frame_t last;
+    frame_t train[2 * TRAIN_PAIRS];
     int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
     int tap_fd;
     bool touched; /* used since it was last seen empty: a wake may have got lost in that */
@@ -78,16 +78,20 @@ bytes_t frame_bytes (const frame_t *self)
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
 }
 
-/* Sends the last body of the train, and with it all. A connection that went meanwhile has them as lost as any others in its pipe. */
+/* A train has been addressed, and nothing more of it was given to ZeroMQ: should the connection go between two frames, it would not free those
+ * that it has. A connection that goes now has them as lost as any others in its pipe. */
 static void train_end (router_t *self)
 {
-    if (!self->pairs)
+    unsigned count = 2 * self->pairs;
+    if (!count)
         return;
     self->touched = true;
-    if (zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT) < 0)
-        frame_close (&self->last);
     self->pairs = 0;
     self->bytes = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (zmq_msg_send (msg_of (&self->train[i]), self->socket,
+                          ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
+            frame_close (&self->train[i]);
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)
@@ -383,22 +387,25 @@ int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, b
 {
     bool joins = self->pairs && train && self->to == peer && self->pairs < TRAIN_PAIRS &&
                  self->bytes < TRAIN_BYTES;
-    if (joins)
-        zmq_msg_send (msg_of (&self->last), self->socket, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    else
+    frame_t first;
+    if (frame_fill (&first, header))
+        return E_BUSY;
+    if (!joins)
         train_end (self);
     int code = joins ? 0 : address_send (self, peer);
-    if (code)
+    if (code) {
+        frame_close (&first);
         return code;
-    zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    }
+    frame_t *frames = &self->train[2 * self->pairs];
+    frame_init (&frames[0]);
+    frame_init (&frames[1]);
+    frame_move (&frames[0], &first);
+    if (body)
+        frame_move (&frames[1], body);
     self->to = peer;
     self->pairs++;
-    self->bytes += header.size;
-    frame_init (&self->last);
-    if (body) {
-        self->bytes += frame_bytes (body).size;
-        frame_move (&self->last, body);
-    }
+    self->bytes += header.size + frame_bytes (&frames[1]).size;
     if (!train)
         train_end (self);
     return 0;
