@@ -76,6 +76,7 @@ void link_close (bus_t *self)
 static void train_end (bus_t *self)
 {
     unsigned count = 2 * self->pairs;
+    self->touched |= count > 0;
     self->pairs = 0;
     self->bytes = 0;
     for (unsigned i = 0; i < count; i++)
@@ -127,6 +128,7 @@ void link_end (bus_t *self)
 
 bool link_send (bus_t *self, bytes_t header, bytes_t body)
 {
+    self->touched = true;
     if (!self->gathers || self->pairs == TRAIN_PAIRS || self->bytes >= TRAIN_BYTES)
         train_end (self);
     if (self->gathers)
