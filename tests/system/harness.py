@@ -214,11 +214,9 @@ class House:
         raise KeyError(f"{service}.{replica}")
 
     def owner(self, service):
-        """Replica that owns the service's store now, or None."""
-        for entry in self.status():
-            if entry["service"] == service and entry["owner"] and entry["ready"]:
-                return entry["replica"]
-        return None
+        """Replica that owns the service's store; waits until one says so: a new owner answers asks before its beat tells the broker."""
+        owners = wait_for(lambda: [row["replica"] for row in self.status() if row["service"] == service and row["owner"] and row["ready"]], what=f"an owner of {service}")
+        return owners[0]
 
     def kill(self, service, replica=0, sig=signal.SIGKILL):
         """Send a signal to one process; returns its pid (None if it was down)."""
