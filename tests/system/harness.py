@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from http import server as http_server
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -69,6 +70,14 @@ def wait_for(check, timeout=10, every=0.05, what=None):
         time.sleep(every)
 
 
+def process_state(pid):
+    """The letter of /proc: R runs, S sleeps, T is stopped, Z is dead and not reaped; None: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 class Answer:
     """An HTTP answer: status, headers (lower-case names), body (bytes), json."""
 
@@ -101,6 +110,20 @@ def http(method, port, path, body=None, key=None, headers=None, timeout=30):
         return Answer(got.status, got.getheaders(), got.read())
     finally:
         link.close()
+
+
+def until_told(post, patience=60, every=0.05):
+    """What a customer does who is not told what became of a request: `post`, always with the same idempotency key, again while there is no answer (None, or the connection broke), 409 or 503. The last
+    answer; None if there never was one. It is one of those only when `patience` seconds are over."""
+    until = time.monotonic() + patience * PATIENCE
+    while True:
+        try:
+            answer = post()
+        except (OSError, HTTPException):
+            answer = None
+        if (answer is not None and answer.status not in (409, 503)) or time.monotonic() > until:
+            return answer
+        time.sleep(every)
 
 
 class House:
@@ -202,6 +225,10 @@ class House:
     def status(self):
         return json.loads(self.cli("status", "--json"))
 
+    def row(self, service, replica=0):
+        """A process as `aviary status` has it, or None."""
+        return next((row for row in self.status() if (row["service"], row["replica"]) == (service, replica)), None)
+
     def pid(self, service, replica=0):
         """Pid of a process as the supervisor knows it; None while down."""
         try:
@@ -215,7 +242,7 @@ class House:
 
     def owner(self, service):
         """Replica that owns the service's store; waits until one says so: a new owner answers asks before its beat tells the broker."""
-        owners = wait_for(lambda: [row["replica"] for row in self.status() if row["service"] == service and row["owner"] and row["ready"]], what=f"an owner of {service}")
+        owners = wait_for(lambda: [row["replica"] for row in self.status() if row["service"] == service and row["owner"] and row["ready"]], 20, what=f"an owner of {service}")
         return owners[0]
 
     def kill(self, service, replica=0, sig=signal.SIGKILL):
@@ -231,6 +258,29 @@ class House:
     def wait_restarted(self, service, old, replica=0, timeout=20):
         return wait_for(lambda: (self.pid(service, replica) not in (None, old)) and self.pid(service, replica), timeout,
                         what=f"a new {service}.{replica}")
+
+    def wait_back(self, service, old, replica=0, timeout=30):
+        """Until another process than `old` is there and the broker knows it as ready: what is asked from then on, it answers. (/readyz may still speak of the one that is gone.)"""
+        new = self.wait_restarted(service, old, replica, timeout)
+        wait_for(lambda: (row := self.row(service, replica)) and row["pid"] == new and row["ready"], timeout, what=f"{service}.{replica} ready again")
+        return new
+
+    def wait_replicas(self, timeout=20):
+        """Until every process is ready: /readyz is content with one of each service."""
+        wait_for(lambda: all(row["ready"] for row in self.status()), timeout, what="all replicas")
+
+    @contextmanager
+    def stopped(self, service, replica=0):
+        """The process stands still while the block runs, and before it begins."""
+        pid = wait_for(lambda: self.kill(service, replica, signal.SIGSTOP), what=f"{service}.{replica} to stop")
+        try:
+            wait_for(lambda: process_state(pid) in ("T", "Z", None), what=f"{service}.{replica} to stand still")
+            yield pid
+        finally:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # the supervisor has ended it meanwhile
 
     # ---- keys and HTTP ----
     @property
