@@ -183,6 +183,14 @@ class House:
             process.wait()
             return -9
 
+    def crash(self):
+        """Everything is gone at once, as when the machine's power goes."""
+        children = [child["pid"] for child in json.loads((self.data / "run" / "supervisor.json").read_text())["children"] if child["pid"]]
+        process, self.process = self.process, None
+        process.kill()  # its children die with it, each when the kernel comes to it
+        process.wait()
+        wait_for(lambda: all(process_state(pid) in ("Z", None) for pid in children), 30, what="the end of all processes")
+
     def end(self):
         """Stop whatever is left, without judging."""
         self.stop()
