@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { bin } from "./house.mjs";
 
 const run = promisify(execFile);
 
@@ -39,7 +38,7 @@ async function dump(house) {
     const folder = mkdtempSync(join(tmpdir(), "av-dump-"));
     const rows = new Map();
     try {
-        await run(join(bin, "aviary"), ["backup", join(folder, "all"), "--data", house.data]);
+        await house.aviary("backup", join(folder, "all"));
         const services = readdirSync(join(folder, "all"), { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== "media");
         for (const { name } of services) readDump(name, (await run("mdb_dump", ["-a", join(folder, "all", name)], { maxBuffer: 1 << 28 })).stdout, rows);
         return { rows, services: services.map((entry) => entry.name).sort() };
