@@ -1,17 +1,14 @@
 // Deleting a contact for good, held against every table of every store: a marker in texts, names, e-mail, metadata and webhooks, and a phone number, planted through both dialects, leave
 // nothing behind, while everybody else keeps all; killed services go on with it; `aviary compact` leaves no byte of it in any file.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { House, Receiver } from "./house.mjs";
+import { dumps } from "./stores.mjs";
 import { until } from "./wait.mjs";
 
-const run = promisify(execFile);
 const kept = "KEPT-4711-of-somebody";
 const keepers = ["inbox", "messaging", "webhooks"]; // who keeps something of a contact
 let house, receiver, failing, key, number, ours, label;
@@ -77,22 +74,14 @@ async function plant(who, mark) {
 
 /** Each row of each table of each store, from copies made while all runs. */
 async function rows() {
-    const folder = mkdtempSync(join(tmpdir(), "av-erase-"));
-    try {
-        await cli("backup", join(folder, "all"));
-        const found = [];
-        for (const entry of readdirSync(join(folder, "all"), { withFileTypes: true })) {
-            if (!entry.isDirectory() || entry.name === "media") continue;
-            const { stdout } = await run("mdb_dump", ["-a", join(folder, "all", entry.name)], { maxBuffer: 1 << 28 });
-            let table = "";
-            for (const line of stdout.split("\n"))
-                if (line.startsWith("database=")) table = line.slice(9);
-                else if (line.startsWith(" ")) found.push({ table: `${entry.name} ${table}`, hex: line.slice(1) });
-        }
-        return found;
-    } finally {
-        rmSync(folder, { recursive: true, force: true });
+    const found = [];
+    for (const [service, text] of await dumps(house)) {
+        let table = "";
+        for (const line of text.split("\n"))
+            if (line.startsWith("database=")) table = line.slice(9);
+            else if (line.startsWith(" ")) found.push({ table: `${service} ${table}`, hex: line.slice(1) });
     }
+    return found;
 }
 
 const tablesWith = (all, ...texts) => [...new Set(all.filter((row) => texts.some((t) => row.hex.includes(Buffer.from(t).toString("hex")))).map((row) => row.table))];
