@@ -8,11 +8,9 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
-from harness import BIN, LONG, REPORTS, Receiver, until_told, wait_for
+from harness import BIN, LONG, REPORTS, Receiver, control, until_told, wait_for
 
 WORDS = ["received", "sent", "delivered", "failed"]
 EVENTS = [f"messages.{channel}.{word}" for channel in ("sms", "whatsapp") for word in WORDS] + ["messages.whatsapp.read"]
@@ -142,14 +140,7 @@ class CarrierLoad:
 
     def control(self, method, path, body=None, allow=()):
         """Its control API; None for a status in `allow`."""
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.base}/_sim{path}", data, {"Content-Type": "application/json"}, method=method), timeout=90) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            if error.code in allow:
-                return None
-            raise AssertionError(f"{method} {path}: {error.code} {error.read()[:300]}") from None
+        return control(f"{self.base}/_sim", method, path, body, allow, 90)
 
     def add(self, carrier, number, channel, *flags, ref=()):
         """An account there and a number of the live app; the callback URL."""

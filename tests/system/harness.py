@@ -20,6 +20,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from http import server as http_server
 from http.client import HTTPConnection, HTTPException
@@ -110,6 +112,25 @@ def http(method, port, path, body=None, key=None, headers=None, timeout=30):
         return Answer(got.status, got.getheaders(), got.read())
     finally:
         link.close()
+
+
+def control(base, method, path, body=None, allow=(), timeout=60):
+    """The control API of a simulator; None for a status in `allow`."""
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(base + path, data, {"Content-Type": "application/json"}, method=method), timeout=timeout * PATIENCE) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        if error.code in allow:
+            return None
+        raise AssertionError(f"{method} {path}: {error.code} {error.read()[:300]}") from None
+
+
+def memory(pid):
+    """Anonymous memory of a process in bytes; 0 under a sanitizer, which keeps freed memory (and tells leaks at the end)."""
+    if re.search(r"lib[at]san", Path(f"/proc/{pid}/maps").read_text()):
+        return 0
+    return int(re.search(r"^Anonymous:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1]) * 1024
 
 
 def until_told(post, patience=60, every=0.05):
@@ -232,6 +253,17 @@ class House:
 
     def status(self):
         return json.loads(self.cli("status", "--json"))
+
+    def metric(self, name, **labels):
+        """The sum of a metric over all that have these labels among their own."""
+        lines = self.http("GET", "/metrics").body.decode().splitlines()
+        found = [re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line) for line in lines]
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        return sum(float(one[3]) for one in found if one and one[1] == name and wanted <= set((one[2] or "").split(",")))
+
+    def control(self, method, path, body=None):
+        """The control API of the simulator that --simulate starts."""
+        return control(self.credentials["simulator"]["control_url"], method, path, body)
 
     def row(self, service, replica=0):
         """A process as `aviary status` has it, or None."""

@@ -358,8 +358,8 @@ class Many(unittest.TestCase):
     def check_counts(self, live, everybody):
         fates = [fate for people in everybody.values() for fate, _ in people]
         refused = fates.count("refused")
-        self.assertEqual(live.metric("aviary_messaging_recipients_failed_total"), refused)
-        self.assertEqual(live.metric("aviary_messaging_callbacks_refused_total"), 0)
+        self.assertEqual(live.house.metric("aviary_messaging_recipients_failed_total"), refused)
+        self.assertEqual(live.house.metric("aviary_messaging_callbacks_refused_total"), 0)
         callbacks = [c for c in live.control("GET", "/callbacks") if c["event"] in ("delivered", "message.finalized")]
         doubled = fates.count("doubled")
         if not LONG:  # the simulator's list is bounded

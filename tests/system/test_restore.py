@@ -1,7 +1,6 @@
 """Backup under load, and a house made of it: no event is missing at a receiver, no send goes out a second time unasked, what was unfinished is held until a person
 decides; media links go on; a backup that was touched, and a folder that is a house, are refused."""
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -184,7 +183,7 @@ class Restore(unittest.TestCase):
         held = self.held(new)
         self.assertGreater(len(held), 5)
         self.assertEqual({job["kind"] for job in held}, {"send"})
-        self.assertEqual(new.metric("aviary_messaging_jobs_held"), len(held))
+        self.assertEqual(new.house.metric("aviary_messaging_jobs_held"), len(held))
         wait_for(lambda: "are held since the restore" in new.house.http("GET", "/readyz").body.decode(), what="/readyz to tell of them")
         wait_for(lambda: "are held since the restore" in new.house.cli("status"), what="the status to tell of them")
         self.assertLess(len(known), len(self.load.accepted), "what came after the backup is gone")
