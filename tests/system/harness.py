@@ -232,8 +232,10 @@ class House:
         code = self.stop()
         found = REPORTS.search(self.log())
         try:
+            if found:
+                print("---- the report ----\n" + self.log()[max(0, found.start() - 2000):found.end() + 8000], file=sys.stderr, flush=True)
             if kind or found or (started and code):
-                self.tell_log(200 if found else 80)
+                self.tell_log()
             if not kind and found:
                 raise AssertionError(f"the log holds: {found[0]}")
             if not kind and started and code:
