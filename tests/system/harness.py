@@ -298,11 +298,11 @@ class House:
                 return None
         return pid
 
-    def wait_restarted(self, service, old, replica=0, timeout=20):
+    def wait_restarted(self, service, old, replica=0, timeout=40):
         return wait_for(lambda: (self.pid(service, replica) not in (None, old)) and self.pid(service, replica), timeout,
                         what=f"a new {service}.{replica}")
 
-    def wait_back(self, service, old, replica=0, timeout=30):
+    def wait_back(self, service, old, replica=0, timeout=40):
         """Until another process than `old` is there and the broker knows it as ready: what is asked from then on, it answers. (/readyz may still speak of the one that is gone.)"""
         new = self.wait_restarted(service, old, replica, timeout)
         wait_for(lambda: (row := self.row(service, replica)) and row["pid"] == new and row["ready"], timeout, what=f"{service}.{replica} ready again")
