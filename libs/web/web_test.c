@@ -94,6 +94,16 @@ static void answer_stream (web_request_t *request)
             return;
 }
 
+/* More than sockets take at once. */
+static void answer_large (web_request_t *request)
+{
+    enum { LARGE = 16 << 20 };
+    char *text = malloc (LARGE);
+    memset (text, 'l', LARGE);
+    web_answer (request, 200, NULL, bytes_of (text, LARGE));
+    free (text);
+}
+
 static void answer_upload (web_request_t *request)
 {
     char piece[3000], text[64];
@@ -129,9 +139,11 @@ static web_next_t app_submit (void *context, web_request_t *request)
     if (strcmp (path, "/refused") == 0)
         answer_text (request, 401, "who are you");
     else if (strcmp (path, "/stream") == 0)
-        answer_stream (request);
+        return WEB_THREAD;
     else if (strcmp (path, "/upload") == 0)
         answer_upload (request);
+    else if (strcmp (path, "/large") == 0)
+        answer_large (request);
     else
         answer_echo (request, 1000);
     return WEB_DONE;
@@ -152,6 +164,13 @@ static web_next_t app_complete (void *context, web_request_t *request, web_call_
     return WEB_DONE;
 }
 
+static web_next_t app_resume (void *context, web_request_t *request)
+{
+    (void) context;
+    answer_stream (request);
+    return WEB_DONE;
+}
+
 static void app_refuse (void *context, web_request_t *request, int status, const char *text)
 {
     (void) context;
@@ -168,6 +187,7 @@ static app_t *app_new (web_config_t config)
     config.listen = "127.0.0.1:0";
     config.submit = app_submit;
     config.complete = app_complete;
+    config.resume = app_resume;
     config.refuse = app_refuse;
     config.context = app;
     app->bridge = web_bridge_new ();
@@ -193,7 +213,7 @@ static void app_destroy (app_t **app_p)
 
 static int set_up (void **state)
 {
-    *state = app_new ((web_config_t){.threads = 24,
+    *state = app_new ((web_config_t){.connections = 24,
                                      .header_timeout_ms = 600,
                                      .body_timeout_ms = 600,
                                      .idle_timeout_ms = 800,
@@ -274,7 +294,7 @@ static void requests_are_answered (void **state)
             assert_string_equal (reply.body, row->body);
         if (row->status == 400 && row->body == NULL) {
             assert_non_null (
-                strstr (reply.head, "application/json")); /* our words, not civetweb's */
+                strstr (reply.head, "application/json")); /* the application's words */
             assert_non_null (strstr (reply.head, "Connection: close"));
             assert_null (strstr (reply.head, "X-Split"));
         }
@@ -416,7 +436,7 @@ static void slow_bodies_end (void **state)
     web_client_send (&silent, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\n");
     int sent = 0;
     while (sent < 500 && web_server_counts (app->server).timed_out < 2) {
-        usleep (20000); /* never a gap that civetweb would mind */
+        usleep (20000); /* never a gap that is too long by itself */
         if (!web_client_send (&trickle, "x"))
             break;
         sent++;
@@ -457,13 +477,13 @@ static void silent_and_idle_connections_end (void **state)
     web_client_close (&idle);
 }
 
-/* Far more silent clients than threads, under limits that would let them stay for a minute. */
+/* Far more silent clients than connections, under limits that would let them stay for a minute. */
 static void silent_crowd_does_not_starve (void **state)
 {
     enum { CROWD = 120 };
     (void) state;
     app_t *app = app_new (
-        (web_config_t){.threads = 24, .header_timeout_ms = 60000, .idle_timeout_ms = 60000});
+        (web_config_t){.connections = 24, .header_timeout_ms = 60000, .idle_timeout_ms = 60000});
     web_client_t crowd[CROWD];
     for (int i = 0; i < CROWD; i++) {
         crowd[i] = web_client_open (app->port);
@@ -549,7 +569,7 @@ static void *stop_server (void *context)
 static void stop_ends_idle_and_finishes_running (void **state)
 {
     (void) state;
-    app_t *app = app_new ((web_config_t){.threads = 24});
+    app_t *app = app_new ((web_config_t){.connections = 24});
     web_client_t idle = web_client_open (app->port);
     web_client_t silent = web_client_open (app->port);
     web_client_t running = web_client_open (app->port);
@@ -581,11 +601,11 @@ static void stop_ends_idle_and_finishes_running (void **state)
 static void stop_does_not_wait_for_ever (void **state)
 {
     (void) state;
-    app_t *app = app_new ((web_config_t){.threads = 24});
+    app_t *app = app_new ((web_config_t){.connections = 24});
     web_client_t parked = web_client_open (app->port);
     web_client_t reading = web_client_open (app->port);
     web_client_send (&parked, "GET /never HTTP/1.1\r\n" HOST "\r\n");
-    web_client_send (&reading, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nx");
+    web_client_send (&reading, "POST /upload HTTP/1.1\r\n" HOST "Content-Length: 99999\r\n\r\nx");
     wait_submitted (app, 2);
     stopper_t stopper = {app, 50, true};
     stop_server (&stopper);
@@ -599,7 +619,7 @@ static void stop_does_not_wait_for_ever (void **state)
 
 typedef struct config_row {
     const char *listen;
-    unsigned threads;
+    unsigned connections;
     int want;
 } config_row_t;
 
@@ -621,7 +641,7 @@ static void bad_configurations_are_refused (void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         web_config_t config = {
-            .listen = rows[i].listen, .threads = rows[i].threads, .submit = app_submit};
+            .listen = rows[i].listen, .connections = rows[i].connections, .submit = app_submit};
         web_server_t *server = NULL;
         failure_t failure = {0};
         assert_int_equal (web_server_new (&config, &server, &failure), rows[i].want);

@@ -216,6 +216,19 @@ web_next_t edge_complete (void *context, web_request_t *web, web_call_t *call, b
     return x->then (x, (call_t *) (void *) call, in_time);
 }
 
+web_next_t edge_resume (void *context, web_request_t *web)
+{
+    (void) context;
+    exchange_t *x = web_data (web);
+    return x->resume (x);
+}
+
+web_next_t exchange_thread (exchange_t *x, exchange_resume_t *step)
+{
+    x->resume = step;
+    return WEB_THREAD;
+}
+
 /* What never came to edge_submit. */
 void edge_refuse (void *context, web_request_t *web, int status, const char *text)
 {
@@ -258,7 +271,7 @@ web_next_t exchange_authorized (exchange_t *x)
     if (x->known && !bucket_take (x))
         return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
     if (x->op->upload)
-        return upload_begin (x);
+        return exchange_thread (x, upload_begin);
     int code = exchange_guard (x, read_request, &failure);
     if (code == 0)
         return ask_begin (x);
