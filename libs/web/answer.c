@@ -202,7 +202,8 @@ static bool thread_write (web_request_t *self, const char *data, size_t size)
             atomic_fetch_add (&self->server->timed_out, 1);
         if (late || atomic_load (&self->server->aborting))
             return false;
-        poll (&wait, 1, until_ms - now_ms < WRITE_SLICE_MS ? (int) (until_ms - now_ms) : WRITE_SLICE_MS);
+        poll (&wait, 1,
+              until_ms - now_ms < WRITE_SLICE_MS ? (int) (until_ms - now_ms) : WRITE_SLICE_MS);
     }
     return true;
 }
@@ -233,7 +234,8 @@ bool answer_flush (conn_t *conn)
 
 static bool answer_write (web_request_t *self, const void *data, size_t size)
 {
-    if (size == 0 || (self->on_thread ? thread_write (self, data, size) : loop_write (self->conn, data, size)))
+    if (size == 0 ||
+        (self->on_thread ? thread_write (self, data, size) : loop_write (self->conn, data, size)))
         return true;
     buf_free (&self->conn->out);
     self->conn->out_sent = 0;

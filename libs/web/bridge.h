@@ -31,10 +31,11 @@ bool web_waiter_gave_up (const web_waiter_t *self);
 
 typedef struct web_call web_call_t;
 struct web_call {
-    queue_item_t item; /* first: it travels through the bridge's queue, and to the asker's where it waits by one */
+    queue_item_t
+        item; /* first: it travels through the bridge's queue, and to the asker's where it waits by one */
     web_waiter_t waiter;
-    queue_t *told;     /* where it goes when it is completed (web_call_tell) */
-    void *asker;       /* whose it is there */
+    queue_t *told; /* where it goes when it is completed (web_call_tell) */
+    void *asker;   /* whose it is there */
     atomic_uint shares;
     void (*destroy) (web_call_t *self);
 };

@@ -159,7 +159,8 @@ static bool head_is_here (conn_t *self)
     self->looked = 0;
     self->in_used = end;
     request_start (&self->request, self);
-    int status = end == 0 || end > most ? 431 : head_read ((char *) self->in.data, end, &self->request.head);
+    int status =
+        end == 0 || end > most ? 431 : head_read ((char *) self->in.data, end, &self->request.head);
     if (status != 0) {
         conn_refuse (self, status,
                      status == 431   ? "The request has too many headers, or too long ones."
@@ -381,7 +382,8 @@ void conn_advance (conn_t *self)
         fill_t got = conn_fill (self, self->state == CONN_BODY ? body_missing (self) : 0);
         if (got == FILL_END)
             conn_ended (self);
-        else if (got == FILL_WAIT && self->state == CONN_HEAD && self->loop->stopping && self->in.size == 0)
+        else if (got == FILL_WAIT && self->state == CONN_HEAD && self->loop->stopping &&
+                 self->in.size == 0)
             conn_close (self);
         else if (got == FILL_WAIT)
             return;

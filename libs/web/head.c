@@ -49,7 +49,8 @@ static bool target_read (char *text, char *target, head_t *out, const char **aut
     char *path = target, *absolute = absolute_path (target);
     if (!target_is_sound (target))
         return false;
-    if (absolute != NULL) { /* the authority moves down by a byte, so that its NUL does not take the path's slash */
+    if (absolute !=
+        NULL) { /* the authority moves down by a byte, so that its NUL does not take the path's slash */
         memmove (target + 6, target + 7, (size_t) (absolute - target) - 7);
         absolute[-1] = '\0';
         *authority = target + 6;
@@ -69,8 +70,8 @@ static bool target_read (char *text, char *target, head_t *out, const char **aut
 
 static int version_read (const char *text, head_t *out)
 {
-    if (strlen (text) != 8 || memcmp (text, "HTTP/", 5) != 0 || text[6] != '.' ||
-        text[5] < '0' || text[5] > '9' || text[7] < '0' || text[7] > '9')
+    if (strlen (text) != 8 || memcmp (text, "HTTP/", 5) != 0 || text[6] != '.' || text[5] < '0' ||
+        text[5] > '9' || text[7] < '0' || text[7] > '9')
         return 400;
     out->is_11 = strcmp (text + 5, "1.1") == 0;
     return out->is_11 || strcmp (text + 5, "1.0") == 0 ? 0 : 505;
@@ -241,7 +242,20 @@ int head_read (char *text, size_t size, head_t *out)
 
 /* ---- chunks ---- */
 
-enum { SIZE_BEGIN, SIZE, EXTENSION, SIZE_END, DATA, DATA_CR, DATA_END, TRAILER_BEGIN, TRAILER, TRAILER_END, LAST_END, ENDED };
+enum {
+    SIZE_BEGIN,
+    SIZE,
+    EXTENSION,
+    SIZE_END,
+    DATA,
+    DATA_CR,
+    DATA_END,
+    TRAILER_BEGIN,
+    TRAILER,
+    TRAILER_END,
+    LAST_END,
+    ENDED
+};
 
 static int hex_digit (char c)
 {

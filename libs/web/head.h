@@ -25,8 +25,8 @@ typedef struct head {
     int64_t length;  /* Content-Length; 0 if none, -1 in chunks */
     bool has_method; /* also of refused ones, if the method and the path could be read */
     bool is_11;
-    bool closes;   /* no keep-alive */
-    bool expects;  /* an Expect header */
+    bool closes;    /* no keep-alive */
+    bool expects;   /* an Expect header */
     bool continues; /* and it is 100-continue */
     unsigned line_count;
     head_line_t lines[HEAD_LINES_MAX];
@@ -47,8 +47,8 @@ typedef struct chunks {
 
 /* Takes from `in` and writes what belongs to the body to `out` (at most `room` bytes): *used and *got say how much of each. False if it is malformed, or has too much
  * beside the body. */
-bool chunks_take (chunks_t *self, const char *in, size_t size, size_t *used, char *out,
-                  size_t room, size_t *got);
+bool chunks_take (chunks_t *self, const char *in, size_t size, size_t *used, char *out, size_t room,
+                  size_t *got);
 /* The last chunk and the trailers were read. */
 bool chunks_end (const chunks_t *self);
 

@@ -281,11 +281,12 @@ void request_end (web_request_t *self)
 static void body_begin (web_request_t *self)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    uint32_t most_ms = self->body_timeout_ms != 0 ? self->body_timeout_ms
-                                                  : self->server->config.body_timeout_ms;
+    uint32_t most_ms =
+        self->body_timeout_ms != 0 ? self->body_timeout_ms : self->server->config.body_timeout_ms;
     self->body_until_ms = clock_mono_ms () + most_ms;
     if (!self->answered && self->head.continues)
-        send (self->conn->fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL); /* lost: the client goes on by itself or ends */
+        send (self->conn->fd, go_on, sizeof go_on - 1,
+              MSG_NOSIGNAL); /* lost: the client goes on by itself or ends */
 }
 
 void web_body_allow (web_request_t *self, uint32_t timeout_ms)
@@ -324,7 +325,8 @@ static int body_wait (web_request_t *self)
 static long body_recv (web_request_t *self, void *out, size_t size)
 {
     for (;;) {
-        ssize_t got = clock_mono_ms () < self->body_until_ms ? recv (self->conn->fd, out, size, 0) : 0;
+        ssize_t got =
+            clock_mono_ms () < self->body_until_ms ? recv (self->conn->fd, out, size, 0) : 0;
         if (got > 0)
             return (long) got;
         if (clock_mono_ms () >= self->body_until_ms)

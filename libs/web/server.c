@@ -43,7 +43,9 @@ static uint32_t or_default (uint32_t value, uint32_t otherwise)
 static void config_complete (web_config_t *config)
 {
     long processors = sysconf (_SC_NPROCESSORS_ONLN);
-    unsigned loops = processors < 4 ? 1 : processors / 2 < LOOPS_SELF ? (unsigned) processors / 2 : LOOPS_SELF;
+    unsigned loops = processors < 4                ? 1
+                     : processors / 2 < LOOPS_SELF ? (unsigned) processors / 2
+                                                   : LOOPS_SELF;
     config->loops = or_default (config->loops, loops);
     config->connections = or_default (config->connections, CONNECTIONS_DEFAULT);
     config->threads = or_default (config->threads, THREADS_DEFAULT);
@@ -75,14 +77,16 @@ static bool listen_read (const char *text, struct sockaddr_in *out)
     return true;
 }
 
-static int bound (failure_t *failure, const char *name, unsigned value, unsigned least, unsigned most)
+static int bound (failure_t *failure, const char *name, unsigned value, unsigned least,
+                  unsigned most)
 {
     if (value >= least && value <= most)
         return E_OK;
     return failure_set (failure, E_BAD_REQUEST, name, "must be from %u to %u", least, most);
 }
 
-static int config_check (const web_config_t *config, struct sockaddr_in *address, failure_t *failure)
+static int config_check (const web_config_t *config, struct sockaddr_in *address,
+                         failure_t *failure)
 {
     if (!listen_read (config->listen, address))
         return failure_set (failure, E_BAD_REQUEST, "listen",

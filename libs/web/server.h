@@ -28,7 +28,7 @@ struct web_request {
     web_server_t *server;
     conn_t *conn;
     head_t head;
-    bool on_thread; /* may block */
+    bool on_thread;   /* may block */
     memory_t *memory; /* NULL until it is needed */
     const char *path;
     bool path_read;
@@ -56,7 +56,7 @@ typedef enum conn_state {
     CONN_THREAD, /* a thread has its request */
     CONN_ANSWER, /* the client is slow to take the answer */
     CONN_LINGER, /* answered and shut; what still comes is thrown away, so that the client gets to read the answer */
-    CONN_CLOSED  /* freed at the round's end */
+    CONN_CLOSED /* freed at the round's end */
 } conn_state_t;
 
 struct conn {
@@ -67,22 +67,22 @@ struct conn {
     loop_t *loop;
     int fd;
     conn_state_t state;
-    bool readable; /* until a read says that nothing is left */
-    bool hung_up;  /* the end will be read */
-    bool ready;    /* in the ready list */
-    bool begun;    /* the thread goes on with a request, else it begins it */
-    bool counted;  /* among the requests */
-    int64_t due_ms;   /* when its state has taken too long; INT64_MAX = never */
-    int64_t timer_ms; /* where it stands in the timers: at most due_ms */
-    size_t timer;     /* and at which place, from 1; 0 = not there */
+    bool readable;     /* until a read says that nothing is left */
+    bool hung_up;      /* the end will be read */
+    bool ready;        /* in the ready list */
+    bool begun;        /* the thread goes on with a request, else it begins it */
+    bool counted;      /* among the requests */
+    int64_t due_ms;    /* when its state has taken too long; INT64_MAX = never */
+    int64_t timer_ms;  /* where it stands in the timers: at most due_ms */
+    size_t timer;      /* and at which place, from 1; 0 = not there */
     int64_t silent_ms; /* since when */
-    size_t looked;    /* for the head's end */
-    buf_t in;         /* read and not yet used */
-    size_t in_used;   /* by the request that is under way */
-    buf_t rest;       /* for a thread: what came behind the head */
+    size_t looked;     /* for the head's end */
+    buf_t in;          /* read and not yet used */
+    size_t in_used;    /* by the request that is under way */
+    buf_t rest;        /* for a thread: what came behind the head */
     size_t rest_used;
-    char kept;        /* the byte where its body's NUL is now */
-    buf_t out;        /* not yet taken by the client */
+    char kept; /* the byte where its body's NUL is now */
+    buf_t out; /* not yet taken by the client */
     size_t out_sent;
     size_t lingered;
     web_request_t request;
@@ -138,7 +138,7 @@ struct web_server {
     loop_t *loops;
     unsigned loop_count;
     threads_t threads;
-    pthread_mutex_t lock; /* of `idle` and `changed` */
+    pthread_mutex_t lock;   /* of `idle` and `changed` */
     pthread_cond_t changed; /* no request is left */
     memory_t *idle;
     atomic_uint connections;
@@ -154,7 +154,7 @@ struct web_server {
 /* ---- loop.c ---- */
 int loop_start (loop_t *self, web_server_t *server);
 void loop_wake (loop_t *self);
-void loop_end (loop_t *self); /* joins and frees; no thread of the server's pool runs any more */
+void loop_end (loop_t *self);    /* joins and frees; no thread of the server's pool runs any more */
 void loop_forget (conn_t *conn); /* it was closed: freed at the round's end */
 void loop_ready (conn_t *conn);  /* go on with it soon */
 void loop_timer (conn_t *conn, int64_t due_ms);

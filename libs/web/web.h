@@ -43,7 +43,7 @@ typedef void (web_log_fn) (void *context, const char *text);
 
 /* Times end with the connection; 0 in a field means the default. */
 typedef struct web_config {
-    const char *listen; /* "127.0.0.1:8080", "0.0.0.0:80"; port 0 = any free one */
+    const char *listen;   /* "127.0.0.1:8080", "0.0.0.0:80"; port 0 = any free one */
     unsigned connections; /* open at once; 1024. About 6 KB each once used */
     unsigned loops;       /* threads that serve them; by the processors, up to 4 */
     unsigned threads;     /* requests at once that may block; 32. Made when needed; more wait */

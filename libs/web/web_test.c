@@ -293,8 +293,7 @@ static void requests_are_answered (void **state)
         if (row->body != NULL)
             assert_string_equal (reply.body, row->body);
         if (row->status == 400 && row->body == NULL) {
-            assert_non_null (
-                strstr (reply.head, "application/json")); /* the application's words */
+            assert_non_null (strstr (reply.head, "application/json")); /* the application's words */
             assert_non_null (strstr (reply.head, "Connection: close"));
             assert_null (strstr (reply.head, "X-Split"));
         }
