@@ -567,6 +567,5 @@ int svc_store_open (svc_t *svc, failure_t *failure);
 enum { SVC_FOLDER_SIZE = 512 + 128 };
 const char *svc_store_folder (const svc_t *svc, char space[SVC_FOLDER_SIZE]);
 void svc_fatal (svc_t *svc, int code, const char *why);
-void svc_wake (svc_t *svc);
 
 #endif

@@ -85,6 +85,9 @@ int svc_main (const svc_service_t *service, int argc, char **argv);
 
 /* ---- for start/ready hooks and stateless services ---- */
 
+/* What `healthy` says has changed: it is asked at once. From any thread. */
+void svc_wake (svc_t *svc);
+
 const void *svc_settings (const svc_t *svc); /* NAME_settings_t; replaced as a whole on HUP */
 const char *svc_data (const svc_t *svc);     /* DIR */
 uint64_t svc_disk_low (const svc_t *svc);    /* bytes that new work must leave free */
