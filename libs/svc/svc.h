@@ -107,6 +107,9 @@ typedef struct svc_ask {
     void *context;
 } svc_ask_t;
 void svc_ask (svc_t *svc, svc_ask_t *ask);
+/* Asks between the two leave together. From any thread, for moments. */
+void svc_asks_hold (svc_t *svc);
+void svc_asks_go (svc_t *svc);
 
 /* A JSON log line: extra fields as "key", "value" pairs, NULL-terminated. Values that are secret or personal do not belong here. */
 typedef enum svc_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } svc_level_t;

@@ -243,7 +243,7 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
     address_peek (x);
     int code = status == 413                    ? E_TOO_LARGE
                : status == 503                  ? E_UNAVAILABLE
-               : status >= 500 && status != 501 ? E_INTERNAL
+               : status == 500                  ? E_INTERNAL
                                                 : E_BAD_REQUEST;
     answer_status (x, status, code, text);
 }
