@@ -458,7 +458,7 @@ void conn_late (conn_t *self)
     }
     if (self->state == CONN_THREAD)
         return;
-    if (self->state == CONN_ANSWER || self->in.size > 0)
+    if (self->state == CONN_ANSWER || (self->state != CONN_LINGER && self->in.size > 0))
         atomic_fetch_add (&server->timed_out, 1);
     if (self->state == CONN_BODY) {
         self->request.body_status = 408;
