@@ -309,12 +309,7 @@ static void work_end (conn_t *self)
     if (!self->counted)
         return;
     self->counted = false;
-    web_server_t *server = self->loop->server;
-    if (atomic_fetch_sub (&server->requests, 1) == 1 && atomic_load (&server->stopping)) {
-        pthread_mutex_lock (&server->lock);
-        pthread_cond_broadcast (&server->changed);
-        pthread_mutex_unlock (&server->lock);
-    }
+    server_done (self->loop->server, &self->loop->server->requests);
 }
 
 static void answered (conn_t *self)
