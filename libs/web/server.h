@@ -143,8 +143,7 @@ struct web_server {
     memory_t *idle;
     atomic_uint connections;
     atomic_uint requests;
-    atomic_uint
-        unseen; /* what may hold more of them: connections in ready lists, loops that have not heard of the stop */
+    atomic_uint unseen; /* connections in ready lists, loops that did not see the stop */
     atomic_bool stopping;
     atomic_bool aborting;
     atomic_bool ending;
@@ -160,9 +159,8 @@ void server_done (web_server_t *self, atomic_uint *count);
 /* ---- loop.c ---- */
 int loop_start (loop_t *self, web_server_t *server);
 void loop_wake (loop_t *self);
-void loop_join (loop_t *self); /* after `ending` */
-void loop_free (
-    loop_t *self); /* all loops are joined, and no thread of the server's pool runs any more */
+void loop_join (loop_t *self);   /* after `ending` */
+void loop_free (loop_t *self);   /* when all loops and threads are joined */
 void loop_forget (conn_t *conn); /* it was closed: freed at the round's end */
 void loop_ready (conn_t *conn);  /* go on with it soon */
 void loop_timer (conn_t *conn, int64_t due_ms);
