@@ -444,6 +444,16 @@ static void park_late (conn_t *self)
         loop_timer (self, INT64_MAX);
 }
 
+/* A loop that was held up looks at the times before it has seen all that came in time. */
+static bool came_meanwhile (conn_t *self)
+{
+    if (self->state != CONN_HEAD && self->state != CONN_BODY)
+        return false;
+    self->readable = true;
+    conn_advance (self);
+    return self->state == CONN_CLOSED || self->timer != 0; /* it rings for what is next */
+}
+
 void conn_late (conn_t *self)
 {
     web_server_t *server = self->loop->server;
@@ -451,7 +461,7 @@ void conn_late (conn_t *self)
         park_late (self);
         return;
     }
-    if (self->state == CONN_THREAD)
+    if (self->state == CONN_THREAD || came_meanwhile (self))
         return;
     if (self->state == CONN_ANSWER || (self->state != CONN_LINGER && self->in.size > 0))
         atomic_fetch_add (&server->timed_out, 1);

@@ -141,6 +141,9 @@ static web_next_t app_submit (void *context, web_request_t *request)
         return WEB_DONE;
     if (strcmp (path, "/stream") == 0 || strcmp (path, "/thread") == 0)
         return WEB_THREAD;
+    if (strcmp (path, "/held") == 0)
+        while (atomic_load (&app->held))
+            usleep (1000);
     if (strcmp (path, "/refused") == 0)
         answer_text (request, 401, "who are you");
     else if (strcmp (path, "/upload") == 0)
@@ -255,6 +258,15 @@ void app_wait_submitted (app_t *app, unsigned count)
     for (int ms = 0; atomic_load (&app->submitted) < count; ms++) {
         if (ms == WAIT_MS)
             fail_msg ("%u requests were submitted, not %u", atomic_load (&app->submitted), count);
+        usleep (1000);
+    }
+}
+
+void app_wait_late (app_t *app, unsigned count)
+{
+    for (int ms = 0; atomic_load (&app->late) < count; ms++) {
+        if (ms == WAIT_MS)
+            fail_msg ("%u completions were late, not %u", atomic_load (&app->late), count);
         usleep (1000);
     }
 }

@@ -64,6 +64,33 @@ static void silent_and_idle_connections_end (void **state)
     web_client_close (&idle);
 }
 
+/* Who sent in time is not late because the loop was. */
+static void loop_that_was_held_up_loses_nobody (void **state)
+{
+    enum { CLIENTS = 150, TIMEOUT_MS = 2500 };
+    (void) state;
+    app_t *app = app_new ((web_config_t){.loops = 1, .header_timeout_ms = TIMEOUT_MS});
+    web_client_t clients[CLIENTS], held = web_client_open (app->port);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = web_client_open (app->port);
+    app_wait_connections (app, CLIENTS + 1);
+    atomic_store (&app->held, true);
+    web_client_send (&held, "GET /held HTTP/1.1\r\n" HOST "\r\n");
+    app_wait_submitted (app, 1);
+    for (int i = 0; i < CLIENTS; i++)
+        web_client_send (&clients[i], i % 2 == 0 ? "GET /a HTTP/1.1\r\n" HOST "\r\n"
+                                                 : "GET /bus HTTP/1.1\r\n" HOST "\r\n");
+    usleep ((TIMEOUT_MS + 100) * 1000); /* until all times are over */
+    atomic_store (&app->held, false);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal (web_client_reply (&clients[i], false).status, 200);
+        web_client_close (&clients[i]);
+    }
+    assert_int_equal (web_client_reply (&held, false).status, 200);
+    web_client_close (&held);
+    app_destroy (&app);
+}
+
 /* Far more silent clients than connections, under limits that would let them stay for a minute. */
 static void silent_crowd_does_not_starve (void **state)
 {
@@ -192,7 +219,34 @@ static void clients_go_while_their_requests_are_under_way (void **state)
         app_wait_connections (app, 0);
         assert_int_equal (web_server_counts (app->server).requests, 0);
     }
+    app_wait_late (app, 2); /* what /late gave up is thrown away when it comes */
     assert_int_equal (web_client_ask (app->port, "GET /bus HTTP/1.1\r\n" HOST "\r\n").status, 200);
+}
+
+/* No more is to come from them, but they wait for their answer. */
+static void half_closed_clients_get_their_answer (void **state)
+{
+    static const char *const asks[] = {
+        "GET /bus HTTP/1.1\r\n" HOST "\r\n", "GET /thread HTTP/1.1\r\n" HOST "\r\n",
+        "GET /around HTTP/1.1\r\n" HOST "\r\n", "GET /long HTTP/1.1\r\n" HOST "\r\n",
+        "POST /upload HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"};
+    app_t *app = *state;
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        web_client_t client = web_client_open (app->port);
+        web_client_send (&client, asks[i]);
+        shutdown (client.fd, SHUT_WR);
+        assert_int_equal (web_client_reply (&client, false).status, 200);
+        assert_true (web_client_at_end (&client));
+        web_client_close (&client);
+    }
+    web_client_t client = web_client_open (app->port);
+    web_client_send (&client, "GET /large HTTP/1.1\r\n" HOST "\r\n");
+    shutdown (client.fd, SHUT_WR);
+    assert_int_equal (web_client_reply (&client, true).status, 200);
+    assert_true (web_client_skip (&client, APP_LARGE, 'l'));
+    assert_true (web_client_at_end (&client));
+    web_client_close (&client);
+    app_wait_connections (app, 0);
 }
 
 /* ---- more than there is room for ---- */
@@ -323,8 +377,7 @@ static void late_completions_are_thrown_away (void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal (web_client_ask (app->port, "GET /late HTTP/1.1\r\n" HOST "\r\n").status,
                           504);
-    for (int i = 0; i < 500 && atomic_load (&app->late) < 3; i++)
-        usleep (10000);
+    app_wait_late (app, 3);
     assert_int_equal (atomic_load (&app->late), 3);
 }
 
@@ -480,11 +533,13 @@ int main (void)
         ROW (slow_bodies_end),
         ROW (cut_body_is_400_or_nothing),
         ROW (silent_and_idle_connections_end),
+        cmocka_unit_test (loop_that_was_held_up_loses_nobody),
         cmocka_unit_test (silent_crowd_does_not_starve),
         ROW (reader_that_does_not_read_ends),
         cmocka_unit_test (slow_reader_gets_all),
         ROW (answer_that_nobody_takes_ends),
         ROW (slowness_is_counted),
+        ROW (half_closed_clients_get_their_answer),
         ROW (clients_go_while_their_requests_are_under_way),
         cmocka_unit_test (more_uploads_than_threads),
         cmocka_unit_test (idle_connections_are_in_nobodys_way),
