@@ -206,7 +206,7 @@ static void body_place (conn_t *self)
     size_t size = (size_t) request->head.length;
     uint8_t *at = self->in.data + request->head.size;
     self->in_used = request->head.size + size;
-    self->kept = (char) at[size]; /* there is room for it: conn_fill */
+    self->kept = (char) at[size]; /* there is room for it: conn_fill, rest_join */
     at[size] = '\0';
     request->whole = bytes_of (at, size);
 }
@@ -218,22 +218,23 @@ static void body_unplace (conn_t *self)
     self->request.whole = (bytes_t){0};
 }
 
-/* What came behind the head is read by the thread, which must not move the head. */
-static void rest_part (conn_t *self)
+/* What came behind the head is read by the thread, which must not move the head. False without memory. */
+static bool rest_part (conn_t *self)
 {
     buf_add (&self->rest, self->in.data + self->in_used, self->in.size - self->in_used);
     self->in.size = self->in_used;
+    return !buf_failed (&self->rest);
 }
 
-/* And what it did not need is the next request's. False without memory: something is missing. */
-static bool rest_join (conn_t *self)
+/* And what it did not need is the next request's. Without memory `in` fails, and reading it ends the connection. */
+static void rest_join (conn_t *self)
 {
     buf_t *rest = &self->rest;
-    buf_add (&self->in, rest->data + self->rest_used, rest->size - self->rest_used);
-    bool whole = !buf_failed (rest) && !buf_failed (&self->in);
+    size_t left = rest->size - self->rest_used;
+    if (left > 0 && buf_reserve (&self->in, left + 1) != NULL) /* and for the NUL: body_place */
+        buf_add (&self->in, rest->data + self->rest_used, left);
     buf_free (rest);
     self->rest_used = 0;
-    return whole;
 }
 
 static bool to_thread (conn_t *self, bool begun)
@@ -308,12 +309,7 @@ static void work_end (conn_t *self)
     if (!self->counted)
         return;
     self->counted = false;
-    web_server_t *server = self->loop->server;
-    if (atomic_fetch_sub (&server->requests, 1) == 1 && atomic_load (&server->stopping)) {
-        pthread_mutex_lock (&server->lock);
-        pthread_cond_broadcast (&server->changed);
-        pthread_mutex_unlock (&server->lock);
-    }
+    server_done (self->loop->server, &self->loop->server->requests);
 }
 
 static void answered (conn_t *self)
@@ -340,8 +336,9 @@ static void conn_serve (conn_t *self)
     work_begin (self);
     const head_t *head = &request->head;
     if (head->length != 0 && (head->expects || head->length < 0 || head->length > BODY_HERE)) {
-        rest_part (self);
-        if (!to_thread (self, false))
+        if (!rest_part (self))
+            conn_refuse (self, 503, "There is no memory for this request; try again.");
+        else if (!to_thread (self, false))
             work_done (self);
         return;
     }
@@ -408,8 +405,7 @@ void conn_returned (conn_t *self)
     self->state = CONN_WORK;
     self->readable = true;
     work_end (self);
-    if (!rest_join (self))
-        self->request.close = true;
+    rest_join (self);
     answered (self);
 }
 
@@ -448,6 +444,16 @@ static void park_late (conn_t *self)
         loop_timer (self, INT64_MAX);
 }
 
+/* A loop that was held up looks at the times before it has seen all that came in time. */
+static bool came_meanwhile (conn_t *self)
+{
+    if (self->state != CONN_HEAD && self->state != CONN_BODY)
+        return false;
+    self->readable = true;
+    conn_advance (self);
+    return self->state == CONN_CLOSED || self->timer != 0; /* it rings for what is next */
+}
+
 void conn_late (conn_t *self)
 {
     web_server_t *server = self->loop->server;
@@ -455,9 +461,9 @@ void conn_late (conn_t *self)
         park_late (self);
         return;
     }
-    if (self->state == CONN_THREAD)
+    if (self->state == CONN_THREAD || came_meanwhile (self))
         return;
-    if (self->state == CONN_ANSWER || self->in.size > 0)
+    if (self->state == CONN_ANSWER || (self->state != CONN_LINGER && self->in.size > 0))
         atomic_fetch_add (&server->timed_out, 1);
     if (self->state == CONN_BODY) {
         self->request.body_status = 408;

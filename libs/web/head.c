@@ -209,7 +209,10 @@ static int headers_judge (head_t *out, const seen_t *seen)
         return 400;
     if (seen->coding > 0)
         out->length = -1;
-    out->closes |= !out->is_11 && !seen->keeps;
+    if (!out->is_11) {
+        out->closes |= !seen->keeps;
+        out->expects = out->continues = false; /* RFC 9110, 10.1.1: it knows of no 100 */
+    }
     return 0;
 }
 
@@ -231,7 +234,9 @@ int head_read (char *text, size_t size, head_t *out)
     int status = line_read (text, end, out, &seen.authority);
     for (char *at = end + 2; at < last && status == 0; at = end + 2) {
         end = line_end (at, last);
-        status = end == NULL ? 400 : header_read (text, at, end, out, &seen);
+        if (end == NULL)
+            return 400;
+        status = header_read (text, at, end, out, &seen);
     }
     if (status == 0)
         status = headers_judge (out, &seen);
@@ -288,8 +293,10 @@ static bool is_soft (chunks_t *self, char c)
 /* `c` must be `want`, and then comes `next`. */
 static bool follow (chunks_t *self, char c, char want, int next)
 {
+    if (c != want)
+        return false;
     self->state = next;
-    return c == want;
+    return true;
 }
 
 /* One byte that is not of the body. */

@@ -26,7 +26,7 @@ typedef struct head {
     bool has_method; /* also of refused ones, if the method and the path could be read */
     bool is_11;
     bool closes;    /* no keep-alive */
-    bool expects;   /* an Expect header */
+    bool expects;   /* an Expect header, of HTTP/1.1 */
     bool continues; /* and it is 100-continue */
     unsigned line_count;
     head_line_t lines[HEAD_LINES_MAX];

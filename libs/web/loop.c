@@ -152,6 +152,7 @@ void loop_ready (conn_t *conn)
     if (conn->ready)
         return;
     conn->ready = true;
+    atomic_fetch_add (&conn->loop->server->unseen, 1);
     conn->later = conn->loop->ready;
     conn->loop->ready = conn;
 }
@@ -165,6 +166,7 @@ static void ready_go_on (loop_t *self)
         conn->ready = false;
         if (conn->state != CONN_CLOSED)
             conn_advance (conn);
+        server_done (self->server, &self->server->unseen);
     }
 }
 
@@ -298,9 +300,10 @@ static void stop_seen (loop_t *self)
         hear (self, false);
         for (conn_t *conn = self->silent, *next; conn != NULL; conn = next) {
             next = conn->next;
-            if (conn->in.size == 0)
-                conn_advance (conn); /* reads what came, and closes */
+            conn->readable = true; /* perhaps the event has not come yet */
+            conn_advance (conn);   /* reads what came, and closes */
         }
+        server_done (self->server, &self->server->unseen);
     }
     if (!self->aborting && atomic_load (&self->server->aborting)) {
         self->aborting = true;
@@ -365,7 +368,8 @@ static void loop_round (loop_t *self)
 static void *loop_run (void *context)
 {
     loop_t *self = context;
-    while (!atomic_load (&self->server->ending) || self->parked > 0 || self->away > 0)
+    while (!atomic_load (&self->server->ending) || !self->stopping || self->ready != NULL ||
+           self->parked > 0 || self->away > 0)
         loop_round (self);
     return NULL;
 }
@@ -401,14 +405,17 @@ void loop_wake (loop_t *self)
         queue_put (self->returned, &self->wake);
 }
 
-void loop_end (loop_t *self)
+void loop_join (loop_t *self)
 {
     if (self->started)
         pthread_join (self->thread, NULL);
     self->started = false;
+}
+
+void loop_free (loop_t *self)
+{
     while (self->timers.count > 0)
         conn_close (self->timers.at[0]);
-    self->ready = NULL;
     closed_free (self);
     free (self->timers.at);
     queue_destroy (&self->completed);

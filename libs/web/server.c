@@ -206,6 +206,20 @@ static void loops_wake (web_server_t *self)
         loop_wake (&self->loops[i]);
 }
 
+void server_done (web_server_t *self, atomic_uint *count)
+{
+    if (atomic_fetch_sub (count, 1) != 1 || !atomic_load (&self->stopping))
+        return;
+    pthread_mutex_lock (&self->lock);
+    pthread_cond_broadcast (&self->changed);
+    pthread_mutex_unlock (&self->lock);
+}
+
+static bool is_busy (web_server_t *self)
+{
+    return atomic_load (&self->unseen) > 0 || atomic_load (&self->requests) > 0;
+}
+
 /* True when no request is left. */
 static bool requests_wait (web_server_t *self, uint32_t timeout_ms)
 {
@@ -219,10 +233,10 @@ static bool requests_wait (web_server_t *self, uint32_t timeout_ms)
     }
     int failed = 0;
     pthread_mutex_lock (&self->lock);
-    while (atomic_load (&self->requests) > 0 && failed == 0)
+    while (is_busy (self) && failed == 0)
         failed = pthread_cond_timedwait (&self->changed, &self->lock, &until);
     pthread_mutex_unlock (&self->lock);
-    return atomic_load (&self->requests) == 0;
+    return !is_busy (self);
 }
 
 bool web_server_stop (web_server_t *self, uint32_t deadline_ms)
@@ -230,6 +244,8 @@ bool web_server_stop (web_server_t *self, uint32_t deadline_ms)
     if (self->stopped)
         return true;
     self->stopped = true;
+    for (unsigned i = 0; i < self->loop_count; i++)
+        atomic_fetch_add (&self->unseen, self->loops[i].started);
     atomic_store (&self->stopping, true);
     if (self->listener >= 0)
         shutdown (self->listener, SHUT_RDWR); /* whoever connects now goes to another server */
@@ -244,8 +260,10 @@ bool web_server_stop (web_server_t *self, uint32_t deadline_ms)
     atomic_store (&self->ending, true);
     loops_wake (self);
     for (unsigned i = 0; i < self->loop_count; i++)
-        loop_end (&self->loops[i]);
+        loop_join (&self->loops[i]);
     threads_end (&self->threads);
+    for (unsigned i = 0; i < self->loop_count; i++)
+        loop_free (&self->loops[i]);
     return clean;
 }
 

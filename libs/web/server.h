@@ -143,6 +143,7 @@ struct web_server {
     memory_t *idle;
     atomic_uint connections;
     atomic_uint requests;
+    atomic_uint unseen; /* connections in ready lists, loops that did not see the stop */
     atomic_bool stopping;
     atomic_bool aborting;
     atomic_bool ending;
@@ -151,10 +152,15 @@ struct web_server {
     _Atomic uint64_t timed_out;
 };
 
+/* ---- server.c ---- */
+/* One of `count` (requests, unseen) is done with: web_server_stop may wait for it. */
+void server_done (web_server_t *self, atomic_uint *count);
+
 /* ---- loop.c ---- */
 int loop_start (loop_t *self, web_server_t *server);
 void loop_wake (loop_t *self);
-void loop_end (loop_t *self);    /* joins and frees; no thread of the server's pool runs any more */
+void loop_join (loop_t *self);   /* after `ending` */
+void loop_free (loop_t *self);   /* when all loops and threads are joined */
 void loop_forget (conn_t *conn); /* it was closed: freed at the round's end */
 void loop_ready (conn_t *conn);  /* go on with it soon */
 void loop_timer (conn_t *conn, int64_t due_ms);
