@@ -5,6 +5,7 @@
 
 #include "bus/bus.h"
 #include "bus/control.h"
+#include "bus/train.h"
 #include "bus/waiting.h"
 #include "bus/wire.h"
 
@@ -57,12 +58,12 @@ struct bus {
     char service[ENVELOPE_NAME_MAX + 1];
     void *context;
     void *socket;
-    bool trains;    /* the broker takes them */
-    bool gathers;   /* until link_end */
-    unsigned pairs; /* of the train that is gathered */
-    size_t bytes;
-    zmq_msg_t train[2 * TRAIN_PAIRS];
-    buf_t header; /* scratch for what is written */
+    bool packed;           /* the broker takes trains in one frame */
+    bool gathers;          /* until link_end */
+    train_t train;         /* that is gathered */
+    zmq_msg_t received[2]; /* header and body, or a train */
+    bytes_t coming;        /* what is left of the train that was received */
+    buf_t header;          /* scratch for what is written */
     buf_t body;
     arena_t *scratch; /* strings of what is read, until the next message */
     id_source_t ids;
@@ -103,8 +104,8 @@ int link_open (bus_t *self, failure_t *failure);
 void link_close (bus_t *self);
 bool link_send (bus_t *self, bytes_t header, bytes_t body); /* false: nothing went out */
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body);
-bool link_receive (bus_t *self, zmq_msg_t *header,
-                   zmq_msg_t *body); /* both initialised; false: nothing there */
+/* Good until the next; false: nothing there. */
+bool link_receive (bus_t *self, bytes_t *header, bytes_t *body);
 bool link_has_more (bus_t *self);
 /* Now or from link_flush; false: there is no memory, and the other side's deadline ends it. */
 bool link_post (bus_t *self, const envelope_t *e, bytes_t body);
