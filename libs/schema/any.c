@@ -219,10 +219,31 @@ static bool plain8 (const char *text)
             zero_bytes (word ^ 0x5c5c5c5c5c5c5c5cu)) == 0;
 }
 
+/* The same of all of them. */
+static bool is_plain (const char *text, size_t length)
+{
+    char word[8] = "        ";
+    if (length < sizeof word) {
+        memcpy (word, text, length);
+        return plain8 (word);
+    }
+    for (size_t i = 0; length - i > sizeof word; i += sizeof word)
+        if (!plain8 (text + i))
+            return false;
+    return plain8 (text + length - sizeof word);
+}
+
 void json_quote (buf_t *out, const char *text, size_t length)
 {
     size_t from = 0, i = 0;
-    buf_reserve (out, length + 2); /* all of it at once, if nothing is escaped */
+    uint8_t *at = buf_reserve (out, length + 2); /* all of it at once, if nothing is escaped */
+    if (at && is_plain (text, length)) {
+        at[0] = '"';
+        memcpy (at + 1, text, length);
+        at[length + 1] = '"';
+        out->size += length + 2;
+        return;
+    }
     buf_add_byte (out, '"');
     while (i < length) {
         if (length - i >= 8 && plain8 (text + i)) {
