@@ -188,7 +188,7 @@ void asks_expire (bus_t *self, int64_t now_ms)
     }
 }
 
-void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body)
+void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t body)
 {
     pending_t *p = (pending_t *) (void *) waiting_find (&self->asks, route->id);
     failure_t failure = {0};
@@ -196,7 +196,7 @@ void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t header, 
     if (!p || p->held)
         return; /* its deadline passed, or it went to a broker that was before */
     arena_reset (self->scratch);
-    bool read = envelope_read (header, self->scratch, &e, NULL) == 0;
+    bool read = envelope_rest_read (route, self->scratch, &e, NULL) == 0;
     if (!read || (route->kind == ENV_FAILURE && envelope_failure_read (body, &failure)))
         failure_set (&failure, E_INTERNAL, "", "the answer is not of the form of one");
     bus_answer_fn *done = p->done;

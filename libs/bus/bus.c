@@ -120,16 +120,16 @@ static void message_take (bus_t *self, bytes_t header, bytes_t body, int64_t now
     switch (route.kind) {
     case ENV_ASK:
         if (self->welcomed)
-            inbox_ask (self, &route, header, body, now_ms);
+            inbox_ask (self, &route, body, now_ms);
         break;
     case ENV_ANSWER:
-        asks_answered (self, &route, header, body);
+        asks_answered (self, &route, body);
         break;
     case ENV_FAILURE:
         if (id_is_nil (route.id))
             refusal_read (self, body);
         else
-            asks_answered (self, &route, header, body);
+            asks_answered (self, &route, body);
         break;
     case ENV_WELCOME:
         beat_came (self, body, now_ms, true);

@@ -59,102 +59,161 @@ enum {
     KEY_MAX = 255  /* characters */
 };
 
-_Static_assert(FIELD_COUNT <= 32, "envelope_write has a bit for each");
-
 static const void *field_at (const envelope_t *in, const header_field_t *field)
 {
     return (const char *) in + field->offset;
 }
 
-static bool text_is_given (const void *at)
+/* ---- writing: first how much each field takes at most, then all of them into one piece of memory ---- */
+
+enum { VALUE_HEAD = 5, ID_TAKES = 18 };
+
+static size_t text_takes (const char *text)
 {
-    const char *text = *(const char *const *) at;
-    return text && *text;
+    return VALUE_HEAD + (text ? strlen (text) : 0);
 }
 
-static bool field_is_given (const header_field_t *field, const void *at)
+static size_t idem_takes (const idempotency_t *in)
 {
+    if (!in->key)
+        return 0;
+    return text_takes (in->dialect) + text_takes (in->route) + text_takes (in->key) +
+           text_takes (in->request_id) + ID_TAKES + sizeof in->fingerprint + IDEM_FORGETS / 8 +
+           4 * VALUE_HEAD;
+}
+
+/* 0: the field is not given. */
+static size_t field_takes (const header_field_t *field, const void *at)
+{
+    const char *text;
     switch (field->kind) {
     case HEADER_KIND:
-        return true;
+        return VALUE_HEAD;
     case HEADER_ID:
-        return !id_is_nil (*(const id16_t *) at);
+        return id_is_nil (*(const id16_t *) at) ? 0 : ID_TAKES;
     case HEADER_TEXT:
-        return text_is_given (at);
+        text = *(const char *const *) at;
+        return text && *text ? text_takes (text) : 0;
     case HEADER_U32:
-        return *(const uint32_t *) at != 0;
+        return *(const uint32_t *) at ? VALUE_HEAD : 0;
     case HEADER_PRINCIPAL:
-        return *(const principal_kind_t *) at != PRINCIPAL_NONE;
+        return *(const principal_kind_t *) at != PRINCIPAL_NONE ? VALUE_HEAD : 0;
     case HEADER_BOOL:
-        return *(const bool *) at;
+        return *(const bool *) at ? 1 : 0;
     case HEADER_IDEM:
-        return ((const idempotency_t *) at)->key != NULL;
+        return idem_takes (at);
     }
-    return false;
+    return 0;
 }
 
-static void idem_write (const idempotency_t *in, buf_t *out)
+/* `type` and the number behind it, the number in `width` bytes. */
+static uint8_t *put_head (uint8_t *at, uint8_t type, uint32_t number, size_t width)
+{
+    *at++ = type;
+    while (width-- > 0)
+        *at++ = (uint8_t) (number >> 8 * width);
+    return at;
+}
+
+static uint8_t *put_number (uint8_t *at, uint32_t number)
+{
+    return number <= 0x7f         ? put_head (at, (uint8_t) number, 0, 0)
+           : number <= UINT8_MAX  ? put_head (at, 0xcc, number, 1)
+           : number <= UINT16_MAX ? put_head (at, 0xcd, number, 2)
+                                  : put_head (at, 0xce, number, 4);
+}
+
+static uint8_t *put_bytes (uint8_t *at, const void *data, size_t size)
+{
+    memcpy (at, data, size);
+    return at + size;
+}
+
+/* Of the size that text_takes said. */
+static uint8_t *put_text (uint8_t *at, const char *text, size_t takes)
+{
+    uint32_t length = (uint32_t) (takes - VALUE_HEAD);
+    at = length <= 31           ? put_head (at, (uint8_t) (0xa0 | length), 0, 0)
+         : length <= UINT8_MAX  ? put_head (at, 0xd9, length, 1)
+         : length <= UINT16_MAX ? put_head (at, 0xda, length, 2)
+                                : put_head (at, 0xdb, length, 4);
+    return put_bytes (at, text, length);
+}
+
+static uint8_t *put_text_or_nil (uint8_t *at, const char *text)
+{
+    return text ? put_text (at, text, text_takes (text)) : put_head (at, 0xc0, 0, 0);
+}
+
+static uint8_t *put_id (uint8_t *at, id16_t id)
+{
+    if (id_is_nil (id))
+        return put_head (at, 0xc0, 0, 0);
+    return put_bytes (put_head (at, 0xc4, sizeof id.b, 1), id.b, sizeof id.b);
+}
+
+static uint8_t *put_idem (uint8_t *at, const idempotency_t *in)
 {
     bool more = in->wait_ms || in->forgets;
-    mp_array (out, more ? IDEM_MORE : IDEM_COUNT);
-    mp_str (out, in->dialect);
-    mp_id (out, in->scope);
-    mp_str (out, in->route);
-    mp_str (out, in->key);
-    mp_bin (out, in->fingerprint, sizeof in->fingerprint);
-    mp_str (out, in->request_id);
+    at = put_head (at, (uint8_t) (0x90 | (more ? IDEM_MORE : IDEM_COUNT)), 0, 0);
+    at = put_id (put_text_or_nil (at, in->dialect), in->scope);
+    at = put_text_or_nil (put_text_or_nil (at, in->route), in->key);
+    at = put_head (at, 0xc4, sizeof in->fingerprint, 1);
+    at = put_bytes (at, in->fingerprint, sizeof in->fingerprint);
+    at = put_text_or_nil (at, in->request_id);
     if (!more)
-        return;
-    mp_int (out, in->wait_ms);
-    if (in->forgets)
-        mp_bin (out, in->forgets, IDEM_FORGETS / 8);
-    else
-        mp_nil (out);
+        return at;
+    at = put_number (at, in->wait_ms);
+    if (!in->forgets)
+        return put_head (at, 0xc0, 0, 0);
+    return put_bytes (put_head (at, 0xc4, IDEM_FORGETS / 8, 1), in->forgets, IDEM_FORGETS / 8);
 }
 
-/* One that is given. */
-static void field_write (const header_field_t *field, const void *at, buf_t *out)
+/* One that is given and takes so much. */
+static uint8_t *put_field (uint8_t *at, const header_field_t *field, const void *value,
+                           size_t takes)
 {
     switch (field->kind) {
     case HEADER_KIND:
-        mp_int (out, (int64_t) * (const envelope_kind_t *) at);
-        break;
+        return put_number (at, (uint32_t) * (const envelope_kind_t *) value);
     case HEADER_ID:
-        mp_id (out, *(const id16_t *) at);
-        break;
+        return put_id (at, *(const id16_t *) value);
     case HEADER_TEXT:
-        mp_str (out, *(const char *const *) at);
-        break;
+        return put_text (at, *(const char *const *) value, takes);
     case HEADER_U32:
-        mp_int (out, *(const uint32_t *) at);
-        break;
+        return put_number (at, *(const uint32_t *) value);
     case HEADER_PRINCIPAL:
-        mp_int (out, (int64_t) * (const principal_kind_t *) at);
-        break;
+        return put_number (at, (uint32_t) * (const principal_kind_t *) value);
     case HEADER_BOOL:
-        mp_bool (out, *(const bool *) at);
-        break;
+        return put_head (at, 0xc3, 0, 0);
     case HEADER_IDEM:
-        idem_write (at, out);
-        break;
+        return put_idem (at, value);
     }
+    return at;
 }
 
 void envelope_write (const envelope_t *in, buf_t *out)
 {
-    uint32_t given = 1; /* a bit for each field; the first always is */
-    for (size_t i = 1; i < FIELD_COUNT; i++)
-        given |= (uint32_t) field_is_given (&header_fields[i], field_at (in, &header_fields[i]))
-                 << i;
-    size_t count = 32 - (size_t) __builtin_clz (given);
-    mp_array (out, (uint32_t) count + 1);
-    mp_int (out, ENVELOPE_VERSION);
+    size_t takes[FIELD_COUNT], all = 4, count = 0;
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        takes[i] = field_takes (&header_fields[i], field_at (in, &header_fields[i]));
+        all += takes[i] + 1;
+        count = takes[i] ? i + 1 : count;
+    }
+    uint8_t *start = buf_reserve (out, all), *at = start;
+    if (!start)
+        return;
+    at = count < 15 ? put_head (at, (uint8_t) (0x90 | (count + 1)), 0, 0)
+                    : put_head (at, 0xdc, (uint32_t) count + 1, 2);
+    at = put_number (at, ENVELOPE_VERSION);
     for (size_t i = 0; i < count; i++)
-        if (given >> i & 1)
-            field_write (&header_fields[i], field_at (in, &header_fields[i]), out);
-        else
-            mp_nil (out);
+        at = takes[i]
+                 ? put_field (at, &header_fields[i], field_at (in, &header_fields[i]), takes[i])
+                 : put_head (at, 0xc0, 0, 0);
+    out->size += (size_t) (at - start);
 }
+
+/* ---- reading ---- */
 
 static int bad (failure_t *failure, const char *field)
 {
@@ -276,29 +335,6 @@ static int header_open (bytes_t header, mp_reader_t *in, uint32_t *count, failur
     return 0;
 }
 
-int envelope_read (bytes_t header, arena_t *arena, envelope_t *out, failure_t *failure)
-{
-    mp_reader_t in;
-    envelope_t e = {0};
-    uint32_t count;
-    if (header_open (header, &in, &count, failure))
-        return E_BAD_REQUEST;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i >= FIELD_COUNT)
-            mp_skip (&in);
-        else if (!field_read (&header_fields[i], &in, arena, (char *) &e + header_fields[i].offset))
-            return bad (failure, header_fields[i].name);
-    }
-    if (!mp_done (&in))
-        return bad (failure, "end");
-    if (!e.target)
-        e.target = "";
-    if (!e.sender)
-        e.sender = "";
-    *out = e;
-    return 0;
-}
-
 static bool route_text (mp_reader_t *in, size_t max, bytes_t *out)
 {
     if (!mp_read_nil (in))
@@ -338,7 +374,7 @@ int envelope_route_peek (bytes_t header, envelope_route_t *out, failure_t *failu
 {
     mp_reader_t in;
     envelope_route_t r = {0};
-    uint32_t count;
+    uint32_t count = 0;
     if (header_open (header, &in, &count, failure))
         return E_BAD_REQUEST;
     uint32_t routing = count < ROUTE_COUNT ? count : ROUTE_COUNT;
@@ -364,6 +400,52 @@ int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failu
         return bad (failure, "end");
     *out = r;
     return 0;
+}
+
+static bool routed_text (bytes_t text, arena_t *arena, const char **out)
+{
+    *out = "";
+    if (text.size == 0)
+        return true;
+    if (!text_is_utf8 ((const char *) text.data, text.size))
+        return false;
+    *out = arena_strndup (arena, (const char *) text.data, text.size);
+    return *out != NULL;
+}
+
+int envelope_rest_read (const envelope_route_t *route, arena_t *arena, envelope_t *out,
+                        failure_t *failure)
+{
+    mp_reader_t in = mp_read (route->rest);
+    envelope_t e = {.kind = route->kind,
+                    .id = route->id,
+                    .ttl_ms = route->ttl_ms,
+                    .org = route->org,
+                    .count = route->count};
+    if (!routed_text (route->target, arena, &e.target))
+        return bad (failure, "target");
+    if (!routed_text (route->sender, arena, &e.sender))
+        return bad (failure, "sender");
+    for (uint32_t i = 0; i < route->rest_count; i++) {
+        if (i >= FIELD_COUNT - ROUTE_COUNT) {
+            mp_skip (&in);
+            continue;
+        }
+        const header_field_t *field = &header_fields[ROUTE_COUNT + i];
+        if (!field_read (field, &in, arena, (char *) &e + field->offset))
+            return bad (failure, field->name);
+    }
+    if (!mp_done (&in))
+        return bad (failure, "end");
+    *out = e;
+    return 0;
+}
+
+int envelope_read (bytes_t header, arena_t *arena, envelope_t *out, failure_t *failure)
+{
+    envelope_route_t route;
+    int code = envelope_route_peek (header, &route, failure);
+    return code ? code : envelope_rest_read (&route, arena, out, failure);
 }
 
 static void route_text_write (bytes_t text, buf_t *out)

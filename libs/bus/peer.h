@@ -120,15 +120,14 @@ bytes_t parcel_body (const parcel_t *self);
 /* asks.c */
 void asks_send_held (bus_t *self, int64_t now_ms);
 void asks_expire (bus_t *self, int64_t now_ms);
-void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body);
+void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t body);
 void asks_fail_sent (bus_t *self, int code, const char *text); /* what is under way */
 void asks_fail_held (bus_t *self, int code, const char *text);
 void asks_free (bus_t *self);
 int64_t asks_next_ms (const bus_t *self); /* monotonic; INT64_MAX = none */
 
 /* inbox.c */
-void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body,
-                int64_t now_ms);
+void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t body, int64_t now_ms);
 void inbox_credit_flush (bus_t *self);
 
 /* bus.c */

@@ -118,6 +118,15 @@ static inline void field_set_has (const schema_field_t *field, void *out)
     *(uint64_t *) out |= UINT64_C (1) << field->has_bit;
 }
 
+/* schema_field_given: of the common kinds here. */
+bool field_given_other (const schema_field_t *field, const void *in);
+static inline bool field_given (const schema_field_t *field, const void *in)
+{
+    if (field->kind == SK_STR || field->kind == SK_OBJ)
+        return *(const void *const *) field_at (field, in) != NULL;
+    return field_given_other (field, in);
+}
+
 static inline size_t field_name_length (const schema_field_t *field)
 {
     return field->name_length ? field->name_length : __builtin_strlen (field->name);
