@@ -56,7 +56,8 @@ enum {
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
     IDEM_MORE = 8, /* with how long to wait and what is forgotten */
-    KEY_MAX = 255  /* characters */
+    KEY_MAX = 255, /* characters */
+    SIZE_OF_PRINT = sizeof (((idempotency_t *) 0)->fingerprint)
 };
 
 static const void *field_at (const envelope_t *in, const header_field_t *field)
@@ -64,153 +65,207 @@ static const void *field_at (const envelope_t *in, const header_field_t *field)
     return (const char *) in + field->offset;
 }
 
-/* ---- writing: first how much each field takes at most, then all of them into one piece of memory ---- */
+/* ---- writing ---- */
 
-enum { VALUE_HEAD = 5, ID_TAKES = 18 };
+/* Room for all of a header but its texts: kept behind each text, so that only those look for room. */
+enum { WRITE_ROOM = 640, VALUE_MAX = 18 /* an id */, TEXT_HEAD_MAX = 5 };
 
-static size_t text_takes (const char *text)
-{
-    return VALUE_HEAD + (text ? strlen (text) : 0);
-}
+_Static_assert(sizeof (principal_kind_t) == sizeof (uint32_t), "both are written as numbers");
+_Static_assert((FIELD_COUNT + IDEM_MORE) * VALUE_MAX + SIZE_OF_PRINT + IDEM_FORGETS / 8 <
+                   WRITE_ROOM,
+               "fields without texts have room");
 
-static size_t idem_takes (const idempotency_t *in)
-{
-    if (!in->key)
-        return 0;
-    return text_takes (in->dialect) + text_takes (in->route) + text_takes (in->key) +
-           text_takes (in->request_id) + ID_TAKES + sizeof in->fingerprint + IDEM_FORGETS / 8 +
-           4 * VALUE_HEAD;
-}
+typedef struct writing {
+    buf_t *out;
+    uint8_t *at; /* NULL: no memory */
+} writing_t;
 
-/* 0: the field is not given. */
-static size_t field_takes (const header_field_t *field, const void *at)
+static bool field_is_given (const header_field_t *field, const void *at)
 {
     const char *text;
     switch (field->kind) {
     case HEADER_KIND:
-        return VALUE_HEAD;
+        return true;
     case HEADER_ID:
-        return id_is_nil (*(const id16_t *) at) ? 0 : ID_TAKES;
+        return !id_is_nil (*(const id16_t *) at);
     case HEADER_TEXT:
         text = *(const char *const *) at;
-        return text && *text ? text_takes (text) : 0;
+        return text && *text;
     case HEADER_U32:
-        return *(const uint32_t *) at ? VALUE_HEAD : 0;
+        return *(const uint32_t *) at != 0;
     case HEADER_PRINCIPAL:
-        return *(const principal_kind_t *) at != PRINCIPAL_NONE ? VALUE_HEAD : 0;
+        return *(const principal_kind_t *) at != PRINCIPAL_NONE;
     case HEADER_BOOL:
-        return *(const bool *) at ? 1 : 0;
+        return *(const bool *) at;
     case HEADER_IDEM:
-        return idem_takes (at);
+        return ((const idempotency_t *) at)->key != NULL;
     }
-    return 0;
+    return false;
 }
 
-/* `type` and the number behind it, the number in `width` bytes. */
-static uint8_t *put_head (uint8_t *at, uint8_t type, uint32_t number, size_t width)
+static void put_byte (writing_t *w, unsigned byte)
 {
-    *at++ = type;
+    *w->at++ = (uint8_t) byte;
+}
+
+static void put_bytes (writing_t *w, const void *data, size_t size)
+{
+    memcpy (w->at, data, size);
+    w->at += size;
+}
+
+/* `type` and the number behind it, in `width` bytes. */
+static void put_head (writing_t *w, unsigned type, uint32_t number, size_t width)
+{
+    put_byte (w, type);
     while (width-- > 0)
-        *at++ = (uint8_t) (number >> 8 * width);
-    return at;
+        put_byte (w, number >> 8 * width);
 }
 
-static uint8_t *put_number (uint8_t *at, uint32_t number)
+static void put_nil (writing_t *w)
 {
-    return number <= 0x7f         ? put_head (at, (uint8_t) number, 0, 0)
-           : number <= UINT8_MAX  ? put_head (at, 0xcc, number, 1)
-           : number <= UINT16_MAX ? put_head (at, 0xcd, number, 2)
-                                  : put_head (at, 0xce, number, 4);
+    put_byte (w, 0xc0);
 }
 
-static uint8_t *put_bytes (uint8_t *at, const void *data, size_t size)
+static void put_number (writing_t *w, uint32_t number)
 {
-    memcpy (at, data, size);
-    return at + size;
+    if (number <= 0x7f)
+        put_byte (w, number);
+    else if (number <= UINT8_MAX)
+        put_head (w, 0xcc, number, 1);
+    else if (number <= UINT16_MAX)
+        put_head (w, 0xcd, number, 2);
+    else
+        put_head (w, 0xce, number, 4);
 }
 
-/* Of the size that text_takes said. */
-static uint8_t *put_text (uint8_t *at, const char *text, size_t takes)
+static void put_number_or_nil (writing_t *w, uint32_t number)
 {
-    uint32_t length = (uint32_t) (takes - VALUE_HEAD);
-    at = length <= 31           ? put_head (at, (uint8_t) (0xa0 | length), 0, 0)
-         : length <= UINT8_MAX  ? put_head (at, 0xd9, length, 1)
-         : length <= UINT16_MAX ? put_head (at, 0xda, length, 2)
-                                : put_head (at, 0xdb, length, 4);
-    return put_bytes (at, text, length);
+    if (number)
+        put_number (w, number);
+    else
+        put_nil (w);
 }
 
-static uint8_t *put_text_or_nil (uint8_t *at, const char *text)
+static void put_text (writing_t *w, const char *text)
 {
-    return text ? put_text (at, text, text_takes (text)) : put_head (at, 0xc0, 0, 0);
+    size_t length = strlen (text);
+    w->out->size = (size_t) (w->at - w->out->data);
+    w->at = length <= UINT32_MAX - WRITE_ROOM
+                ? buf_reserve (w->out, TEXT_HEAD_MAX + length + WRITE_ROOM)
+                : NULL;
+    if (!w->at)
+        return;
+    if (length <= 31)
+        put_byte (w, 0xa0 | (unsigned) length);
+    else if (length <= UINT8_MAX)
+        put_head (w, 0xd9, (uint32_t) length, 1);
+    else if (length <= UINT16_MAX)
+        put_head (w, 0xda, (uint32_t) length, 2);
+    else
+        put_head (w, 0xdb, (uint32_t) length, 4);
+    put_bytes (w, text, length);
 }
 
-static uint8_t *put_id (uint8_t *at, id16_t id)
+static void put_text_or_nil (writing_t *w, const char *text)
 {
-    if (id_is_nil (id))
-        return put_head (at, 0xc0, 0, 0);
-    return put_bytes (put_head (at, 0xc4, sizeof id.b, 1), id.b, sizeof id.b);
+    if (w->at && text)
+        put_text (w, text);
+    else if (w->at)
+        put_nil (w);
 }
 
-static uint8_t *put_idem (uint8_t *at, const idempotency_t *in)
+static void put_bin (writing_t *w, const void *data, size_t size)
+{
+    put_head (w, 0xc4, (uint32_t) size, 1);
+    put_bytes (w, data, size);
+}
+
+static void put_id (writing_t *w, const id16_t *id)
+{
+    if (id_is_nil (*id))
+        put_nil (w);
+    else
+        put_bin (w, id->b, sizeof id->b);
+}
+
+static void put_idem (writing_t *w, const idempotency_t *in)
 {
     bool more = in->wait_ms || in->forgets;
-    at = put_head (at, (uint8_t) (0x90 | (more ? IDEM_MORE : IDEM_COUNT)), 0, 0);
-    at = put_id (put_text_or_nil (at, in->dialect), in->scope);
-    at = put_text_or_nil (put_text_or_nil (at, in->route), in->key);
-    at = put_head (at, 0xc4, sizeof in->fingerprint, 1);
-    at = put_bytes (at, in->fingerprint, sizeof in->fingerprint);
-    at = put_text_or_nil (at, in->request_id);
-    if (!more)
-        return at;
-    at = put_number (at, in->wait_ms);
-    if (!in->forgets)
-        return put_head (at, 0xc0, 0, 0);
-    return put_bytes (put_head (at, 0xc4, IDEM_FORGETS / 8, 1), in->forgets, IDEM_FORGETS / 8);
+    if (!in->key) {
+        put_nil (w);
+        return;
+    }
+    put_byte (w, 0x90 | (more ? IDEM_MORE : IDEM_COUNT));
+    put_text_or_nil (w, in->dialect);
+    if (!w->at)
+        return;
+    put_id (w, &in->scope);
+    put_text_or_nil (w, in->route);
+    put_text_or_nil (w, in->key);
+    if (!w->at)
+        return;
+    put_bin (w, in->fingerprint, sizeof in->fingerprint);
+    put_text_or_nil (w, in->request_id);
+    if (!more || !w->at)
+        return;
+    put_number (w, in->wait_ms);
+    if (in->forgets)
+        put_bin (w, in->forgets, IDEM_FORGETS / 8);
+    else
+        put_nil (w);
 }
 
-/* One that is given and takes so much. */
-static uint8_t *put_field (uint8_t *at, const header_field_t *field, const void *value,
-                           size_t takes)
+/* Nil if it is not given. */
+static void put_field (writing_t *w, const header_field_t *field, const void *value)
 {
+    const char *text;
     switch (field->kind) {
     case HEADER_KIND:
-        return put_number (at, (uint32_t) * (const envelope_kind_t *) value);
+        put_number (w, (uint32_t) * (const envelope_kind_t *) value);
+        break;
     case HEADER_ID:
-        return put_id (at, *(const id16_t *) value);
+        put_id (w, value);
+        break;
     case HEADER_TEXT:
-        return put_text (at, *(const char *const *) value, takes);
+        text = *(const char *const *) value;
+        put_text_or_nil (w, text && *text ? text : NULL);
+        break;
     case HEADER_U32:
-        return put_number (at, *(const uint32_t *) value);
     case HEADER_PRINCIPAL:
-        return put_number (at, (uint32_t) * (const principal_kind_t *) value);
+        put_number_or_nil (w, *(const uint32_t *) value);
+        break;
     case HEADER_BOOL:
-        return put_head (at, 0xc3, 0, 0);
+        put_byte (w, *(const bool *) value ? 0xc3 : 0xc0);
+        break;
     case HEADER_IDEM:
-        return put_idem (at, value);
+        put_idem (w, value);
+        break;
     }
-    return at;
 }
 
 void envelope_write (const envelope_t *in, buf_t *out)
 {
-    size_t takes[FIELD_COUNT], all = 4, count = 0;
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        takes[i] = field_takes (&header_fields[i], field_at (in, &header_fields[i]));
-        all += takes[i] + 1;
-        count = takes[i] ? i + 1 : count;
-    }
-    uint8_t *start = buf_reserve (out, all), *at = start;
-    if (!start)
+    size_t count =
+        FIELD_COUNT; /* without those that are absent at the end; the first is always given */
+    while (!field_is_given (&header_fields[count - 1], field_at (in, &header_fields[count - 1])))
+        count--;
+    writing_t w = {out, buf_reserve (out, WRITE_ROOM)};
+    if (!w.at)
         return;
-    at = count < 15 ? put_head (at, (uint8_t) (0x90 | (count + 1)), 0, 0)
-                    : put_head (at, 0xdc, (uint32_t) count + 1, 2);
-    at = put_number (at, ENVELOPE_VERSION);
-    for (size_t i = 0; i < count; i++)
-        at = takes[i]
-                 ? put_field (at, &header_fields[i], field_at (in, &header_fields[i]), takes[i])
-                 : put_head (at, 0xc0, 0, 0);
-    out->size += (size_t) (at - start);
+    if (count < 15)
+        put_byte (&w, 0x90 | ((unsigned) count + 1));
+    else
+        put_head (&w, 0xdc, (uint32_t) count + 1, 2);
+    put_number (&w, ENVELOPE_VERSION);
+    for (size_t i = 0; i < count && w.at; i++) {
+        const header_field_t *field = &header_fields[i];
+        put_field (&w, field, field_at (in, field));
+    }
+    if (w.at)
+        out->size = (size_t) (w.at - out->data);
+    else
+        out->failed = true;
 }
 
 /* ---- reading ---- */
@@ -326,7 +381,8 @@ static int header_open (bytes_t header, mp_reader_t *in, uint32_t *count, failur
     if (header.size > ENVELOPE_HEADER_MAX)
         return bad (failure, "size");
     *in = mp_read (header);
-    uint32_t values = mp_read_array (in);
+    uint32_t values =
+        header.size && (header.data[0] & 0xf0) == 0x90 ? *in->at++ & 0x0fu : mp_read_array (in);
     if (in->failed || values < 2 || values > VALUES_MAX)
         return bad (failure, "header");
     if (mp_read_int (in) != ENVELOPE_VERSION || in->failed)
