@@ -277,10 +277,47 @@ static void test_token_characters (void **state)
     }
 }
 
+/* Each byte at each place of texts of up to three words. */
+static void test_visible (void **state)
+{
+    char text[20];
+    (void) state;
+    assert_false (text_is_visible ("", 0));
+    for (size_t length = 1; length <= sizeof text; length++)
+        for (size_t at = 0; at < length; at++)
+            for (int c = 0; c < 256; c++) {
+                memset (text, "!~a"[c % 3], sizeof text);
+                text[at] = (char) c;
+                assert_int_equal (text_is_visible (text, length), c > ' ' && c <= '~');
+            }
+}
+
+/* What is no ASCII is seen wherever it stands, also between words and at the end. */
+static void test_utf8_places (void **state)
+{
+    char text[28];
+    (void) state;
+    for (size_t length = 1; length <= sizeof text; length++)
+        for (size_t at = 0; at < length; at++) {
+            memset (text, 'a', sizeof text);
+            assert_true (text_is_utf8 (text, length));
+            text[at] = 0;
+            assert_false (text_is_utf8 (text, length));
+            text[at] = (char) 0xc3;
+            assert_false (text_is_utf8 (text, length));
+            if (at + 1 < length) {
+                text[at + 1] = (char) 0xa4;
+                assert_true (text_is_utf8 (text, length));
+            }
+        }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_utf8),
+        cmocka_unit_test (test_utf8_places),
+        cmocka_unit_test (test_visible),
         cmocka_unit_test (test_code_points),
         cmocka_unit_test (test_e164),
         cmocka_unit_test (test_header_parts),

@@ -6,6 +6,7 @@
 #include "bus/wire.h"
 
 #include "bus/curve.h"
+#include "bus/train.h"
 
 #include <czmq.h>
 #include <errno.h>
@@ -32,10 +33,10 @@ struct router {
     size_t tap_topics; /* subscribed to at present */
     uint32_t from;     /* whose train is being read: the next frame is a header */
     bool reading;
-    uint32_t to; /* whose train is gathered */
-    unsigned pairs;
-    size_t bytes;
-    frame_t train[2 * TRAIN_PAIRS];
+    frame_t packed; /* a train that came */
+    bytes_t coming; /* what is left of it */
+    uint32_t to;    /* whose train is gathered */
+    train_t train;
     int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
     int tap_fd;
     bool touched; /* used since it was last seen empty: a wake may have got lost in that */
@@ -78,20 +79,16 @@ bytes_t frame_bytes (const frame_t *self)
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
 }
 
-/* A train has been addressed, and nothing more of it was given to ZeroMQ: should the connection go between two frames, it would not free those
- * that it has. A connection that goes now has them as lost as any others in its pipe. */
+/* It has been addressed. A connection that goes now has it as lost as any other in its pipe. */
 static void train_end (router_t *self)
 {
-    unsigned count = 2 * self->pairs;
-    if (!count)
+    train_t *train = &self->train;
+    if (!train->pairs)
         return;
     self->touched = true;
-    self->pairs = 0;
-    self->bytes = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (zmq_msg_send (msg_of (&self->train[i]), self->socket,
-                          ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
-            frame_close (&self->train[i]);
+    zmq_send (self->socket, train->data, train->size, ZMQ_DONTWAIT);
+    train->pairs = 0;
+    train->size = 0;
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)
@@ -207,6 +204,7 @@ static int router_open (router_t *self, const router_config_t *config, failure_t
     int code = config->tcp ? auth_open (self, config->keys, failure) : 0;
     if (code)
         return code;
+    frame_init (&self->packed);
     self->socket = zmq_socket (self->context, ZMQ_ROUTER);
     if (!self->socket || !router_options (self->socket))
         return failure_set (failure, E_NO_MEMORY, "", "no socket: %s", zmq_strerror (errno));
@@ -243,7 +241,10 @@ void router_destroy (router_t **self)
     if (!self || !*self)
         return;
     router_t *r = *self;
-    train_end (r);
+    if (r->socket) {
+        train_end (r);
+        frame_close (&r->packed);
+    }
     if (r->tap)
         zmq_close (r->tap);
     if (r->socket)
@@ -284,7 +285,7 @@ bool router_wait (router_t *self, int fd, int timeout_ms)
     struct pollfd items[] = {
         {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
     train_end (self);
-    bool some = self->touched && has_message (self->socket);
+    bool some = self->coming.size || (self->touched && has_message (self->socket));
     self->touched = some;
     if (self->tap && self->tap_touched && has_message (self->tap))
         tap_listeners (self);
@@ -355,19 +356,50 @@ static bool sender_receive (router_t *self)
     return self->reading;
 }
 
+/* The next pair of the train, in frames of its own: they may be kept for longer than the train. */
+static bool pair_take (router_t *self, router_message_t *out)
+{
+    bytes_t header, body;
+    if (!train_next (&self->coming, &header, &body))
+        return false;
+    frame_close (&out->header);
+    frame_close (&out->body);
+    if (frame_fill (&out->header, header) || frame_fill (&out->body, body))
+        return false; /* no memory: its asker hears of it at its deadline */
+    out->peer = self->from;
+    out->name = name_of (self, &self->packed);
+    return true;
+}
+
+/* A message of one frame: a train, or nothing of ours. */
+static void train_came (router_t *self, frame_t *frame)
+{
+    frame_move (&self->packed, frame);
+    self->coming = train_open (frame_bytes (&self->packed));
+}
+
 bool router_receive (router_t *self, router_message_t *out)
 {
-    while (sender_receive (self)) {
+    for (;;) {
+        while (self->coming.size)
+            if (pair_take (self, out))
+                return true;
+        if (!sender_receive (self))
+            return false;
         self->reading = false;
-        if (!part_receive (self->socket, &out->header) || !more_follows (&out->header) ||
-            !part_receive (self->socket, &out->body))
-            continue; /* the end of a message that is not made of pairs */
+        if (!part_receive (self->socket, &out->header))
+            continue;
+        if (!more_follows (&out->header)) {
+            train_came (self, &out->header);
+            continue;
+        }
+        if (!part_receive (self->socket, &out->body))
+            continue;
         self->reading = more_follows (&out->body);
         out->peer = self->from;
         out->name = name_of (self, &out->header);
         return true;
     }
-    return false;
 }
 
 /* Opens a message to a connection. */
@@ -383,31 +415,44 @@ static int address_send (router_t *self, uint32_t peer)
     return 0;
 }
 
-int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
+/* A pair as a message of two frames. */
+static int pair_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body)
 {
-    bool joins = self->pairs && train && self->to == peer && self->pairs < TRAIN_PAIRS &&
-                 self->bytes < TRAIN_BYTES;
-    frame_t first;
+    frame_t first, second;
     if (frame_fill (&first, header))
         return E_BUSY;
-    if (!joins)
-        train_end (self);
-    int code = joins ? 0 : address_send (self, peer);
+    int code = address_send (self, peer);
     if (code) {
         frame_close (&first);
         return code;
     }
-    frame_t *frames = &self->train[2 * self->pairs];
-    frame_init (&frames[0]);
-    frame_init (&frames[1]);
-    frame_move (&frames[0], &first);
+    frame_init (&second);
     if (body)
-        frame_move (&frames[1], body);
-    self->to = peer;
-    self->pairs++;
-    self->bytes += header.size + frame_bytes (&frames[1]).size;
-    if (!train)
+        frame_move (&second, body);
+    if (zmq_msg_send (msg_of (&first), self->socket, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        frame_close (&first);
+    if (zmq_msg_send (msg_of (&second), self->socket, ZMQ_DONTWAIT) < 0)
+        frame_close (&second);
+    return 0;
+}
+
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
+{
+    bytes_t data = body ? frame_bytes (body) : (bytes_t){0};
+    bool packs = train && train_takes (header, data);
+    bool joins = packs && self->train.pairs && self->to == peer &&
+                 train_has_room (&self->train, header, data);
+    if (!joins)
         train_end (self);
+    if (!packs)
+        return pair_send (self, peer, header, body);
+    int code = joins ? 0 : address_send (self, peer);
+    if (code)
+        return code;
+    self->to = peer;
+    train_add (&self->train, header, data);
+    if (body)
+        frame_close (body);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* wire.h - the broker's end of the bus: one ROUTER on ipc and TCP, and the tap. All of ZeroMQ that the broker sees.
  *
- * A message is a pair of frames, header and body, or a train: several pairs one after the other, for peers that said in their hello that
- * they take them. What is sent in one round then costs libzmq and the kernel little more than one message.
+ * A message is a pair of frames, header and body, or a train of pairs in one frame (train.h), for peers that said in their hello that
+ * they take them: what is sent in one round then costs libzmq and the kernel little more than one message. Several pairs of frames
+ * in one message, as brokers and peers once sent them, are still read.
  *
  * Nothing here blocks but router_wait. A peer is known by the number that its connection got; a connection that is gone or whose
  * pipe is full is told at once. On TCP each connection has proved the key of a certificate in the keys folder. */
@@ -10,9 +11,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-
-/* What one train holds at most. */
-enum { TRAIN_PAIRS = 64, TRAIN_BYTES = 1 << 16 };
 
 /* One message part, counted by reference. Move it, never copy the struct. */
 typedef struct frame {

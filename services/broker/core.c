@@ -36,7 +36,7 @@ static void send_failed (broker_t *self, uint32_t connection, int code)
 int broker_send (broker_t *self, uint32_t connection, bytes_t header, frame_t *body)
 {
     const peer_t *peer = peer_find (self, connection);
-    int code = router_send (self->router, connection, header, body, peer && peer->trains);
+    int code = router_send (self->router, connection, header, body, peer && peer->packed);
     if (code)
         send_failed (self, connection, code);
     return code;

@@ -124,7 +124,7 @@ struct peer {
     bool frozen;
     bool draining;
     bool full;   /* its pipe was: not tried again before the next beat */
-    bool trains; /* takes them (wire.h) */
+    bool packed; /* takes trains in one frame (train.h) */
     bool gone;   /* connection is: removed by peers_sweep */
     char reason[BEAT_REASON_MAX + 1];
     int64_t heard_ms;

@@ -263,7 +263,8 @@ static int read_request (exchange_t *x, void *failure)
 
 web_next_t exchange_authorized (exchange_t *x)
 {
-    failure_t failure = {0};
+    failure_t failure; /* not cleared: large, and mostly nobody looks at more than its code */
+    failure.code = 0;
     if (x->known && x->who.org_status == ACCOUNTS_ORG_STATUS_SUSPENDED)
         return forbid (x, E_FORBIDDEN, "The organization is suspended");
     if (x->op->test_only && x->known && !x->who.test)

@@ -2,6 +2,7 @@
  * rerouting it changes nothing but sender and time. */
 #include "bus/control.h"
 #include "bus/tap.h"
+#include "bus/train.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static void hello_try (bytes_t in, arena_t *arena)
     if (hello_read (in, arena, &hello, &failure) == 0) {
         hello_write (&hello, &out);
         must (hello_read (buf_bytes (&out), arena, &again, &failure) == 0);
-        must (again.session == hello.session && again.trains == hello.trains);
+        must (again.session == hello.session && again.trains == hello.trains &&
+              again.packed == hello.packed);
         hello_write (&again, &twice);
         must (bytes_equal (buf_bytes (&out), buf_bytes (&twice)));
     }
@@ -63,9 +65,31 @@ static void beat_try (bytes_t in)
         beat_write (&beat, &out);
         must (beat_read (buf_bytes (&out), &again) == 0);
         must (again.clock_ms == beat.clock_ms && again.session == beat.session);
-        must (again.trains == beat.trains && strcmp (again.reason, beat.reason) == 0);
+        must (again.trains == beat.trains && again.packed == beat.packed &&
+              strcmp (again.reason, beat.reason) == 0);
     }
     buf_free (&out);
+}
+
+/* All pairs lie within the frame, one behind the other, and make the same train again. */
+static void train_try (bytes_t in)
+{
+    bytes_t pairs = train_open (in), header, body;
+    const uint8_t *at = pairs.data, *end = in.data + in.size;
+    train_t *again = calloc (1, sizeof *again);
+    bool full = false;
+    must (again != NULL);
+    while (train_next (&pairs, &header, &body)) {
+        must (header.data >= at && body.data == header.data + header.size);
+        must (body.size <= (size_t) (end - body.data));
+        at = body.data + body.size;
+        full = full || !train_has_room (again, header, body);
+        if (!full)
+            train_add (again, header, body);
+    }
+    must (pairs.size == 0);
+    must (again->size <= in.size && memcmp (again->data, in.data, again->size) == 0);
+    free (again);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
@@ -77,7 +101,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     failure_t failure;
     tap_meta_t meta;
     envelope_target_t target;
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
         header_try (in, arena);
         break;
@@ -92,6 +116,9 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         break;
     case 4:
         (void) tap_meta_read (in, &meta);
+        break;
+    case 6:
+        train_try (in);
         break;
     default:
         (void) envelope_target_read (in, &target);
