@@ -166,7 +166,7 @@ static bool has_owner (const house_t *self)
 
 static bool is_tapped (const house_t *self)
 {
-    return router_tapped (self->broker->router);
+    return router_mirror (self->broker->router) != NULL;
 }
 
 static bool all_ended (const house_t *self)

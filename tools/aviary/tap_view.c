@@ -24,14 +24,48 @@ static const schema_op_t *op_find (const char *target, char plain[ENVELOPE_TARGE
     return schema_op_find (plain, strlen (plain));
 }
 
+/* Ops of every service. */
+static const char *const chatter[] = {"journal_read", "snapshot_read", "ping", "metrics", "health"};
+
+enum { CHATTER = sizeof chatter / sizeof chatter[0] };
+
+_Static_assert((int) CHATTER <= (int) SIEVE_WITHOUT, "a sieve names them all");
+
 static bool is_chatter (const schema_op_t *op, const char *plain)
 {
-    static const char *const names[] = {"journal_read", "snapshot_read", "ping", "metrics",
-                                        "health"};
-    for (size_t i = 0; op && i < sizeof names / sizeof names[0]; i++)
-        if (!strcmp (op->service, "common") && !strcmp (op->name, names[i]))
+    for (size_t i = 0; op && i < CHATTER; i++)
+        if (!strcmp (op->service, "common") && !strcmp (op->name, chatter[i]))
             return true;
     return !strcmp (plain, "broker.status");
+}
+
+static void subjects_spell (const char *subject, tap_sieve_t *out)
+{
+    id16_t id;
+    out->sieve.subjects[out->sieve.subject_count++] = bytes_of_str (subject);
+    if (!spelling_read (subject, &id))
+        return;
+    id_write_ksuid (id, out->spelled[0]);
+    id_write_crockford (id, out->spelled[1]);
+    id_write_uuid (id, out->spelled[2]);
+    for (int i = 0; i < 3; i++)
+        out->sieve.subjects[out->sieve.subject_count++] = bytes_of_str (out->spelled[i]);
+}
+
+void tap_sieve (const tap_filter_t *self, const char *service, tap_sieve_t *out)
+{
+    *out = (tap_sieve_t){.sieve.service = bytes_of_str (service)};
+    const char *op = self->op ? strrchr (self->op, '.') : NULL;
+    if (op)
+        out->sieve.op = bytes_of_str (op + 1);
+    for (size_t i = 0; !self->op && !self->all && i < CHATTER; i++)
+        out->sieve.without[out->sieve.without_count++] = bytes_of_str (chatter[i]);
+    if (self->tenant_given)
+        out->sieve.org = self->tenant;
+    if (self->trace)
+        out->sieve.trace = bytes_of_str (self->trace);
+    if (self->subject)
+        subjects_spell (self->subject, out);
 }
 
 static bool subject_fits (const char *wanted, const char *subject)
