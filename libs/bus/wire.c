@@ -26,8 +26,9 @@ _Static_assert(sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_
 struct router {
     void *context;
     void *socket;
-    mirror_t *tap;  /* NULL without */
-    zactor_t *auth; /* NULL without TCP; the context is czmq's then */
+    mirror_t *tap;     /* NULL without */
+    mirror_t *watched; /* the same while somebody listens */
+    zactor_t *auth;    /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
     uint32_t from; /* whose train is being read: the next frame is a header */
     bool reading;
@@ -262,14 +263,24 @@ static bool has_message (void *socket)
     return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
 }
 
+/* `woken`: by the socket; else at the end of a round. */
+static void tap_look (router_t *self, bool woken)
+{
+    if (woken)
+        mirror_look (self->tap);
+    else
+        mirror_turn (self->tap);
+    self->watched = mirror_is_watched (self->tap) ? self->tap : NULL;
+}
+
 /* In place of zmq_poll, which asks each socket twice at each call, and the kernel behind it. */
 bool router_wait (router_t *self, int fd, int timeout_ms)
 {
     struct pollfd items[] = {
         {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
     train_end (self);
-    if (self->tap)
-        mirror_turn (self->tap);
+    if (self->watched)
+        tap_look (self, false);
     bool some = self->touched && has_message (self->socket);
     self->touched = some;
     int count = poll (items, 3, some ? 0 : timeout_ms);
@@ -277,7 +288,7 @@ bool router_wait (router_t *self, int fd, int timeout_ms)
     if (count <= 0)
         return false;
     if (items[2].revents & POLLIN)
-        mirror_look (self->tap);
+        tap_look (self, true);
     return items[1].revents & (POLLIN | POLLERR);
 }
 
@@ -407,7 +418,7 @@ int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t bo
 
 mirror_t *router_mirror (const router_t *self)
 {
-    return self->tap && mirror_is_watched (self->tap) ? self->tap : NULL;
+    return self->watched;
 }
 
 void router_tapped (const router_t *self, uint64_t *sent, uint64_t *dropped)

@@ -25,23 +25,30 @@ typedef struct tapping {
     bool json, reveal;
     int64_t count; /* 0 = no end */
     FILE *file;
+    buf_t line, text; /* of one envelope */
 } tapping_t;
 
+static void write_line (buf_t *line, FILE *file)
+{
+    buf_add_byte (line, '\n');
+    if (!buf_failed (line))
+        fwrite (line->data, 1, line->size, file);
+    else
+        buf_free (line);
+}
+
+/* A recording is revealed, so what is shown beside it is too. */
 static void show (tapping_t *self, const tap_message_t *message)
 {
-    buf_t line = {0};
-    if (self->json)
-        tap_json (message, self->reveal, &line);
-    else
-        tap_line (message, self->reveal, &line);
-    puts (buf_text (&line));
-    if (self->file && !self->json) {
-        buf_clear (&line);
-        tap_json (message, true, &line);
-    }
-    if (self->file)
-        fprintf (self->file, "%s\n", buf_text (&line));
-    buf_free (&line);
+    buf_t *line = self->json ? NULL : &self->line, *json = &self->text;
+    buf_clear (&self->line);
+    buf_clear (&self->text);
+    tap_show (message, self->reveal, line, self->json || self->file ? json : NULL);
+    write_line (line ? line : json, stdout);
+    if (self->file && line)
+        buf_add_byte (json, '\n');
+    if (self->file && !buf_failed (json))
+        fwrite (json->data, 1, json->size, self->file);
 }
 
 /* What is there already is written in one go. */
@@ -151,6 +158,8 @@ static int run (tapping_t *self, const cli_list_t *given)
     rc = listen_to (self, &failure);
     if (self->file)
         fclose (self->file);
+    buf_free (&self->line);
+    buf_free (&self->text);
     return rc ? client_fail ("tap", &failure) : EX_OK;
 }
 

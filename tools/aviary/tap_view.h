@@ -31,5 +31,7 @@ bool tap_wanted (tap_filter_t *self, const tap_message_t *message);
 void tap_json (const tap_message_t *message, bool reveal, buf_t *out);
 /* One line for people. */
 void tap_line (const tap_message_t *message, bool reveal, buf_t *out);
+/* Both at once, or one where the other is NULL. */
+void tap_show (const tap_message_t *message, bool reveal, buf_t *line, buf_t *json);
 
 #endif
