@@ -19,9 +19,12 @@ static const schema_op_t *op_find (const char *target, char plain[ENVELOPE_TARGE
     plain[0] = '\0';
     if (!envelope_target_read (bytes_of_str (target), &parts))
         return NULL;
-    snprintf (plain, ENVELOPE_TARGET_MAX + 1, "%.*s.%.*s", (int) parts.service.size,
-              (const char *) parts.service.data, (int) parts.op.size, (const char *) parts.op.data);
-    return schema_op_find (plain, strlen (plain));
+    size_t service = parts.service.size, size = service + 1 + parts.op.size;
+    memcpy (plain, parts.service.data, service);
+    plain[service] = '.';
+    memcpy (plain + service + 1, parts.op.data, parts.op.size);
+    plain[size] = '\0'; /* no longer than the target */
+    return schema_op_find (plain, size);
 }
 
 /* Ops of every service. */
