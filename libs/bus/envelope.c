@@ -53,6 +53,7 @@ static const header_field_t header_fields[] = {
 enum {
     FIELD_COUNT = sizeof header_fields / sizeof header_fields[0],
     ROUTE_COUNT = 7, /* kind to count */
+    SUBJECT_AT = 4,  /* behind them; trace follows */
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
     IDEM_MORE = 8, /* with how long to wait and what is forgotten */
@@ -502,6 +503,18 @@ int envelope_read (bytes_t header, arena_t *arena, envelope_t *out, failure_t *f
     envelope_route_t route;
     int code = envelope_route_peek (header, &route, failure);
     return code ? code : envelope_rest_read (&route, arena, out, failure);
+}
+
+void envelope_route_about (const envelope_route_t *in, bytes_t *subject, bytes_t *trace)
+{
+    mp_reader_t at = mp_read (in->rest);
+    *subject = *trace = (bytes_t){0};
+    for (uint32_t i = 0; i < SUBJECT_AT && i < in->rest_count; i++)
+        mp_skip (&at);
+    if (in->rest_count > SUBJECT_AT && !mp_read_nil (&at))
+        *subject = mp_read_str (&at);
+    if (in->rest_count > SUBJECT_AT + 1 && !mp_read_nil (&at))
+        *trace = mp_read_str (&at);
 }
 
 static void route_text_write (bytes_t text, buf_t *out)

@@ -1,4 +1,4 @@
-/* wire.c - the ROUTER and the tap's XPUB.
+/* wire.c - the ROUTER.
  *
  * Always DONTWAIT and ROUTER_MANDATORY: without the first one full pipe stops the broker, without the second messages to the gone
  * vanish. The ipc address is bound before CURVE is switched on, so each of the two listeners keeps its own way; the authenticator is
@@ -6,6 +6,7 @@
 #include "bus/wire.h"
 
 #include "bus/curve.h"
+#include "bus/mirror.h"
 #include "bus/train.h"
 
 #include <czmq.h>
@@ -17,7 +18,6 @@ enum {
     ROUTING_ID_SIZE = 5, /* a zero byte and a number: what ROUTER gives to connections */
     SEND_MESSAGES = 20000,
     RECEIVE_MESSAGES = 10000,
-    TAP_MESSAGES = 10000,
     BACKLOG = 512,
     MESSAGE_MAX = ENVELOPE_BODY_MAX + 16384
 };
@@ -27,11 +27,11 @@ _Static_assert(sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_
 struct router {
     void *context;
     void *socket;
-    void *tap;
-    zactor_t *auth; /* NULL without TCP; the context is czmq's then */
+    mirror_t *tap;     /* NULL without */
+    mirror_t *watched; /* the same while somebody listens */
+    zactor_t *auth;    /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
-    size_t tap_topics; /* subscribed to at present */
-    uint32_t from;     /* whose train is being read: the next frame is a header */
+    uint32_t from; /* whose train is being read: the next frame is a header */
     bool reading;
     frame_t packed; /* a train that came */
     bytes_t coming; /* what is left of it */
@@ -40,8 +40,7 @@ struct router {
     int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
     int tap_fd;
     bool touched; /* used since it was last seen empty: a wake may have got lost in that */
-    bool tap_touched;
-    bool silent; /* nothing has come since then */
+    bool silent;  /* nothing has come since then */
 };
 
 static zmq_msg_t *msg_of (const frame_t *frame)
@@ -77,6 +76,15 @@ void frame_move (frame_t *to, frame_t *from)
 bytes_t frame_bytes (const frame_t *self)
 {
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
+}
+
+void frame_share (const frame_t *self, void *socket)
+{
+    frame_t shared;
+    frame_init (&shared);
+    zmq_msg_copy (msg_of (&shared), msg_of (self));
+    zmq_msg_send (msg_of (&shared), socket, ZMQ_DONTWAIT);
+    frame_close (&shared);
 }
 
 /* It has been addressed. A connection that goes now has it as lost as any other in its pipe. */
@@ -124,7 +132,7 @@ static bool router_options (void *socket)
            zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
 }
 
-static int bind_at (void *socket, const char *endpoint, failure_t *failure)
+int wire_bind (void *socket, const char *endpoint, failure_t *failure)
 {
     int code = wire_endpoint_check (endpoint, failure);
     if (code)
@@ -138,16 +146,6 @@ static int bind_at (void *socket, const char *endpoint, failure_t *failure)
     code = why == EADDRINUSE ? E_CONFLICT : why == EINVAL || why == ENODEV ? E_BAD_REQUEST : E_IO;
     return failure_set (failure, code, "endpoint", "cannot listen on %s: %s", endpoint,
                         zmq_strerror (why));
-}
-
-static int tap_open (router_t *self, const char *endpoint, failure_t *failure)
-{
-    self->tap = zmq_socket (self->context, ZMQ_XPUB);
-    if (!self->tap || !option_set (self->tap, ZMQ_SNDHWM, TAP_MESSAGES) ||
-        !option_set (self->tap, ZMQ_LINGER, 0) || !option_set (self->tap, ZMQ_XPUB_NODROP, 1))
-        return failure_set (failure, E_NO_MEMORY, "tap", "no socket for the tap: %s",
-                            zmq_strerror (errno));
-    return bind_at (self->tap, endpoint, failure);
 }
 
 /* The authenticator that lets in those whose certificate lies in the folder. */
@@ -179,7 +177,7 @@ static int curve_bind (router_t *self, const router_config_t *config, failure_t 
     curve_keys_wipe (&own);
     if (!set)
         return failure_set (failure, E_IO, "keys", "cannot set up CURVE: %s", zmq_strerror (errno));
-    return bind_at (self->socket, config->tcp, failure);
+    return wire_bind (self->socket, config->tcp, failure);
 }
 
 static int fd_of (void *socket)
@@ -209,14 +207,14 @@ static int router_open (router_t *self, const router_config_t *config, failure_t
     if (!self->socket || !router_options (self->socket))
         return failure_set (failure, E_NO_MEMORY, "", "no socket: %s", zmq_strerror (errno));
     if (config->ipc)
-        code = bind_at (self->socket, config->ipc, failure);
+        code = wire_bind (self->socket, config->ipc, failure);
     if (!code && config->tcp)
         code = curve_bind (self, config, failure);
     if (!code && config->tap)
-        code = tap_open (self, config->tap, failure);
+        code = mirror_new (self->context, config->tap, &self->tap, failure);
     self->fd = fd_of (self->socket);
-    self->tap_fd = self->tap ? fd_of (self->tap) : -1;
-    self->touched = self->tap_touched = true;
+    self->tap_fd = self->tap ? mirror_fd (self->tap) : -1;
+    self->touched = true;
     return code;
 }
 
@@ -245,8 +243,7 @@ void router_destroy (router_t **self)
         train_end (r);
         frame_close (&r->packed);
     }
-    if (r->tap)
-        zmq_close (r->tap);
+    mirror_destroy (&r->tap);
     if (r->socket)
         zmq_close (r->socket);
     if (r->auth) {
@@ -260,23 +257,21 @@ void router_destroy (router_t **self)
     *self = NULL;
 }
 
-/* Somebody subscribed to a topic (first byte 1) or nobody does any more (0). */
-static void tap_listeners (router_t *self)
-{
-    unsigned char change;
-    while (zmq_recv (self->tap, &change, 1, ZMQ_DONTWAIT) > 0) {
-        if (change == 1)
-            self->tap_topics++;
-        else if (change == 0 && self->tap_topics)
-            self->tap_topics--;
-    }
-}
-
 static bool has_message (void *socket)
 {
     int events = 0;
     size_t size = sizeof events;
     return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
+}
+
+/* `woken`: by the socket; else at the end of a round. */
+static void tap_look (router_t *self, bool woken)
+{
+    if (woken)
+        mirror_look (self->tap);
+    else
+        mirror_turn (self->tap);
+    self->watched = mirror_is_watched (self->tap) ? self->tap : NULL;
 }
 
 /* In place of zmq_poll, which asks each socket twice at each call, and the kernel behind it. */
@@ -285,17 +280,16 @@ bool router_wait (router_t *self, int fd, int timeout_ms)
     struct pollfd items[] = {
         {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
     train_end (self);
+    if (self->watched)
+        tap_look (self, false);
     bool some = self->coming.size || (self->touched && has_message (self->socket));
     self->touched = some;
-    if (self->tap && self->tap_touched && has_message (self->tap))
-        tap_listeners (self);
-    self->tap_touched = false;
     int count = poll (items, 3, some ? 0 : timeout_ms);
     self->silent = !some && count >= 0 && items[0].revents == 0;
     if (count <= 0)
         return false;
     if (items[2].revents & POLLIN)
-        tap_listeners (self);
+        tap_look (self, true);
     return items[1].revents & (POLLIN | POLLERR);
 }
 
@@ -467,22 +461,13 @@ int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t bo
     return 0;
 }
 
-bool router_tapped (const router_t *self)
+mirror_t *router_mirror (const router_t *self)
 {
-    return self->tap_topics > 0;
+    return self->watched;
 }
 
-bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body)
+void router_tapped (const router_t *self, uint64_t *sent, uint64_t *dropped)
 {
-    self->tap_touched = true;
-    if (zmq_send (self->tap, topic.data, topic.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-        return false;
-    zmq_send (self->tap, meta.data, meta.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    zmq_send (self->tap, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    frame_t shared;
-    frame_init (&shared);
-    zmq_msg_copy (msg_of (&shared), msg_of (body));
-    zmq_msg_send (msg_of (&shared), self->tap, ZMQ_DONTWAIT);
-    frame_close (&shared);
-    return true;
+    *sent = self->tap ? mirror_sent (self->tap) : 0;
+    *dropped = self->tap ? mirror_dropped (self->tap) : 0;
 }

@@ -103,23 +103,9 @@ void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
     sodium_memzero (&prepared, sizeof prepared);
 }
 
-/* All of both is looked at whatever stands in it, a word at a time: the compiler is kept from knowing what has been found so far. */
 bool sign_equal (const void *a, const void *b, size_t size)
 {
-    const uint8_t *x = a, *y = b;
-    uint64_t differs = 0;
-    for (; size >= sizeof differs; size -= sizeof differs, x += 8, y += 8) {
-        uint64_t one, other;
-        memcpy (&one, x, sizeof one);
-        memcpy (&other, y, sizeof other);
-        differs |= one ^ other;
-        __asm__ volatile("" : "+r"(differs));
-    }
-    for (; size > 0; size--, x++, y++) {
-        differs |= *x ^ *y;
-        __asm__ volatile("" : "+r"(differs));
-    }
-    return differs == 0;
+    return size == 0 || sodium_memcmp (a, b, size) == 0;
 }
 
 void sign_random (void *out, size_t size)

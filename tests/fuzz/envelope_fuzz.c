@@ -28,6 +28,10 @@ static void header_try (bytes_t in, arena_t *arena)
     must (id_equal (whole.id, route.id) && whole.kind == route.kind &&
           whole.ttl_ms == route.ttl_ms);
     buf_t out = {0};
+    bytes_t subject, trace;
+    envelope_route_about (&route, &subject, &trace);
+    must (!whole.subject || !strncmp (whole.subject, (const char *) subject.data, subject.size));
+    must (!whole.trace || !strncmp (whole.trace, (const char *) trace.data, trace.size));
     envelope_route_write (&route, bytes_of_str ("edge"), 7, &out);
     if (out.size <= ENVELOPE_HEADER_MAX) {
         must (!envelope_read (buf_bytes (&out), arena, &again, &failure));
@@ -92,6 +96,24 @@ static void train_try (bytes_t in)
     free (again);
 }
 
+/* What a listener is sent, and what he asks for. */
+static void tap_try (bytes_t in)
+{
+    tap_meta_t meta;
+    tap_pair_t pair;
+    sieve_t sieve;
+    buf_t out = {0};
+    mp_reader_t train = mp_read (in);
+    (void) tap_meta_read (in, &meta);
+    while (train.at < train.end && !tap_pair_read (&train, &pair)) {}
+    if (sieve_read (in, &sieve) == 0) {
+        (void) sieve_takes_target (&sieve, in, in, true);
+        sieve_write (&sieve, &out);
+        must (sieve_read (buf_bytes (&out), &sieve) == 0);
+    }
+    buf_free (&out);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -99,7 +121,6 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     bytes_t in = bytes_of (data + 1, size - 1);
     arena_t *arena = arena_new (1 << 18);
     failure_t failure;
-    tap_meta_t meta;
     envelope_target_t target;
     switch (data[0] % 7) {
     case 0:
@@ -115,7 +136,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         beat_try (in);
         break;
     case 4:
-        (void) tap_meta_read (in, &meta);
+        tap_try (in);
         break;
     case 6:
         train_try (in);
