@@ -158,6 +158,7 @@ struct schema_type {
     int32_t
         test_offset; /* of the bool that says whether ids in this struct and below it are of a test app, or -1 = as around it,
                              * at the top the context's */
+    bool fills; /* some field must be given or has a default: unpacking looks for what is absent */
 };
 
 /* How ids with a prefix are spelled (others are plain UUIDs) and who is asking; zero-initialised: plain UUIDs, nothing
