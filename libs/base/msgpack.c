@@ -415,6 +415,22 @@ uint32_t mp_read_map (mp_reader_t *in)
     return count_read (in, MP_MAP, 2);
 }
 
+/* Bytes of the next value if it is a short one of the common kinds and all there; 0: look closer. */
+static inline size_t short_size (const mp_reader_t *in)
+{
+    size_t left = (size_t) (in->end - in->at), size = 0;
+    if (in->failed || left == 0)
+        return 0;
+    uint8_t type = in->at[0];
+    if (type < 0x80 || type >= 0xe0 || type == 0xc0 || type == 0xc2 || type == 0xc3)
+        return 1;
+    if (type >= 0xa0 && type < 0xc0)
+        size = 1u + (type & 0x1f);
+    else if ((type == 0xd9 || type == 0xc4) && left > 1) /* text and bytes up to 255 */
+        size = 2u + in->at[1];
+    return size <= left ? size : 0;
+}
+
 static bytes_t skip_any (mp_reader_t *in)
 {
     const uint8_t *start = in->at;
@@ -429,6 +445,11 @@ static bytes_t skip_any (mp_reader_t *in)
             depth--;
         }
         left[depth]--;
+        size_t size = short_size (in);
+        if (size) {
+            in->at += size;
+            continue;
+        }
         head_t head = head_look (in);
         if (head.kind == MP_BAD || head.kind == MP_END)
             break;
@@ -442,22 +463,6 @@ static bytes_t skip_any (mp_reader_t *in)
     }
     fail (in);
     return bytes_of (NULL, 0);
-}
-
-/* Bytes of the next value if it is a short one of the common kinds and all there; 0: look closer. */
-static size_t short_size (const mp_reader_t *in)
-{
-    size_t left = (size_t) (in->end - in->at), size = 0;
-    if (in->failed || left == 0)
-        return 0;
-    uint8_t type = in->at[0];
-    if (type < 0x80 || type >= 0xe0 || type == 0xc0 || type == 0xc2 || type == 0xc3)
-        return 1;
-    if (type >= 0xa0 && type < 0xc0)
-        size = 1u + (type & 0x1f);
-    else if ((type == 0xd9 || type == 0xc4) && left > 1) /* text and bytes up to 255 */
-        size = 2u + in->at[1];
-    return size <= left ? size : 0;
 }
 
 bytes_t mp_skip (mp_reader_t *in)

@@ -2,6 +2,7 @@
 #include "schema/inner.h"
 
 #include "base/msgpack.h"
+#include <endian.h>
 #include <string.h>
 
 static void pack_kind (const schema_field_t *field, uint8_t kind, const void *at, buf_t *out);
@@ -111,36 +112,61 @@ static inline bool is_given (const schema_field_t *field, const void *in)
     }
 }
 
-enum { SMALL_MOST = 20 /* number of a field, head and id */ };
+enum { SHORT_MOST = 31, SMALL_MOST = 2 + SHORT_MOST /* number of a field, head and text */ };
+
+/* The value at `at`, where there is room for SMALL_MOST; where it ends, NULL: it takes more, and nothing is written. */
+static inline uint8_t *write_small (const schema_field_t *field, const void *value, uint8_t *at)
+{
+    const char *text;
+    uint64_t number;
+    size_t length;
+    switch ((schema_kind_t) field->kind) {
+    case SK_BOOL:
+        *at++ = *(const bool *) value ? 0xc3 : 0xc2;
+        return at;
+    case SK_ENUM:
+        *at = (uint8_t) * (const uint32_t *) value;
+        return *(const uint32_t *) value <= 127 ? at + 1 : NULL;
+    case SK_INT:
+    case SK_TIME:
+        number = *(const uint64_t *) value;
+        *at++ = number <= 127 ? (uint8_t) number : 0xcf;
+        if (number <= 127)
+            return at;
+        if (number <= UINT32_MAX || number > INT64_MAX)
+            return NULL;
+        number = htobe64 (number);
+        memcpy (at, &number, sizeof number);
+        return at + sizeof number;
+    case SK_ID:
+        *at++ = 0xc4;
+        *at++ = sizeof (id16_t);
+        memcpy (at, value, sizeof (id16_t));
+        return at + sizeof (id16_t);
+    case SK_STR:
+        text = *(const char *const *) value;
+        length = text ? strlen (text) : SIZE_MAX;
+        if (length > SHORT_MOST)
+            return NULL;
+        *at++ = (uint8_t) (0xa0 | length);
+        memcpy (at, text, length);
+        return at + length;
+    default:
+        return NULL;
+    }
+}
 
 /* A field that takes little, with its number, in one piece of what the buf has. False: nothing is written. */
 static inline bool pack_small (const schema_field_t *field, const void *in, buf_t *out)
 {
-    const void *value = field_at (field, in);
     uint8_t *at = out->data + out->size;
     if (field->number > 127 || out->failed || out->limit || out->capacity - out->size <= SMALL_MOST)
         return false;
-    switch ((schema_kind_t) field->kind) {
-    case SK_BOOL:
-        at[1] = *(const bool *) value ? 0xc3 : 0xc2;
-        out->size += 2;
-        break;
-    case SK_ENUM:
-        if (*(const uint32_t *) value > 127)
-            return false;
-        at[1] = (uint8_t) * (const uint32_t *) value;
-        out->size += 2;
-        break;
-    case SK_ID:
-        at[1] = 0xc4;
-        at[2] = sizeof (id16_t);
-        memcpy (at + 3, value, sizeof (id16_t));
-        out->size += 3 + sizeof (id16_t);
-        break;
-    default:
+    *at = (uint8_t) field->number;
+    const uint8_t *end = write_small (field, field_at (field, in), at + 1);
+    if (!end)
         return false;
-    }
-    at[0] = (uint8_t) field->number;
+    out->size += (size_t) (end - at);
     return true;
 }
 

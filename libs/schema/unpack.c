@@ -11,6 +11,7 @@ typedef struct unpacker {
     mp_reader_t in;
     arena_t *arena;
     failure_t *failure;
+    uint64_t passed; /* fields of the outermost struct that are passed over */
     unsigned depth;
 } unpacker_t;
 
@@ -218,6 +219,10 @@ static inline int read_pair (unpacker_t *u, const schema_type_t *type, const pat
     if ((*seen >> i) & 1)
         return path_fail (u->failure, &at, E_BAD_REQUEST, "is given twice");
     *seen |= UINT64_C (1) << i;
+    if (__builtin_expect (u->depth == 1 && (u->passed >> i) & 1, 0)) {
+        mp_skip (&u->in);
+        return check (u, &at, "well-formed msgpack");
+    }
     if (mp_read_nil (&u->in))
         return 0;
     field_set_has (field, out);
@@ -269,13 +274,26 @@ static int read_struct (unpacker_t *u, const schema_type_t *type, const path_t *
     return type->fills ? fill_absent (u, type, path, out) : 0;
 }
 
+static int unpack (unpacker_t *u, const schema_type_t *type, void *out)
+{
+    int code = read_struct (u, type, NULL, out);
+    if (code)
+        return code;
+    return mp_done (&u->in)
+               ? 0
+               : path_fail (u->failure, NULL, E_BAD_REQUEST, "must be one msgpack map");
+}
+
 int schema_unpack (const schema_type_t *type, bytes_t packed, arena_t *arena, void *out,
                    failure_t *failure)
 {
-    unpacker_t u = {mp_read (packed), arena, failure, 0};
-    int code = read_struct (&u, type, NULL, out);
-    if (code)
-        return code;
-    return mp_done (&u.in) ? 0
-                           : path_fail (failure, NULL, E_BAD_REQUEST, "must be one msgpack map");
+    unpacker_t u = {.in = mp_read (packed), .arena = arena, .failure = failure};
+    return unpack (&u, type, out);
+}
+
+int schema_unpack_some (const schema_type_t *type, uint64_t fields, bytes_t packed, arena_t *arena,
+                        void *out)
+{
+    unpacker_t u = {.in = mp_read (packed), .arena = arena, .passed = ~fields};
+    return unpack (&u, type, out);
 }

@@ -167,7 +167,7 @@ int counter_add (txn_t *txn, const schema_record_t *record, const schema_index_t
     uint8_t space[COUNTER_MAX];
     counter_t *item = NULL;
     bytes_t key = bytes_of (space, counter_key (record, index, fields, prefix, size, space));
-    uint32_t hash = hash_add (2166136261U, key.data, key.size);
+    uint32_t hash = key_hash (key);
     if (!txn->counters && !(txn->counters = calloc (1, sizeof *txn->counters)))
         return E_NO_MEMORY;
     item = counter_find (txn->counters, key, hash);
@@ -187,9 +187,7 @@ int counter_get (txn_t *txn, const schema_record_t *record, const schema_index_t
     uint8_t space[COUNTER_MAX];
     bytes_t key = bytes_of (space, counter_key (record, index, fields, prefix, size, space));
     const counter_t *item =
-        txn->counters
-            ? counter_find (txn->counters, key, hash_add (2166136261U, key.data, key.size))
-            : NULL;
+        txn->counters ? counter_find (txn->counters, key, key_hash (key)) : NULL;
     if (!item)
         return stored_get (txn, key, out);
     *out = item->value;
