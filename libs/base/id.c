@@ -3,6 +3,7 @@
  * Readers fail on anything but the one spelling; making an id cannot fail (without the kernel's
  * randomness the process stops: ids that repeat would be worse). */
 #include "base/id.h"
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,12 @@ static uint64_t id_counter (id16_t id)
 
 static id16_t id_of_parts (uint64_t time, uint64_t counter, uint32_t tail)
 {
-    id16_t id = id_nil ();
-    put_big_endian (id.b, 6, time);
-    put_big_endian (id.b + 6, 2, 0x7000 | counter >> 30);
-    put_big_endian (id.b + 8, 4, 0x80000000u | (counter & 0x3fffffff));
-    put_big_endian (id.b + 12, 4, tail);
+    uint64_t words[2] = {
+        htobe64 (time << 16 | 0x7000 | counter >> 30),
+        htobe64 ((UINT64_C (0x80000000) | (counter & 0x3fffffff)) << 32 | tail),
+    };
+    id16_t id;
+    memcpy (id.b, words, sizeof id.b);
     return id;
 }
 

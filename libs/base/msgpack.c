@@ -293,6 +293,8 @@ mp_kind_t mp_peek (const mp_reader_t *in)
 
 bool mp_read_bool (mp_reader_t *in)
 {
+    if (in->at != in->end && (*in->at | 1) == 0xc3)
+        return *in->at++ & 1;
     return head_read (in, MP_BOOL, NULL).type == 0xc3;
 }
 
@@ -373,6 +375,12 @@ bytes_t mp_read_bin (mp_reader_t *in)
 id16_t mp_read_id (mp_reader_t *in)
 {
     id16_t id = id_nil ();
+    if (in->end - in->at > (ptrdiff_t) sizeof id.b + 1 && in->at[0] == 0xc4 &&
+        in->at[1] == sizeof id.b) {
+        memcpy (id.b, in->at + 2, sizeof id.b);
+        in->at += 2 + sizeof id.b;
+        return id;
+    }
     if (mp_read_nil (in))
         return id;
     bytes_t data = mp_read_bin (in);

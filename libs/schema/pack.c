@@ -96,6 +96,8 @@ static inline bool is_given (const schema_field_t *field, const void *in)
 {
     const void *at = field_at (field, in);
     switch ((schema_kind_t) field->kind) {
+    case SK_BOOL:
+        return *(const bool *) at || field_has (field, in);
     case SK_INT:
     case SK_TIME:
         return *(const int64_t *) at != 0 || field_has (field, in);
@@ -105,6 +107,10 @@ static inline bool is_given (const schema_field_t *field, const void *in)
         return !id_is_nil (*(const id16_t *) at);
     case SK_STR:
         return *(const char *const *) at != NULL;
+    case SK_OBJ:
+        return *(const void *const *) at != NULL;
+    case SK_BYTES:
+        return ((const bytes_t *) at)->size > 0 || field_has (field, in);
     case SK_LIST:
         return ((const schema_list_t *) at)->count > 0 || field_has (field, in);
     default:

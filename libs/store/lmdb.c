@@ -64,9 +64,11 @@ static int code_of (int rc)
     }
 }
 
-static int fail (lmdb_t *self, int rc)
+static inline int fail (lmdb_t *self, int rc)
 {
-    if (rc && rc != MDB_NOTFOUND && rc != MDB_KEYEXIST)
+    if (!rc)
+        return 0;
+    if (rc != MDB_NOTFOUND && rc != MDB_KEYEXIST)
         atomic_store (&self->last, rc);
     return code_of (rc);
 }
@@ -361,19 +363,15 @@ static int lmdb_table_stat (void *env, void *txn, unsigned table, uint64_t *entr
     return 0;
 }
 
-/* The cursor of a table in the write transaction, in *out; NULL in others. */
-static int cursor_of (lmdb_t *self, MDB_txn *txn, unsigned table, MDB_cursor **out)
+/* The cursor of a table in the write transaction. NULL: it is another transaction, or there is no memory; all goes without, too. */
+static inline MDB_cursor *cursor_of (lmdb_t *self, MDB_txn *txn, unsigned table)
 {
-    *out = NULL;
     if (atomic_load_explicit (&self->write, memory_order_relaxed) != txn ||
         table >= self->cursor_count)
-        return 0;
-    *out = self->cursors[table];
-    if (*out)
-        return 0;
-    int rc = mdb_cursor_open (txn, table, &self->cursors[table]);
-    *out = self->cursors[table];
-    return rc;
+        return NULL;
+    if (!self->cursors[table] && mdb_cursor_open (txn, table, &self->cursors[table]))
+        self->cursors[table] = NULL;
+    return self->cursors[table];
 }
 
 static void cursor_drop (lmdb_t *self, unsigned table)
@@ -387,40 +385,29 @@ static void cursor_drop (lmdb_t *self, unsigned table)
 static int lmdb_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *value)
 {
     MDB_val k = val_of (key), v;
-    MDB_cursor *at;
-    int rc = cursor_of (env, txn, table, &at);
-    if (!rc)
-        rc = at ? mdb_cursor_get (at, &k, &v, MDB_SET) : mdb_get (txn, table, &k, &v);
+    MDB_cursor *at = cursor_of (env, txn, table);
+    int rc = at ? mdb_cursor_get (at, &k, &v, MDB_SET) : mdb_get (txn, table, &k, &v);
     if (!rc)
         *value = bytes_of_val (&v);
     return fail (env, rc);
 }
 
-/* What is appended is looked for from the end, wherever a cursor stands. */
 static int lmdb_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t value,
                      backend_put_t how)
 {
     MDB_val k = val_of (key), v = val_of (value);
     unsigned flags = how == PUT_NEW ? MDB_NOOVERWRITE : how == PUT_APPEND ? MDB_APPEND : 0;
-    MDB_cursor *at = NULL;
-    int rc = cursor_of (env, txn, table, &at);
-    if (!rc)
-        rc = at ? mdb_cursor_put (at, &k, &v, flags) : mdb_put (txn, table, &k, &v, flags);
-    return fail (env, rc);
+    MDB_cursor *at = cursor_of (env, txn, table);
+    return fail (env,
+                 at ? mdb_cursor_put (at, &k, &v, flags) : mdb_put (txn, table, &k, &v, flags));
 }
 
 static int lmdb_del (void *env, void *txn, unsigned table, bytes_t key)
 {
     MDB_val k = val_of (key), v;
-    MDB_cursor *at;
-    int rc = cursor_of (env, txn, table, &at);
-    if (!rc && !at)
-        return fail (env, mdb_del (txn, table, &k, NULL));
-    if (!rc)
-        rc = mdb_cursor_get (at, &k, &v, MDB_SET);
-    if (!rc)
-        rc = mdb_cursor_del (at, 0);
-    return fail (env, rc);
+    MDB_cursor *at = cursor_of (env, txn, table);
+    int rc = at ? mdb_cursor_get (at, &k, &v, MDB_SET) : mdb_del (txn, table, &k, NULL);
+    return fail (env, !rc && at ? mdb_cursor_del (at, 0) : rc);
 }
 
 static int lmdb_clear (void *env, void *txn, unsigned table)
