@@ -31,27 +31,43 @@ size_t text_utf8_step (const char *text, size_t length)
     return size;
 }
 
-/* Eight bytes of plain ASCII without NUL, the common case. */
-static bool ascii8 (const char *text)
+/* Not 0 at the top of the bytes that are no plain ASCII; a NUL is none. */
+static inline uint64_t odd_bytes (const char *text)
 {
     uint64_t word;
     memcpy (&word, text, sizeof word);
-    uint64_t zeros = (word - 0x0101010101010101u) & ~word;
-    return ((word | zeros) & 0x8080808080808080u) == 0;
+    return word | ((word - 0x0101010101010101u) & ~word);
+}
+
+/* Eight and 32 bytes of plain ASCII, the common case. */
+static inline bool ascii8 (const char *text)
+{
+    return (odd_bytes (text) & 0x8080808080808080u) == 0;
+}
+
+static inline bool ascii32 (const char *text)
+{
+    uint64_t odd =
+        odd_bytes (text) | odd_bytes (text + 8) | odd_bytes (text + 16) | odd_bytes (text + 24);
+    return (odd & 0x8080808080808080u) == 0;
 }
 
 bool text_is_utf8 (const char *text, size_t length)
 {
     size_t i = 0;
+    while (length - i >= 32 && ascii32 (text + i))
+        i += 32;
     while (length - i >= 8 && ascii8 (text + i))
         i += 8;
-    if (length >= 8 && ascii8 (text + length - 8) && length - i < 8)
+    if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
         return true; /* all but its end was seen, and that as well */
     while (i < length) {
         if (length - i >= 8 && ascii8 (text + i)) {
             i += 8;
             continue;
         }
+        if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
+            return true; /* the rest, and of what was before nothing but its end */
         if ((uint8_t) text[i] - 1u < 0x7f) { /* ASCII, not NUL */
             i++;
             continue;

@@ -312,11 +312,32 @@ static void test_utf8_places (void **state)
         }
 }
 
+/* Every length around the blocks that are looked at together, with something odd at each place. */
+static void test_utf8_blocks (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *odd;
+        size_t size;
+        bool valid;
+    } rows[] = {{"a", 1, true},        {"\0", 1, false},          {"\x80", 1, false},
+                {"\xc3\xa9", 2, true}, {"\xe2\x82\xac", 3, true}, {"\xe2\x82", 2, false}};
+    char text[80];
+    for (size_t length = 0; length <= 70; length++)
+        for (size_t at = 0; at <= length; at++)
+            for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                memset (text, 'x', sizeof text);
+                memcpy (text + at, rows[i].odd, rows[i].size);
+                assert_int_equal (text_is_utf8 (text, length + rows[i].size), rows[i].valid);
+            }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_utf8),
         cmocka_unit_test (test_utf8_places),
+        cmocka_unit_test (test_utf8_blocks),
         cmocka_unit_test (test_visible),
         cmocka_unit_test (test_code_points),
         cmocka_unit_test (test_e164),

@@ -298,7 +298,8 @@ typedef struct writer {
     int broken;     /* the store failed in the middle of this turn: it ends without a commit */
     arena_t *arena; /* for all but asks */
     id_source_t ids;
-    uint64_t sequence; /* newest event, committed or not */
+    uint64_t sequence;           /* newest event, committed or not */
+    buf_t event_body, event_row; /* of one event, on its way */
     counted_t *counted;
     size_t counted_count, counted_capacity;
     resumed_t *resumed;
