@@ -50,7 +50,7 @@ bool bus_work (bus_t *self, int *next_ms);
 /* poll was called after bus_work had returned false and said that bus_fd is not readable: nothing has come, the next bus_work need not look. */
 void bus_silent (bus_t *self);
 
-/* What is asked and answered from now on goes out with the next bus_work, together: dearly cheaper than each for itself. */
+/* What is asked and answered from now on goes out with the next bus_work, together: far cheaper than each for itself. */
 void bus_gather (bus_t *self);
 
 /* Ask; header->kind, id (if nil) and sender are filled; ttl_ms is the caller's, 0 = too late. The callback comes from bus_work, or at once

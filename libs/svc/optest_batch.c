@@ -22,7 +22,6 @@ typedef struct teller {
 
 typedef struct batches {
     optest_t *test;
-    const svc_service_t *service;
     fault_t fault;
     arena_t *arena;
     teller_t tellers[TELLERS_MOST];
@@ -30,14 +29,12 @@ typedef struct batches {
     bool (*check) (optest_t *test);
     dump_t *base;
     char *delta;
-    unsigned wrong;
+    fault_report_t report;
 } batches_t;
 
 static void wrong (batches_t *self, unsigned n, const char *what, const char *more)
 {
-    fprintf (stderr, "%s: following, %s %u: %s %s\n", self->service->schema->name,
-             fault_name (self->fault.kind), n, what, more);
-    self->wrong++;
+    fault_tell (&self->report, self->test, self->fault.kind, n, what, more);
 }
 
 /* ---- those that are followed ---- */
@@ -194,10 +191,7 @@ static void follow (batches_t *self)
 
 static char *changed (batches_t *self)
 {
-    dump_t *after = dump_new (optest_store (self->test), skipped);
-    char *delta = strdup (after ? dump_delta (self->base, after) : "the store cannot be read");
-    dump_destroy (&after);
-    return delta;
+    return fault_changed (self->test, self->base, skipped);
 }
 
 /* Then once more from the store: what was lost in memory alone would show. */
@@ -221,7 +215,7 @@ static void fault_every (batches_t *self, fault_kind_t kind)
 {
     enum { MOST = 100000 };
     bool fired = true;
-    for (unsigned n = 1; fired && n < MOST && self->wrong < 3; n = fault_next (n)) {
+    for (unsigned n = 1; fired && n < MOST && self->report.wrong < 3; n = fault_next (n)) {
         if (fault_again (self->test))
             wrong (self, n, "the service", "did not start again");
         fault_set (&self->fault, self->test, kind, n);
@@ -238,10 +232,10 @@ static void every_fault (batches_t *self)
     self->base = dump_new (optest_store (self->test), skipped);
     fault_set (&self->fault, self->test, FAULT_NONE, 0);
     self->delta = run (self, 0);
-    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->wrong; kind++)
+    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->report.wrong; kind++)
         if (kind != FAULT_ASK)
             fault_every (self, kind);
-    if (self->wrong)
+    if (self->report.wrong)
         fprintf (stderr, "without a fault it changes %s\n", self->delta);
     fault_again (self->test);
     dump_destroy (&self->base);
@@ -253,14 +247,12 @@ unsigned nth_batches (optest_t *test, const nth_event_t *events, size_t count,
 {
     batches_t *self = calloc (1, sizeof *self);
     unsigned failures = fault_begin (test) != 0;
-    *self = (batches_t){.test = test,
-                        .service = optest_svc (test)->service,
-                        .arena = optest_arena (test),
-                        .check = check};
+    *self = (batches_t){
+        .test = test, .report = {.of = "following"}, .arena = optest_arena (test), .check = check};
     for (size_t i = 0; i < count; i++)
         failures += !told (self, &events[i]);
     every_fault (self);
-    failures += self->wrong;
+    failures += self->report.wrong;
     free (self);
     return failures;
 }

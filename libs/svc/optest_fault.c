@@ -1,7 +1,9 @@
 /* optest_fault.c - see optest_fault.h. */
 #include "svc/optest_fault.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/heap_fail.h"
 #include "svc/inner.h"
@@ -14,7 +16,7 @@ enum {
     TURN_MEMORY = 64 << 20
 };
 
-const char *fault_name (fault_kind_t kind)
+static const char *fault_name (fault_kind_t kind)
 {
     static const char *const names[FAULT_KINDS] = {"no fault",
                                                    "write",
@@ -26,6 +28,22 @@ const char *fault_name (fault_kind_t kind)
                                                    "send without an answer",
                                                    "send with a broken answer"};
     return names[kind];
+}
+
+void fault_tell (fault_report_t *self, optest_t *test, fault_kind_t kind, unsigned n,
+                 const char *what, const char *more)
+{
+    fprintf (stderr, "%s: %s, %s %u: %s %s\n", optest_svc (test)->schema->name, self->of,
+             fault_name (kind), n, what, more);
+    self->wrong++;
+}
+
+char *fault_changed (optest_t *test, const dump_t *base, const char *const *skipped)
+{
+    dump_t *after = base ? dump_new (optest_store (test), skipped) : NULL;
+    char *delta = strdup (after ? dump_delta (base, after) : "the store cannot be read");
+    dump_destroy (&after);
+    return delta;
 }
 
 /* Every n of the heap would be every n of the memory backend's own, thousands in each turn: on it the steps grow. */

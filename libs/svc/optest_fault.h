@@ -1,4 +1,4 @@
-/* optest_fault.h - one fault, set around each turn of an operation test. For optest_nth.c and optest_story.c. */
+/* optest_fault.h - one fault, set around each turn of an operation test, and what every kind of run with faults tells. For optest_nth.c and its like. */
 #ifndef AVIARY_SVC_OPTEST_FAULT_H
 #define AVIARY_SVC_OPTEST_FAULT_H
 
@@ -25,7 +25,17 @@ typedef struct fault {
     bool fired;
 } fault_t;
 
-const char *fault_name (fault_kind_t kind);
+/* What was wrong, of one thing that faults are set in. */
+typedef struct fault_report {
+    const char *of;
+    unsigned wrong; /* so much was told */
+} fault_report_t;
+
+/* Tell on stderr what is wrong with the n-th fault of a kind. */
+void fault_tell (fault_report_t *self, optest_t *test, fault_kind_t kind, unsigned n,
+                 const char *what, const char *more);
+/* What the store has become since `base` but for the tables in `skipped`, as dump_delta tells it; the caller frees it. */
+char *fault_changed (optest_t *test, const dump_t *base, const char *const *skipped);
 /* From the next turn on. */
 void fault_set (fault_t *self, optest_t *test, fault_kind_t kind, unsigned nth);
 /* What the turns do by themselves: before and after something of the service that runs outside of them. `ask` may be NULL. */

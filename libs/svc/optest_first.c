@@ -17,8 +17,6 @@ static const char *const skipped[] = {"svc.state",    "svc.growth", "svc.repeat_
 
 typedef struct first {
     optest_t *test;
-    const svc_service_t *service;
-    const char *name;
     int (*start) (optest_t *test);
     bool restored;
     int64_t clock; /* at which each run begins, so that the same jobs are due in all */
@@ -26,14 +24,12 @@ typedef struct first {
     dump_t *base;
     char *delta;
     size_t launched; /* jobs that go outward at once */
-    unsigned wrong;
+    fault_report_t report;
 } first_t;
 
 static void wrong (first_t *self, unsigned n, const char *what, const char *more)
 {
-    fprintf (stderr, "%s: the first turn %s, %s %u: %s %s\n", self->service->schema->name,
-             self->name, fault_name (self->fault.kind), n, what, more);
-    self->wrong++;
+    fault_tell (&self->report, self->test, self->fault.kind, n, what, more);
 }
 
 /* What the first turn left, and after it a few that are as any. *jobs: how many went outward. */
@@ -44,9 +40,7 @@ static char *changed (first_t *self, size_t *jobs)
     *jobs = 0;
     for (int i = 0; i < TURNS; i++) /* a job whose end failed is ended again, a little later */
         optest_advance (self->test, steps[i]);
-    dump_t *after = dump_new (optest_store (self->test), skipped);
-    char *delta = strdup (after ? dump_delta (self->base, after) : "the store cannot be read");
-    dump_destroy (&after);
+    char *delta = fault_changed (self->test, self->base, skipped);
     for (; (job = optest_job (self->test)); ++*jobs)
         outward_destroy (&job);
     optest_clock (self->test, self->clock - clock_now_ms ());
@@ -84,7 +78,7 @@ static void fault_every (first_t *self, fault_kind_t kind)
 {
     enum { MOST = 100000 };
     bool fired = true;
-    for (unsigned n = 1; fired && n < MOST && self->wrong < 3; n = fault_next (n)) {
+    for (unsigned n = 1; fired && n < MOST && self->report.wrong < 3; n = fault_next (n)) {
         size_t jobs;
         if (!prepared (self))
             wrong (self, n, "the store", "could not be laid out");
@@ -112,21 +106,20 @@ static unsigned every_fault (optest_t *test, dump_t *base, const char *name,
 {
     first_t self = {.test = test,
                     .base = base,
-                    .service = optest_svc (test)->service,
-                    .name = name,
+                    .report = {.of = name},
                     .start = start,
                     .restored = start == optest_restart_restored,
                     .clock = clock_now_ms ()};
     if (!learn (&self))
         wrong (&self, 0, "without a fault it", "fails");
-    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self.wrong; kind++)
+    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self.report.wrong; kind++)
         if (kind != FAULT_ASK)
             fault_every (&self, kind);
-    if (self.wrong)
+    if (self.report.wrong)
         fprintf (stderr, "without a fault it changes %s\n", self.delta ? self.delta : "?");
     optest_watch (test, NULL, NULL);
     free (self.delta);
-    return self.wrong;
+    return self.report.wrong;
 }
 
 static unsigned all_begin (optest_t *test, const nth_story_t *stories, size_t count)
@@ -147,9 +140,9 @@ unsigned nth_first_turns (optest_t *test, const nth_story_t *stories, size_t cou
     failures += all_begin (test, stories, count);
     failures += optest_keep (test) != 0; /* as if the process had died here */
     dump_t *base = dump_new (optest_store (test), skipped);
-    failures += every_fault (test, base, "after a crash", optest_again);
-    failures += every_fault (test, base, "after a restore", optest_restart_restored);
-    failures += every_fault (test, base, "on an empty store", optest_empty);
+    failures += every_fault (test, base, "the first turn after a crash", optest_again);
+    failures += every_fault (test, base, "the first turn after a restore", optest_restart_restored);
+    failures += every_fault (test, base, "the first turn on an empty store", optest_empty);
     dump_destroy (&base);
     failures += fault_again (test) != 0;
     return failures;

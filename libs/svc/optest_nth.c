@@ -13,23 +13,19 @@ static const char *const skipped[] = {"svc.state", "svc.growth", NULL};
 
 typedef struct nth {
     optest_t *test;
-    const svc_service_t *service;
     const schema_op_t *op; /* or */
     const nth_event_t *event;
     const nth_ask_t *ask;
-    const char *name;
     dump_t *base;
     char *delta; /* what a whole success changes */
     char *later; /* and a little later, when jobs that need nobody had another turn */
     int clean;   /* and says */
-    unsigned wrong;
+    fault_report_t report;
 } nth_t;
 
 static void wrong (nth_t *self, fault_kind_t kind, unsigned n, const char *what, const char *more)
 {
-    fprintf (stderr, "%s.%s, %s %u: %s %s\n", self->service->schema->name, self->name,
-             fault_name (kind), n, what, more);
-    self->wrong++;
+    fault_tell (&self->report, self->test, kind, n, what, more);
 }
 
 /* ---- one run ---- */
@@ -41,7 +37,7 @@ static void header_fill (const nth_t *self, envelope_t *header)
     if (!(self->op->flags & OP_KEYED))
         return;
     header->idem.dialect = "nth";
-    header->idem.route = self->name;
+    header->idem.route = self->op->name;
     header->idem.key = "key";
     header->idem.scope = header->org;
     header->idem.request_id = "req_first";
@@ -160,7 +156,7 @@ static void fault_every (nth_t *self, fault_kind_t kind)
     enum { MOST = 100000 };
     fault_t fault;
     buf_t answer = {0};
-    for (unsigned n = 1; n < MOST && self->wrong < 3; n = fault_next (n)) {
+    for (unsigned n = 1; n < MOST && self->report.wrong < 3; n = fault_next (n)) {
         envelope_t header = {0};
         if (self->op)
             header_fill (self, &header);
@@ -210,9 +206,9 @@ static void every_fault (nth_t *self)
         wrong (self, FAULT_NONE, 0, "the sample is refused:", error_name (self->clean));
     else if (writes (self))
         success_check (self, FAULT_NONE, 0, &header, &answer);
-    if (writes (self) && !self->wrong)
+    if (writes (self) && !self->report.wrong)
         later_learn (self, &answer);
-    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->wrong; kind++) {
+    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->report.wrong; kind++) {
         bool of_reads = kind == FAULT_ASK || kind == FAULT_HEAP;
         if ((writes (self) || of_reads) && !(self->event && kind == FAULT_ASK))
             fault_every (self, kind);
@@ -236,19 +232,17 @@ static const schema_op_t *op_of (const svc_service_t *service, const char *name)
 
 static unsigned ask_every_fault (optest_t *test, const nth_ask_t *ask)
 {
-    const svc_service_t *service = optest_svc (test)->service;
     nth_t self = {.test = test,
-                  .service = service,
                   .ask = ask,
-                  .op = op_of (service, ask->op),
-                  .name = ask->op};
+                  .op = op_of (optest_svc (test)->service, ask->op),
+                  .report = {.of = ask->op}};
     if (self.op)
         every_fault (&self);
     else
         wrong (&self, FAULT_NONE, 0, "there is", "no such op");
-    if (self.wrong)
+    if (self.report.wrong)
         fault_again (test);
-    return self.wrong;
+    return self.report.wrong;
 }
 
 unsigned nth_asks (optest_t *test, const nth_ask_t *asks, size_t count, nth_seen_t *seen)
@@ -292,12 +286,11 @@ unsigned nth_follows (optest_t *test, const nth_event_t *events, size_t count)
         failures += !found;
     }
     for (size_t i = 0; i < count; i++) {
-        nth_t self = {
-            .test = test, .service = service, .event = &events[i], .name = events[i].event->name};
+        nth_t self = {.test = test, .event = &events[i], .report = {.of = events[i].event->name}};
         every_fault (&self);
-        if (self.wrong)
+        if (self.report.wrong)
             fault_again (test);
-        failures += self.wrong;
+        failures += self.report.wrong;
     }
     return failures;
 }

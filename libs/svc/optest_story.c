@@ -17,7 +17,6 @@ static const char *const skipped[] = {
 
 typedef struct tale {
     optest_t *test;
-    const svc_service_t *service;
     const nth_story_t *story;
     fault_t fault;
     unsigned sends;
@@ -25,14 +24,12 @@ typedef struct tale {
     char *ends
         [ENDS_MOST]; /* what it changes: whole first, then as failed sends left it where the story says that they may */
     size_t end_count;
-    unsigned wrong;
+    fault_report_t report;
 } tale_t;
 
 static void wrong (tale_t *self, unsigned n, const char *what, const char *more)
 {
-    fprintf (stderr, "%s: %s, %s %u: %s %s\n", self->service->schema->name, self->story->name,
-             fault_name (self->fault.kind), n, what, more);
-    self->wrong++;
+    fault_tell (&self->report, self->test, self->fault.kind, n, what, more);
 }
 
 /* ---- one run ---- */
@@ -106,10 +103,7 @@ static bool begins (tale_t *self)
 
 static char *changed (tale_t *self)
 {
-    dump_t *after = dump_new (optest_store (self->test), skipped);
-    char *delta = strdup (after ? dump_delta (self->base, after) : "the store cannot be read");
-    dump_destroy (&after);
-    return delta;
+    return fault_changed (self->test, self->base, skipped);
 }
 
 /* ---- every n ---- */
@@ -146,7 +140,7 @@ static void fault_every (tale_t *self, fault_kind_t kind)
 {
     enum { MOST = 100000 };
     bool fired = true;
-    for (unsigned n = 1; fired && n < MOST && self->wrong < 3; n = fault_next (n)) {
+    for (unsigned n = 1; fired && n < MOST && self->report.wrong < 3; n = fault_next (n)) {
         told_once (self, kind, n);
         fired = self->fault.fired;
         char *delta = changed (self);
@@ -169,12 +163,12 @@ static void every_fault (tale_t *self)
     end_add (self, changed (self));
     if (fault_again (self->test))
         wrong (self, 0, "the service", "did not start again");
-    for (fault_kind_t kind = FAULT_NOT_SENT; kind < FAULT_KINDS && !self->wrong; kind++)
+    for (fault_kind_t kind = FAULT_NOT_SENT; kind < FAULT_KINDS && !self->report.wrong; kind++)
         fault_every (self, kind);
-    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->wrong; kind++)
+    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self->report.wrong; kind++)
         if (kind != FAULT_ASK)
             fault_every (self, kind);
-    if (self->wrong)
+    if (self->report.wrong)
         fprintf (stderr, "without a fault it changes %s\n", self->ends[0]);
     dump_destroy (&self->base);
     while (self->end_count)
@@ -203,11 +197,11 @@ unsigned nth_stories (optest_t *test, const nth_story_t *stories, size_t count)
         failures += !found;
     }
     for (size_t i = 0; i < count; i++) {
-        tale_t self = {.test = test, .service = service, .story = &stories[i]};
+        tale_t self = {.test = test, .story = &stories[i], .report = {.of = stories[i].name}};
         every_fault (&self);
-        if (self.wrong)
+        if (self.report.wrong)
             fault_again (test);
-        failures += self.wrong;
+        failures += self.report.wrong;
     }
     return failures;
 }

@@ -23,21 +23,18 @@ static const char *const skipped[] = {"svc.state", NULL};
 
 typedef struct pass {
     optest_t *test;
-    const svc_service_t *service;
     const nth_timer_t *sample;
     fault_t fault;
     int64_t clock;
     dump_t *base;
     char *delta;
     char *restarted; /* what a restart after the pass adds: jobs that had begun are tried again */
-    unsigned wrong;
+    fault_report_t report;
 } pass_t;
 
 static void wrong (pass_t *self, unsigned n, const char *what, const char *more)
 {
-    fprintf (stderr, "%s: %s, %s %u: %s %s\n", self->service->schema->name, self->sample->name,
-             fault_name (self->fault.kind), n, what, more);
-    self->wrong++;
+    fault_tell (&self->report, self->test, self->fault.kind, n, what, more);
 }
 
 static void again (pass_t *self)
@@ -75,10 +72,7 @@ static void settle (pass_t *self)
 
 static char *changed (pass_t *self)
 {
-    dump_t *after = self->base ? dump_new (optest_store (self->test), skipped) : NULL;
-    char *delta = strdup (after ? dump_delta (self->base, after) : "the store cannot be read");
-    dump_destroy (&after);
-    return delta;
+    return fault_changed (self->test, self->base, skipped);
 }
 
 static bool is_done (const pass_t *self)
@@ -134,7 +128,7 @@ static void fault_every (pass_t *self, fault_kind_t kind)
 {
     enum { MOST = 100000 };
     bool fired = true;
-    for (unsigned n = 1; fired && n < MOST && self->wrong < 3; n = fault_next (n)) {
+    for (unsigned n = 1; fired && n < MOST && self->report.wrong < 3; n = fault_next (n)) {
         again (self);
         fault_set (&self->fault, self->test, kind, n);
         for (int i = 0; i < PASSES && (i == 0 || !self->fault.fired); i++)
@@ -152,22 +146,20 @@ static void fault_every (pass_t *self, fault_kind_t kind)
 
 static unsigned every_fault (optest_t *test, const nth_timer_t *sample)
 {
-    pass_t self = {.test = test,
-                   .service = optest_svc (test)->service,
-                   .sample = sample,
-                   .clock = clock_now_ms ()};
+    pass_t self = {
+        .test = test, .sample = sample, .report = {.of = sample->name}, .clock = clock_now_ms ()};
     learn (&self);
-    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self.wrong; kind++)
+    for (fault_kind_t kind = FAULT_WRITE; kind <= FAULT_HEAP && !self.report.wrong; kind++)
         if (kind != FAULT_ASK)
             fault_every (&self, kind);
-    if (self.wrong)
+    if (self.report.wrong)
         fprintf (stderr, "without a fault it changes %s\n", self.delta);
     optest_clock (test, self.clock - clock_now_ms ());
     fault_again (test);
     dump_destroy (&self.base);
     free (self.delta);
     free (self.restarted);
-    return self.wrong;
+    return self.report.wrong;
 }
 
 /* ---- all of a service ---- */

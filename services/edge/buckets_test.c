@@ -1,5 +1,6 @@
 /* buckets_test.c - a bucket gives what it holds and what flows in, over threads and mappings; its figures say so; slots are used again. */
 #include "buckets.h"
+#include "limits_world.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,37 +16,11 @@
 enum { THREADS = 8, TRIES_EACH = 500 };
 
 static const int64_t start = INT64_C (1800000000000);
-static char folder[] = "/tmp/buckets_test.XXXXXX", path[64];
-
-static int make_folder (void **state)
-{
-    (void) state;
-    if (!mkdtemp (folder))
-        return -1;
-    snprintf (path, sizeof path, "%s/buckets", folder);
-    return 0;
-}
-
-static int drop_folder (void **state)
-{
-    (void) state;
-    unlink (path);
-    return rmdir (folder);
-}
-
-static void hash_of (uint32_t n, uint8_t out[LIMITS_HASH_SIZE])
-{
-    uint64_t a = (n + 1) * UINT64_C (0x9E3779B97F4A7C15),
-             b = (a ^ a >> 31) * UINT64_C (0xBF58476D1CE4E5B9);
-    memcpy (out, &a, 8);
-    memcpy (out + 8, &b, 8);
-}
-
 static buckets_t *open_it (void)
 {
     buckets_t *self = NULL;
     failure_t failure = {0};
-    if (buckets_open (path, &self, &failure))
+    if (buckets_open (world_path (), &self, &failure))
         fail_msg ("%s", failure.text);
     return self;
 }
@@ -68,7 +43,7 @@ static void test_flow (void **state)
         uint8_t hash[LIMITS_HASH_SIZE];
         limit_state_t now = {0};
         uint32_t size = sizes[i];
-        hash_of (100 + i, hash);
+        world_hash (100 + i, hash);
         buckets_peek (self, hash, size, start, &now);
         assert_int_equal (now.limit, size);
         assert_int_equal (now.remaining, size);
@@ -95,7 +70,7 @@ static void test_headers (void **state)
     buckets_t *self = open_it ();
     uint8_t hash[LIMITS_HASH_SIZE];
     limit_state_t now = {0};
-    hash_of (1, hash);
+    world_hash (1, hash);
     for (int i = 0; i < 60; i++)
         assert_true (buckets_take (self, hash, 60, start, &now));
     assert_false (buckets_take (self, hash, 60, start + 1, &now));
@@ -106,7 +81,7 @@ static void test_headers (void **state)
     assert_false (buckets_take (self, hash, 60, start + 1000, &now));
     buckets_peek (self, hash, 60, start + 4500, &now);
     assert_int_equal (now.remaining, 3);
-    hash_of (2, hash);
+    world_hash (2, hash);
     assert_true (buckets_take (self, hash, 60, start, &now));
     buckets_close (&self);
 }
@@ -118,7 +93,7 @@ static void test_clock_back (void **state)
     buckets_t *self = open_it ();
     uint8_t hash[LIMITS_HASH_SIZE];
     limit_state_t now = {0};
-    hash_of (3, hash);
+    world_hash (3, hash);
     take_all (self, hash, 60, start, &now);
     assert_false (buckets_take (self, hash, 60, start - 10000, &now));
     assert_in_range (now.reset_s, start / 1000 - 10, start / 1000 + 50);
@@ -148,8 +123,8 @@ static void test_threads (void **state)
     buckets_t *one = open_it (), *two = open_it ();
     crowd_t crowds[2] = {{.self = one}, {.self = two}};
     pthread_t threads[THREADS];
-    hash_of (4, crowds[0].hash);
-    hash_of (4, crowds[1].hash);
+    world_hash (4, crowds[0].hash);
+    world_hash (4, crowds[1].hash);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal (pthread_create (&threads[i], NULL, crowd_run, &crowds[i % 2]), 0);
     for (int i = 0; i < THREADS; i++)
@@ -168,16 +143,16 @@ static void test_slots (void **state)
     limit_state_t now;
     int64_t later = start + INT64_C (200) * 86400000;
     for (uint32_t i = 0; i < 2 * BUCKETS_SLOTS; i++) {
-        hash_of (1000 + i, hash);
+        world_hash (1000 + i, hash);
         assert_true (buckets_take (self, hash, 60, later, &now));
     }
     later += 3600000;
     for (uint32_t i = 0; i < 1000; i++) {
-        hash_of (100000 + i, hash);
+        world_hash (100000 + i, hash);
         assert_true (buckets_take (self, hash, 1, later, &now));
         assert_false (buckets_take (self, hash, 1, later, &now));
     }
-    hash_of (7, hash); /* the clock was set back: slots of the time ahead are free */
+    world_hash (7, hash); /* the clock was set back: slots of the time ahead are free */
     assert_true (buckets_take (self, hash, 1, start, &now));
     assert_false (buckets_take (self, hash, 1, start, &now));
     buckets_close (&self);
@@ -190,5 +165,5 @@ int main (void)
         cmocka_unit_test (test_flow), cmocka_unit_test (test_headers),
         cmocka_unit_test (test_threads), cmocka_unit_test (test_clock_back),
         cmocka_unit_test (test_slots)};
-    return cmocka_run_group_tests (tests, make_folder, drop_folder);
+    return cmocka_run_group_tests (tests, world_folder_make, world_folder_drop);
 }

@@ -1,5 +1,5 @@
 /* limits_test.c - never more than the limit, over threads and mappings; windows end; the table's slots are used again. */
-#include "limits.h"
+#include "limits_world.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,37 +15,11 @@
 
 enum { THREADS = 8, MINUTE = 60000 };
 
-static char folder[] = "/tmp/limits_test.XXXXXX", path[64];
-
-static int make_folder (void **state)
-{
-    (void) state;
-    if (!mkdtemp (folder))
-        return -1;
-    snprintf (path, sizeof path, "%s/limits", folder);
-    return 0;
-}
-
-static int drop_folder (void **state)
-{
-    (void) state;
-    unlink (path);
-    return rmdir (folder);
-}
-
-static void hash_of (uint32_t n, uint8_t out[LIMITS_HASH_SIZE])
-{
-    uint64_t a = (n + 1) * UINT64_C (0x9E3779B97F4A7C15),
-             b = (a ^ a >> 31) * UINT64_C (0xBF58476D1CE4E5B9);
-    memcpy (out, &a, 8);
-    memcpy (out + 8, &b, 8);
-}
-
 static limits_t *open_it (void)
 {
     limits_t *limits = NULL;
     failure_t failure = {0};
-    if (limits_open (path, &limits, &failure))
+    if (limits_open (world_path (), &limits, &failure))
         fail_msg ("%s", failure.text);
     return limits;
 }
@@ -57,7 +31,7 @@ static void test_counts (void **state)
     uint8_t hash[LIMITS_HASH_SIZE];
     limit_state_t at;
     int64_t now = INT64_C (1750000020500);
-    hash_of (1, hash);
+    world_hash (1, hash);
     limits_peek (limits, hash, 3, now, &at);
     assert_int_equal (at.remaining, 3);
     for (uint32_t i = 1; i <= 5; i++) {
@@ -93,7 +67,7 @@ static void *take_many (void *context)
         for (uint32_t key = 0; key < run->keys; key++) {
             uint8_t hash[LIMITS_HASH_SIZE];
             limit_state_t at;
-            hash_of (key + 1000, hash);
+            world_hash (key + 1000, hash);
             if (limits_take (run->limits, hash, run->limit, run->now, &at))
                 atomic_fetch_add (&run->admitted[key], 1);
         }
@@ -132,7 +106,7 @@ static void test_slots_are_used_again (void **state)
             uint8_t hash[LIMITS_HASH_SIZE];
             limit_state_t at;
             int64_t now = INT64_C (1770000000000) + minute * INT64_C (60000);
-            hash_of (key, hash);
+            world_hash (key, hash);
             assert_true (limits_take (limits, hash, 1, now, &at));
             assert_false (limits_take (limits, hash, 1, now, &at)); /* a full table would admit */
         }
@@ -144,12 +118,12 @@ static void test_file (void **state)
     (void) state;
     limits_t *limits = open_it ();
     struct stat st;
-    assert_int_equal (stat (path, &st), 0);
+    assert_int_equal (stat (world_path (), &st), 0);
     assert_int_equal (st.st_mode & 0777, 0600);
     limits_close (&limits);
-    assert_int_equal (truncate (path, 100), 0); /* another program's: replaced */
+    assert_int_equal (truncate (world_path (), 100), 0); /* another program's: replaced */
     limits = open_it ();
-    assert_int_equal (stat (path, &st), 0);
+    assert_int_equal (stat (world_path (), &st), 0);
     assert_int_equal (st.st_size, 16 * LIMITS_SLOTS);
     limits_close (&limits);
     failure_t failure = {0};
@@ -161,5 +135,5 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_counts), cmocka_unit_test (test_exact_over_mappings),
         cmocka_unit_test (test_slots_are_used_again), cmocka_unit_test (test_file)};
-    return cmocka_run_group_tests (tests, make_folder, drop_folder);
+    return cmocka_run_group_tests (tests, world_folder_make, world_folder_drop);
 }

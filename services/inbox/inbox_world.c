@@ -115,7 +115,7 @@ const char *world_phone (optest_t *test, unsigned n)
     return arena_printf (optest_arena (test), "+1555%07u", n);
 }
 
-static messaging_thread_told_t thread_told (optest_t *test, unsigned n, const char *name)
+messaging_thread_told_t world_thread (optest_t *test, unsigned n, const char *name)
 {
     return (messaging_thread_told_t){.conversation = world_conversation (n),
                                      .contact = world_contact (n),
@@ -128,7 +128,7 @@ static messaging_thread_told_t thread_told (optest_t *test, unsigned n, const ch
 
 void world_inbound (optest_t *test, unsigned n, unsigned m, const char *name)
 {
-    messaging_thread_told_t thread = thread_told (test, n, name);
+    messaging_thread_told_t thread = world_thread (test, n, name);
     messaging_content_t message = {.id = world_message (m),
                                    .channel = ACCOUNTS_CHANNEL_WHATSAPP,
                                    .direction = MESSAGING_DIRECTION_INBOUND};
@@ -140,7 +140,7 @@ void world_inbound (optest_t *test, unsigned n, unsigned m, const char *name)
 
 void world_sent (optest_t *test, unsigned n, unsigned m)
 {
-    messaging_thread_told_t thread = thread_told (test, n, NULL);
+    messaging_thread_told_t thread = world_thread (test, n, NULL);
     messaging_content_t message = {.id = world_message (m),
                                    .channel = ACCOUNTS_CHANNEL_WHATSAPP,
                                    .direction = MESSAGING_DIRECTION_OUTBOUND};
@@ -165,7 +165,7 @@ void world_state (optest_t *test, unsigned n, const messaging_thread_state_t *st
 {
     messaging_thread_state_t body = *state;
     messaging_thread_told_t thread =
-        thread_told (test, n, state->thread ? state->thread->name : NULL);
+        world_thread (test, n, state->thread ? state->thread->name : NULL);
     event_about_t about = {.record = thread.conversation, .version = 1, .org = world_org};
     body.thread = &thread;
     must (optest_follow (test, &messaging_thread_state_event, &about, &body, NULL), "thread_state");

@@ -28,6 +28,8 @@ id16_t world_conversation (unsigned n);
 id16_t world_message (unsigned n);
 const char *world_phone (optest_t *test, unsigned n);
 
+/* The thread of person n, as messaging tells it. */
+messaging_thread_told_t world_thread (optest_t *test, unsigned n, const char *name);
 /* Person n writes message m; something is sent to them; the sender of m is told that it was read, `after` came later. */
 void world_inbound (optest_t *test, unsigned n, unsigned m, const char *name);
 void world_sent (optest_t *test, unsigned n, unsigned m);

@@ -99,17 +99,6 @@ static void test_ops (void **state)
     assert_int_equal (nth_unseen (test, &seen), 0);
 }
 
-static messaging_thread_told_t thread_of (optest_t *test, unsigned n)
-{
-    return (messaging_thread_told_t){.conversation = world_conversation (n),
-                                     .contact = world_contact (n),
-                                     .number_id = world_number,
-                                     .number_ref = WORLD_REF,
-                                     .number = WORLD_NUMBER,
-                                     .peer = world_phone (test, n),
-                                     .name = "Dora"};
-}
-
 static void test_follows (void **state)
 {
     optest_t *test = *state;
@@ -117,7 +106,8 @@ static void test_follows (void **state)
     const event_about_t about = {.record = {{77}}, .version = 9, .org = world_org};
     const event_about_t message = {.record = world_message (5), .version = 1, .org = world_org};
     id16_t teams[] = {world_team, world_other_team};
-    messaging_thread_told_t old = thread_of (test, 0), new = thread_of (test, 3);
+    messaging_thread_told_t old = world_thread (test, 0, "Dora"),
+                            new = world_thread (test, 3, "Dora");
     messaging_content_t in = {.id = world_message (5),
                               .channel = ACCOUNTS_CHANNEL_WHATSAPP,
                               .direction = MESSAGING_DIRECTION_INBOUND};

@@ -85,20 +85,11 @@ static int called (optest_t *test, call_t *call)
     return optest_ask (test, "callback_receive", NULL, &in, &call->out, NULL);
 }
 
-static const char *meta_signature (optest_t *test, const char *body)
-{
-    uint8_t mac[SIGN_SHA256_SIZE];
-    char hex[2 * SIGN_SHA256_SIZE + 1];
-    sign_hmac_sha256 (bytes_of_str ("secret"), bytes_of_str (body), mac);
-    text_write_hex (mac, sizeof mac, hex);
-    return arena_printf (optest_arena (test), "sha256=%s", hex);
-}
-
 static int meta_calls (optest_t *test, id16_t account, const char *body)
 {
     call_t call = {
         .account = account, .carrier = ACCOUNTS_CARRIER_META, .body = body, .header_count = 1};
-    call.headers[0] = (schema_pair_t){"x-hub-signature-256", meta_signature (test, body)};
+    call.headers[0] = (schema_pair_t){"x-hub-signature-256", world_meta_signature (test, body)};
     int code = called (test, &call);
     return code ? code : (int) call.out.status;
 }
@@ -238,7 +229,7 @@ static void test_bad_signatures_change_nothing (void **state)
     assert_int_equal (called (test, &call), 0);
     assert_int_equal (call.out.status, 401);
     call.headers[0] =
-        (schema_pair_t){"x-hub-signature-256", meta_signature (test, "something else")};
+        (schema_pair_t){"x-hub-signature-256", world_meta_signature (test, "something else")};
     call.header_count = 1;
     for (int i = 0; i < 60; i++) {
         assert_int_equal (called (test, &call), 0);

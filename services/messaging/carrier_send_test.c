@@ -14,18 +14,10 @@ static const char accepted[] =
 static void person_writes (optest_t *test, const char *provider_id, const messaging_body_t *body,
                            int32_t kind)
 {
-    const provider_event_t event = {.news = NEWS_INBOUND,
-                                    .provider_id = provider_id,
-                                    .at = INT64_MAX / 2,
-                                    .whatsapp = true,
-                                    .org = world_org,
-                                    .number = world_live_whatsapp_number,
-                                    .from = WORLD_PERSON,
-                                    .to = WORLD_LIVE_WHATSAPP,
-                                    .kind = kind,
-                                    .text = "Hi",
-                                    .body = body,
-                                    .contact_name = "Ada"};
+    provider_event_t event = world_hi (provider_id, true);
+    event.kind = kind;
+    event.body = body;
+    event.contact_name = "Ada";
     world_inbound (test, ACCOUNTS_CARRIER_META, &event);
 }
 
@@ -76,16 +68,9 @@ static void test_what_opens_no_window (void **state)
                                          .body = "moved"};
     messaging_body_t body = {.system = &system};
     person_writes (*state, "wamid.1", &body, MESSAGING_KIND_SYSTEM);
-    const provider_event_t old = {.news = NEWS_INBOUND,
-                                  .provider_id = "wamid.2",
-                                  .at = 1000,
-                                  .whatsapp = true,
-                                  .org = world_org,
-                                  .number = world_live_whatsapp_number,
-                                  .from = WORLD_PERSON,
-                                  .to = WORLD_LIVE_WHATSAPP,
-                                  .text = "Hi",
-                                  .source = MESSAGING_SOURCE_HISTORY_IMPORT};
+    provider_event_t old = world_hi ("wamid.2", true);
+    old.at = 1000;
+    old.source = MESSAGING_SOURCE_HISTORY_IMPORT;
     world_inbound (*state, ACCOUNTS_CARRIER_META, &old);
     messaging_message_received_t told = {0};
     assert_true (world_last (*state, &messaging_message_received_event, &told));

@@ -50,15 +50,9 @@ static const char *filled (optest_t *test, const char *text, const char *const *
 
 static id16_t written_by (optest_t *test, const char *person, const char *provider_id)
 {
-    provider_event_t event = {.news = NEWS_INBOUND,
-                              .provider_id = provider_id,
-                              .at = 1,
-                              .whatsapp = true,
-                              .org = world_org,
-                              .number = world_whatsapp_number,
-                              .from = person,
-                              .to = WORLD_WHATSAPP,
-                              .text = "Hi"};
+    provider_event_t event = world_hi (provider_id, false);
+    event.at = 1;
+    event.from = person;
     messaging_message_received_t body = {0};
     world_inbound (test, ACCOUNTS_CARRIER_LOOPBACK, &event);
     assert_true (world_last (test, &messaging_message_received_event, &body));

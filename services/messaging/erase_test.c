@@ -15,15 +15,10 @@
 static messaging_message_received_t person_writes (optest_t *test, const char *from,
                                                    const char *provider_id, const char *text)
 {
-    const provider_event_t event = {.news = NEWS_INBOUND,
-                                    .provider_id = provider_id,
-                                    .whatsapp = true,
-                                    .org = world_org,
-                                    .from = from,
-                                    .text = text,
-                                    .contact_name = "Marker",
-                                    .number = world_whatsapp_number,
-                                    .to = WORLD_WHATSAPP};
+    provider_event_t event = world_hi (provider_id, false);
+    event.from = from;
+    event.text = text;
+    event.contact_name = "Marker";
     messaging_message_received_t told = {0};
     world_inbound (test, ACCOUNTS_CARRIER_LOOPBACK, &event);
     assert_true (world_last (test, &messaging_message_received_event, &told));

@@ -11,16 +11,11 @@
  * system) of the thread that runs the turns, the median of the wall time, and the bytes of the store. While the last 100,000 are accepted, a second store is filled with as many, a few
  * turns here and a few there: what the machine does meanwhile happens to both. So the last window is told beside the one that ends at 100,000 twice: as it was measured then, and as it
  * is measured now. growth.py (tests/bench) reads this. Prints, and fails nothing but what is wrong: an ask that is not accepted ends it. The stores lie in TMPDIR. */
-#include "gen/accounts.h"
-#include "messaging.h"
-#include "svc/optest.h"
-
-#include "base/clock.h"
+#include "bench_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     APPS = 4,
@@ -59,74 +54,22 @@ typedef struct send {
     optest_put_t *put;
 } send_t;
 
-static void must (bool ok, const char *what)
-{
-    if (ok)
-        return;
-    fprintf (stderr, "bench_growth: %s\n", what);
-    exit (1);
-}
-
-static uint64_t dice (bench_t *self)
-{
-    uint64_t x = self->seed += UINT64_C (0x9e3779b97f4a7c15); /* splitmix64 */
-    x = (x ^ (x >> 30)) * UINT64_C (0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C (0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static double clock_us (clockid_t clock)
-{
-    struct timespec at;
-    clock_gettime (clock, &at);
-    return (double) at.tv_sec * 1e6 + (double) at.tv_nsec / 1e3;
-}
-
 /* ---- who there is ---- */
-
-static id16_t app_id (unsigned app)
-{
-    return (id16_t){{3, (uint8_t) app}};
-}
 
 static void app_number (unsigned app, char out[16])
 {
     snprintf (out, 16, "+1555000%04u", app % APPS);
 }
 
-static void app_add (bench_t *self, unsigned app)
-{
-    char number[16];
-    event_about_t about = {
-        .record = app_id (app), .version = 1, .org = org, .app = app_id (app), .test = true};
-    accounts_app_changed_t row = {.id = app_id (app),
-                                  .org = org,
-                                  .name = "Desk",
-                                  .test = true,
-                                  .status = ACCOUNTS_APP_STATUS_ACTIVE};
-    must (!optest_follow (self->test, &accounts_app_changed_event, &about, &row, NULL), "an app");
-    app_number (app, number);
-    accounts_assignment_changed_t assigned = {.id = {{5, (uint8_t) app}},
-                                              .org = org,
-                                              .app = app_id (app),
-                                              .number_id = {{4, (uint8_t) app}},
-                                              .number = number,
-                                              .channel = ACCOUNTS_CHANNEL_SMS,
-                                              .carrier = ACCOUNTS_CARRIER_LOOPBACK,
-                                              .test = true};
-    about.record = assigned.id;
-    must (!optest_follow (self->test, &accounts_assignment_changed_event, &about, &assigned, NULL),
-          "a number");
-}
-
 /* ---- a turn ---- */
 
 static void send_make (bench_t *self, send_t *send)
 {
-    unsigned app = (unsigned) (dice (self) % APPS);
-    uint64_t a = dice (self), b = dice (self), number = self->count++;
+    unsigned app = (unsigned) (dice_next (&self->seed) % APPS);
+    uint64_t a = dice_next (&self->seed), b = dice_next (&self->seed), number = self->count++;
     app_number (app, send->from);
-    snprintf (send->to, sizeof send->to, "+1312%07u", (unsigned) (dice (self) % PERSONS));
+    snprintf (send->to, sizeof send->to, "+1312%07u",
+              (unsigned) (dice_next (&self->seed) % PERSONS));
     snprintf (send->key, sizeof send->key, "%llu-0-%zu", (unsigned long long) self->seed % 1000000,
               (size_t) number);
     snprintf (send->request, sizeof send->request, "req_%016llx", (unsigned long long) a);
@@ -135,7 +78,7 @@ static void send_make (bench_t *self, send_t *send)
     send->list[0] = send->to;
     send->in = (messaging_sms_send_in_t){.from = send->from, .to = {send->list, 1}, .text = text};
     send->header = (envelope_t){.org = org,
-                                .app = app_id (app),
+                                .app = world_app (app),
                                 .test = true,
                                 .principal = PRINCIPAL_APP_KEY,
                                 .principal_id = {{6, (uint8_t) app}},
@@ -147,7 +90,7 @@ static void send_make (bench_t *self, send_t *send)
                                          .key = send->key,
                                          .request_id = send->request}};
     for (size_t i = 0; i < sizeof send->header.idem.fingerprint; i += sizeof a) {
-        a = dice (self);
+        a = dice_next (&self->seed);
         memcpy (send->header.idem.fingerprint + i, &a, sizeof a);
     }
     send->put = optest_put (self->test, "sms_send", &send->header, &send->in);
@@ -233,7 +176,7 @@ static size_t delivered (bench_t *self)
     size_t count = 0;
     for (unsigned app = 0; app < APPS; app++) {
         envelope_t header = {.org = org, .principal = PRINCIPAL_ORG_KEY};
-        messaging_app_counts_in_t in = {.app = app_id (app)};
+        messaging_app_counts_in_t in = {.app = world_app (app)};
         messaging_app_counts_out_t out = {0};
         must (!optest_ask (self->test, "app_counts", &header, &in, &out, NULL), "the counts");
         count += (size_t) out.messages_delivered;
@@ -255,12 +198,15 @@ static void check (bench_t *self)
 
 static void side_begin (bench_t *self)
 {
-    static const char *const flags[] = {"--loopback-delay=0", "--send-jitter=0", NULL};
+    char number[16];
     self->costs = calloc (self->window / self->batch + 2, sizeof *self->costs);
-    self->test = optest_new_with (&messaging_tables, flags);
-    must (self->costs && self->test, "the service did not start");
-    for (unsigned app = 0; app < APPS; app++)
-        app_add (self, app);
+    must (self->costs, "out of memory");
+    self->test = world_start ();
+    for (unsigned app = 0; app < APPS; app++) {
+        app_number (app, number);
+        world_app_add (self->test, org, app);
+        world_number_add (self->test, org, app, 0, number, ACCOUNTS_CHANNEL_SMS);
+    }
 }
 
 static void side_end (bench_t *self)

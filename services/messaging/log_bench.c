@@ -6,16 +6,13 @@
  * run by the loopback carrier to their statuses; a fifth of it is another organization's. A list kept beside says what every page must hold. Then each filter's
  * pages are asked for in turn as reads, answers packed and unpacked, and the medians of this thread's CPU time told (others share the machine), with the ratio of the dearest place to the cheapest and the bar.
  * Prints, and fails nothing but what is wrong: a page or a total that is not that of the list ends it. The store lies in TMPDIR. */
-#include "gen/accounts.h"
-#include "messaging.h"
-#include "svc/optest.h"
+#include "bench_world.h"
 
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     APPS = 5, /* the last is the other organization's */
@@ -58,42 +55,16 @@ typedef struct bench {
     bool missed;
 } bench_t;
 
-static void must (bool ok, const char *what)
-{
-    if (ok)
-        return;
-    fprintf (stderr, "bench_logs: %s\n", what);
-    exit (1);
-}
-
 static unsigned dice (bench_t *self, unsigned sides)
 {
-    self->seed = self->seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (unsigned) (self->seed >> 33) % sides;
-}
-
-static double clock_us (clockid_t clock)
-{
-    struct timespec at;
-    clock_gettime (clock, &at);
-    return (double) at.tv_sec * 1e6 + (double) at.tv_nsec / 1e3;
+    return (unsigned) (dice_next (&self->seed) % sides);
 }
 
 /* ---- who there is ---- */
 
-static id16_t app_id (unsigned app)
-{
-    return (id16_t){{3, (uint8_t) app}};
-}
-
 static id16_t app_org (unsigned app)
 {
     return orgs[app + 1 == APPS];
-}
-
-static id16_t number_id (unsigned app, unsigned number)
-{
-    return (id16_t){{4, (uint8_t) app, (uint8_t) number}};
 }
 
 static const char *number_text (unsigned app, unsigned number, char out[16])
@@ -117,8 +88,10 @@ static const char *account_ref (unsigned app, char out[16])
 static void account_add (bench_t *self, unsigned app)
 {
     char text[16], ref[16];
-    event_about_t about = {
-        .record = number_id (app, NUMBERS - 1), .version = 1, .org = app_org (app), .test = true};
+    event_about_t about = {.record = world_number (app, NUMBERS - 1),
+                           .version = 1,
+                           .org = app_org (app),
+                           .test = true};
     accounts_number_changed_t row = {.id = about.record,
                                      .org = about.org,
                                      .number = number_text (app, NUMBERS - 1, text),
@@ -134,30 +107,10 @@ static void account_add (bench_t *self, unsigned app)
 static void app_add (bench_t *self, unsigned app)
 {
     char text[16];
-    event_about_t about = {.record = app_id (app),
-                           .version = 1,
-                           .org = app_org (app),
-                           .app = app_id (app),
-                           .test = true};
-    accounts_app_changed_t body = {.id = app_id (app),
-                                   .org = app_org (app),
-                                   .name = "Desk",
-                                   .test = true,
-                                   .status = ACCOUNTS_APP_STATUS_ACTIVE};
-    must (!optest_follow (self->test, &accounts_app_changed_event, &about, &body, NULL), "an app");
-    for (unsigned n = 0; n < NUMBERS; n++) {
-        accounts_assignment_changed_t row = {.id = {{5, (uint8_t) app, (uint8_t) n}},
-                                             .org = app_org (app),
-                                             .app = app_id (app),
-                                             .number_id = number_id (app, n),
-                                             .number = number_text (app, n, text),
-                                             .channel = number_channel (n),
-                                             .carrier = ACCOUNTS_CARRIER_LOOPBACK,
-                                             .test = true};
-        about.record = row.id;
-        must (!optest_follow (self->test, &accounts_assignment_changed_event, &about, &row, NULL),
-              "a number");
-    }
+    world_app_add (self->test, app_org (app), app);
+    for (unsigned n = 0; n < NUMBERS; n++)
+        world_number_add (self->test, app_org (app), app, n, number_text (app, n, text),
+                          number_channel (n));
     account_add (self, app);
 }
 
@@ -191,7 +144,7 @@ static int newest_note (void *context, const void *row)
 static int in_add (turn_t *t, kept_t *row, const char *from, const char *to)
 {
     provider_event_t event = {.org = app_org (row->app),
-                              .number = number_id (row->app, row->number),
+                              .number = world_number (row->app, row->number),
                               .whatsapp = row->channel == ACCOUNTS_CHANNEL_WHATSAPP,
                               .from = from,
                               .to = to,
@@ -218,7 +171,7 @@ static int message_add (turn_t *t, bench_t *self)
     number_text (row->app, row->number, ours);
     snprintf (person, sizeof person, "+1312555%04u", dice (self, PERSONS));
     envelope_t header = {.org = app_org (row->app),
-                         .app = app_id (row->app),
+                         .app = world_app (row->app),
                          .test = true,
                          .principal = PRINCIPAL_APP_KEY,
                          .request_id = "req_bench"};
@@ -381,7 +334,7 @@ static double page_ask (bench_t *self, const filter_t *f, id16_t after, const id
     envelope_t header = {.org = orgs[0], .principal = PRINCIPAL_ADMIN_KEY};
     messaging_log_page_in_t log = {.channel = f->channel,
                                    .direction = f->direction,
-                                   .app = f->app ? app_id ((unsigned) f->app - 1) : id_nil (),
+                                   .app = f->app ? world_app ((unsigned) f->app - 1) : id_nil (),
                                    .app_test = true,
                                    .cursor = after,
                                    .limit = PAGE};
@@ -459,7 +412,6 @@ static void filter_measure (bench_t *self, const filter_t *f)
 
 int main (int argc, char **argv)
 {
-    static const char *const flags[] = {"--loopback-delay=0", "--send-jitter=0", NULL};
     bench_t self = {.most = 200000, .rounds = 15, .seed = 1};
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp (argv[i], "--messages"))
@@ -470,8 +422,8 @@ int main (int argc, char **argv)
     must (argc % 2 && self.most >= 1000 && self.rounds >= 1 && self.rounds <= ROUNDS_MOST,
           "usage: bench_logs [--messages N] [--rounds 1..25]");
     self.rows = calloc (self.most, sizeof *self.rows);
-    self.test = optest_new_with (&messaging_tables, flags);
-    must (self.rows && self.test, "the service did not start");
+    must (self.rows, "out of memory");
+    self.test = world_start ();
     for (unsigned app = 0; app < APPS; app++)
         app_add (&self, app);
     fill (&self);

@@ -1,5 +1,6 @@
 /* messaging_world.c - see messaging_world.h. */
 #include "messaging_world.h"
+#include "base/text.h"
 #include "blob/blob.h"
 #include "dialect/dialect.h"
 #include <setjmp.h>
@@ -237,6 +238,29 @@ void world_inbound (optest_t *test, int32_t carrier, const provider_event_t *eve
 {
     inbound_t inbound = {carrier, event};
     assert_int_equal (optest_run (test, inbound_run, &inbound), 0);
+}
+
+provider_event_t world_hi (const char *provider_id, bool live)
+{
+    return (provider_event_t){.news = NEWS_INBOUND,
+                              .provider_id = provider_id,
+                              .at = INT64_MAX / 2,
+                              .whatsapp = true,
+                              .org = world_org,
+                              .number = live ? world_live_whatsapp_number : world_whatsapp_number,
+                              .from = WORLD_PERSON,
+                              .to = live ? WORLD_LIVE_WHATSAPP : WORLD_WHATSAPP,
+                              .kind = MESSAGING_KIND_TEXT,
+                              .text = "Hi"};
+}
+
+const char *world_meta_signature (optest_t *test, const char *body)
+{
+    uint8_t mac[SIGN_SHA256_SIZE];
+    char hex[2 * SIGN_SHA256_SIZE + 1];
+    sign_hmac_sha256 (bytes_of_str ("secret"), bytes_of_str (body), mac);
+    text_write_hex (mac, sizeof mac, hex);
+    return arena_printf (optest_arena (test), "sha256=%s", hex);
 }
 
 bool world_carrier_answers (optest_t *test)

@@ -41,6 +41,10 @@ int world_whatsapp (optest_t *test, envelope_t header, messaging_whatsapp_send_i
                     messaging_whatsapp_send_out_t *out, failure_t *failure);
 /* A file of an app, as media_adopt leaves it. */
 id16_t world_file (optest_t *test, id16_t app, int32_t kind);
+/* WORLD_PERSON writes "Hi" by WhatsApp to the test app's number, or the live one's: for world_inbound, and to be changed before. */
+provider_event_t world_hi (const char *provider_id, bool live);
+/* What Meta puts into X-Hub-Signature-256, by the secret of the live app's account. */
+const char *world_meta_signature (optest_t *test, const char *body);
 /* Somebody writes, as the carrier's adapter tells it; event->number and event->to say to whom. */
 void world_inbound (optest_t *test, int32_t carrier, const provider_event_t *event);
 

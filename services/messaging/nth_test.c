@@ -106,19 +106,10 @@ static things_t things_of (optest_t *test, bool files)
     return out;
 }
 
-static const char *meta_signature (optest_t *test, const char *body)
-{
-    uint8_t mac[SIGN_SHA256_SIZE];
-    char hex[2 * SIGN_SHA256_SIZE + 1];
-    sign_hmac_sha256 (bytes_of_str ("secret"), bytes_of_str (body), mac);
-    text_write_hex (mac, sizeof mac, hex);
-    return arena_printf (optest_arena (test), "sha256=%s", hex);
-}
-
 static messaging_callback_receive_in_t meta_call (optest_t *test, const char *body)
 {
     schema_pair_t *header = arena_new_of (optest_arena (test), schema_pair_t);
-    *header = (schema_pair_t){"x-hub-signature-256", meta_signature (test, body)};
+    *header = (schema_pair_t){"x-hub-signature-256", world_meta_signature (test, body)};
     return (messaging_callback_receive_in_t){.account = world_meta,
                                              .carrier = ACCOUNTS_CARRIER_META,
                                              .method = "POST",

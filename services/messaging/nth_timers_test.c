@@ -14,16 +14,7 @@ static const int64_t day_ms = 24 * 3600 * INT64_C (1000);
 /* What goes with time, made by use: a message with its receipt's callback, a window, a file. */
 static void things_make (optest_t *test)
 {
-    const provider_event_t event = {.news = NEWS_INBOUND,
-                                    .provider_id = "w-1",
-                                    .at = INT64_MAX / 2,
-                                    .whatsapp = true,
-                                    .org = world_org,
-                                    .number = world_whatsapp_number,
-                                    .from = WORLD_PERSON,
-                                    .to = WORLD_WHATSAPP,
-                                    .kind = MESSAGING_KIND_TEXT,
-                                    .text = "Hi"};
+    const provider_event_t event = world_hi ("w-1", false);
     messaging_sms_send_out_t out = {0};
     assert_int_equal (world_sms (test, WORLD_PERSON, "Hello", &out, NULL), 0);
     world_run_out (test);

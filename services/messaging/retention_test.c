@@ -205,17 +205,9 @@ static void test_further_ids_go_along (void **state)
 static id16_t person_writes (optest_t *test, const char *provider_id, const messaging_body_t *body,
                              int32_t kind)
 {
-    const provider_event_t event = {.news = NEWS_INBOUND,
-                                    .provider_id = provider_id,
-                                    .at = INT64_MAX / 2,
-                                    .whatsapp = true,
-                                    .org = world_org,
-                                    .number = world_whatsapp_number,
-                                    .from = WORLD_PERSON,
-                                    .to = WORLD_WHATSAPP,
-                                    .kind = kind,
-                                    .text = "Hi",
-                                    .body = body};
+    provider_event_t event = world_hi (provider_id, false);
+    event.kind = kind;
+    event.body = body;
     messaging_message_received_t told = {0};
     world_inbound (test, ACCOUNTS_CARRIER_LOOPBACK, &event);
     assert_true (world_last (test, &messaging_message_received_event, &told));

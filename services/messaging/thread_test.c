@@ -20,15 +20,9 @@ static const messaging_thread_told_t *send (optest_t *test, const char *to)
 static messaging_message_received_t person_writes (optest_t *test, const char *provider_id,
                                                    const char *name)
 {
-    const provider_event_t event = {.news = NEWS_INBOUND,
-                                    .provider_id = provider_id,
-                                    .whatsapp = true,
-                                    .org = world_org,
-                                    .from = WORLD_PERSON,
-                                    .text = "Hello",
-                                    .contact_name = name,
-                                    .number = world_whatsapp_number,
-                                    .to = WORLD_WHATSAPP};
+    provider_event_t event = world_hi (provider_id, false);
+    event.text = "Hello";
+    event.contact_name = name;
     messaging_message_received_t told = {0};
     world_inbound (test, ACCOUNTS_CARRIER_LOOPBACK, &event);
     assert_true (world_last (test, &messaging_message_received_event, &told));

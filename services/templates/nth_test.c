@@ -1,7 +1,7 @@
 /* nth_test.c - templates with every fault in every place: each op, each event it follows, the reading of an account. */
 #include "gen/messaging.h"
 #include "svc/optest_nth.h"
-#include "templates.h"
+#include "templates_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,34 +18,16 @@
     "{\"data\":[{\"id\":\"2\",\"name\":\"order\",\"language\":\"en\",\"status\":\"APPROVED\"," \
     "\"components\":[]}]}"
 
-static const id16_t org = {{1}};
-static const id16_t account = {{21}};
 static const id16_t number = {{3}};
-
-static accounts_carrier_changed_t carrier_body (optest_t *test, const char *waba, bool deleted)
-{
-    accounts_carrier_secrets_t secrets = {.token = "token"};
-    buf_t clear = buf_in (optest_arena (test)), sealed = buf_in (optest_arena (test));
-    schema_pack (&accounts_carrier_secrets_type, &secrets, &clear);
-    keyring_seal (optest_keyring (test), account, "carrier account", buf_bytes (&clear), &sealed);
-    return (accounts_carrier_changed_t){.id = account,
-                                        .org = org,
-                                        .carrier = ACCOUNTS_CARRIER_META,
-                                        .name = "main",
-                                        .base_url = "https://carrier.example/v23.0",
-                                        .waba = waba,
-                                        .sealed = buf_bytes (&sealed),
-                                        .deleted = deleted};
-}
 
 static accounts_number_changed_t number_body (const char *name)
 {
     return (accounts_number_changed_t){.id = number,
-                                       .org = org,
+                                       .org = world_org,
                                        .number = "+15550002222",
                                        .channel = ACCOUNTS_CHANNEL_WHATSAPP,
                                        .carrier = ACCOUNTS_CARRIER_META,
-                                       .account = account,
+                                       .account = world_account,
                                        .ref = REF,
                                        .waba = "waba1",
                                        .name = name,
@@ -56,12 +38,9 @@ static int setup (void **state)
 {
     optest_t *test = optest_new (&templates_tables);
     assert_non_null (test);
-    accounts_carrier_changed_t carrier = carrier_body (test, "waba1", false);
     accounts_number_changed_t told = number_body ("Shop");
-    event_about_t about = {.record = account, .version = 1, .org = org};
-    assert_int_equal (optest_follow (test, &accounts_carrier_changed_event, &about, &carrier, NULL),
-                      0);
-    about.record = number;
+    event_about_t about = {.record = number, .version = 1, .org = world_org};
+    assert_int_equal (world_carrier_tell (test, 1, "waba1", false), 0);
     assert_int_equal (optest_follow (test, &accounts_number_changed_event, &about, &told, NULL), 0);
     assert_int_equal (optest_job_answered (test, optest_job (test), 200, FIRST "}"), 0);
     *state = test;
@@ -77,7 +56,7 @@ static int teardown (void **state)
 
 static id16_t first_template (optest_t *test)
 {
-    templates_list_in_t in = {.account = account};
+    templates_list_in_t in = {.account = world_account};
     templates_list_out_t out = {0};
     envelope_t header = {.principal = PRINCIPAL_CLI};
     assert_int_equal (optest_ask (test, "list", &header, &in, &out, NULL), 0);
@@ -89,10 +68,10 @@ static void test_ops (void **state)
 {
     optest_t *test = *state;
     const envelope_t cli = {.principal = PRINCIPAL_CLI},
-                     by_org = {.org = org, .principal = PRINCIPAL_ORG_KEY};
+                     by_org = {.org = world_org, .principal = PRINCIPAL_ORG_KEY};
     const nth_ask_t asks[] = {
-        {"sync", cli, &(templates_sync_in_t){.account = account}},
-        {"list", cli, &(templates_list_in_t){.account = account, .limit = 10}},
+        {"sync", cli, &(templates_sync_in_t){.account = world_account}},
+        {"list", cli, &(templates_list_in_t){.account = world_account, .limit = 10}},
         {"show", cli, &(templates_show_in_t){.id = first_template (test)}},
         {"accounts", cli, &(templates_accounts_in_t){0}},
         {"number_page", by_org, &(templates_number_page_in_t){.number_ref = REF, .limit = 10}},
@@ -107,17 +86,18 @@ static void test_ops (void **state)
 static void test_follows (void **state)
 {
     optest_t *test = *state;
-    accounts_carrier_changed_t other = carrier_body (test, "waba2", false),
-                               gone = carrier_body (test, "waba1", true);
+    accounts_carrier_changed_t other = world_carrier (test, "waba2", false),
+                               gone = world_carrier (test, "waba1", true);
     accounts_number_changed_t told = number_body ("Other name");
-    const event_about_t of_account = {.record = account, .version = 9, .org = org},
-                        of_number = {.record = number, .version = 9, .org = org};
+    const event_about_t of_account = {.record = world_account, .version = 9, .org = world_org},
+                        of_number = {.record = number, .version = 9, .org = world_org};
     const nth_event_t events[] = {
         {&accounts_carrier_changed_event, of_account, &other},
         {&accounts_carrier_changed_event, of_account, &gone},
         {&accounts_number_changed_event, of_number, &told},
         {&messaging_template_news_event, of_account,
-         &(messaging_template_news_t){.account = account, .org = org, .template_id = "1"}},
+         &(messaging_template_news_t){
+             .account = world_account, .org = world_org, .template_id = "1"}},
     };
     assert_int_equal (nth_follows (test, events, COUNT (events)), 0);
     assert_int_equal (nth_batches (test, events, COUNT (events), NULL), 0);
@@ -125,7 +105,7 @@ static void test_follows (void **state)
 
 static int reading_begin (optest_t *test)
 {
-    templates_sync_in_t in = {.account = account};
+    templates_sync_in_t in = {.account = world_account};
     envelope_t header = {.principal = PRINCIPAL_CLI};
     int code = optest_ask (test, "sync", &header, &in, NULL, NULL);
     return code == E_PARKED ? 0 : code;

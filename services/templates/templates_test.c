@@ -1,16 +1,12 @@
 /* templates_test.c - the reading of accounts on a temporary store: pages, changes, what is gone, failures, who waits. */
 #include "gen/messaging.h"
-#include "svc/optest.h"
-#include "templates.h"
+#include "templates_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-
-static const id16_t org = {{1}};
-static const id16_t account = {{21}};
 
 #define HELLO \
     "{\"id\":\"1\",\"name\":\"hello\",\"language\":\"en\",\"status\":\"APPROVED\",\"category\":\"UTILITY\",\"components\":[{\"type\":\"BODY\",\"text\":\"Hi {{1}}\"}]}"
@@ -19,29 +15,11 @@ static const id16_t account = {{21}};
 #define ORDER \
     "{\"id\":\"2\",\"name\":\"order\",\"language\":\"en\",\"status\":\"APPROVED\",\"components\":[]}"
 
-static int carrier_tell (optest_t *test, uint64_t version, const char *waba, bool deleted)
-{
-    accounts_carrier_secrets_t secrets = {.token = "token"};
-    buf_t clear = buf_in (optest_arena (test)), sealed = buf_in (optest_arena (test));
-    schema_pack (&accounts_carrier_secrets_type, &secrets, &clear);
-    keyring_seal (optest_keyring (test), account, "carrier account", buf_bytes (&clear), &sealed);
-    accounts_carrier_changed_t body = {.id = account,
-                                       .org = org,
-                                       .carrier = ACCOUNTS_CARRIER_META,
-                                       .name = "main",
-                                       .base_url = "https://carrier.example/v23.0",
-                                       .waba = waba,
-                                       .sealed = buf_bytes (&sealed),
-                                       .deleted = deleted};
-    event_about_t about = {.record = account, .version = version, .org = org};
-    return optest_follow (test, &accounts_carrier_changed_event, &about, &body, NULL);
-}
-
 static int setup (void **state)
 {
     *state = optest_new (&templates_tables);
     assert_non_null (*state);
-    assert_int_equal (carrier_tell (*state, 1, "waba1", false), 0);
+    assert_int_equal (world_carrier_tell (*state, 1, "waba1", false), 0);
     return 0;
 }
 
@@ -120,7 +98,7 @@ static envelope_t operator(void)
 
 static int sync_ask (optest_t *test, optest_put_t **put)
 {
-    templates_sync_in_t in = {.account = account};
+    templates_sync_in_t in = {.account = world_account};
     templates_sync_result_t out = {0};
     envelope_t header = operator();
     int code = optest_ask (test, "sync", &header, &in, &out, NULL);
@@ -169,8 +147,9 @@ static void test_a_name_listed_twice_is_the_approved_one (void **state)
 
 static int news_tell (optest_t *test)
 {
-    messaging_template_news_t news = {.account = account, .org = org, .template_id = "1"};
-    event_about_t about = {.record = account, .version = 1, .org = org};
+    messaging_template_news_t news = {
+        .account = world_account, .org = world_org, .template_id = "1"};
+    event_about_t about = {.record = world_account, .version = 1, .org = world_org};
     return optest_follow (test, &messaging_template_news_event, &about, &news, NULL);
 }
 
@@ -307,11 +286,11 @@ static void test_another_account_at_meta (void **state)
     uint64_t at = 0;
     page (test, HELLO, NULL);
     story (test, &at);
-    assert_int_equal (carrier_tell (test, 2, "waba2", false), 0);
+    assert_int_equal (world_carrier_tell (test, 2, "waba2", false), 0);
     page (test, ORDER, NULL);
     assert_string_equal (story (test, &at),
                          "forgotten order:approved/0 v1 hello:deleted/1 v2 synced ");
-    assert_int_equal (carrier_tell (test, 2, "waba3", false), 0); /* told again */
+    assert_int_equal (world_carrier_tell (test, 2, "waba3", false), 0); /* told again */
     assert_null (optest_job (test));
 }
 
@@ -322,7 +301,7 @@ static void test_a_deleted_account (void **state)
     optest_put_t *put = NULL;
     page (test, HELLO, NULL);
     story (test, &at);
-    assert_int_equal (carrier_tell (test, 2, "waba1", true), 0);
+    assert_int_equal (world_carrier_tell (test, 2, "waba1", true), 0);
     assert_int_equal (optest_advance (test, 10), 0);
     assert_null (optest_job (test));
     assert_string_equal (story (test, &at), "forgotten hello:deleted/1 v2 ");
@@ -341,7 +320,7 @@ static void test_deleted_while_it_is_read (void **state)
     page (test, HELLO, NULL);
     assert_int_equal (sync_ask (test, &put), E_PARKED);
     outward_t *outward = optest_job (test);
-    assert_int_equal (carrier_tell (test, 2, "waba1", true), 0);
+    assert_int_equal (world_carrier_tell (test, 2, "waba1", true), 0);
     assert_int_equal (optest_job_answered (test, outward, 200, "{\"data\":[" HELLO "]}"), 0);
     assert_int_equal (optest_take (test, put, &out, NULL), E_NOT_FOUND);
     templates_list_in_t in = {.deleted = true};
@@ -372,7 +351,7 @@ static void test_lists_and_shows (void **state)
     optest_t *test = *state;
     page (test, HELLO "," ORDER, NULL);
     envelope_t header = operator();
-    templates_list_in_t in = {.account = account, .limit = 1};
+    templates_list_in_t in = {.account = world_account, .limit = 1};
     templates_list_out_t out = {0};
     assert_int_equal (optest_ask (test, "list", &header, &in, &out, NULL), 0);
     assert_int_equal (out.templates.count, 1);
@@ -389,7 +368,7 @@ static void test_lists_and_shows (void **state)
     header = operator();
     assert_int_equal (optest_ask (test, "show", &header, &which, &shown, NULL), 0);
     assert_int_equal (shown.components.size, 1); /* [] */
-    which.id = account;
+    which.id = world_account;
     header = operator();
     assert_int_equal (optest_ask (test, "show", &header, &which, &shown, NULL), E_NOT_FOUND);
 }

@@ -1,12 +1,9 @@
 /* nth_test.c - webhooks with every fault in every place: each op, each event it follows, each kind of job. */
-#include "gen/accounts.h"
-#include "org_world.h"
+#include "webhooks_world.h"
 #include "svc/optest_nth.h"
 
 #define COUNT(list) (sizeof (list) / sizeof *(list))
 #define HOOK        "http://127.0.0.1:9/hook"
-
-static const id16_t app = {{2}};
 
 /* A webhook of an app with a delivery that arrived, a subscription of the organization with one that is dead. */
 typedef struct world {
@@ -14,49 +11,14 @@ typedef struct world {
     webhooks_webhook_t hook;
     webhooks_subscription_told_t subscription;
     id16_t arrived, failed, payload, second_secret;
-    messaging_content_t content;
-    messaging_app_ref_t ref;
+    world_sms_t sms;
 } world_t;
 
 static world_t world;
 
-static envelope_t app_caller (void)
-{
-    return (envelope_t){.org = world_org, .app = app, .test = true, .principal = PRINCIPAL_APP_KEY};
-}
-
-static envelope_t org_caller (void)
-{
-    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ORG_KEY};
-}
-
-static messaging_message_status_t status_told (int32_t status)
-{
-    world.content = (messaging_content_t){.id = world_id (99),
-                                          .channel = ACCOUNTS_CHANNEL_SMS,
-                                          .direction = MESSAGING_DIRECTION_OUTBOUND,
-                                          .kind = MESSAGING_KIND_SMS,
-                                          .test = true,
-                                          .from = "+15550001111",
-                                          .to = "+15551234567",
-                                          .text = "Hello",
-                                          .sent_at = 1000,
-                                          .occurred_at = 1000};
-    world.ref = (messaging_app_ref_t){.id = app, .name = "Desk", .test = true};
-    return (messaging_message_status_t){
-        .status = status, .message = &world.content, .apps = {&world.ref, 1}};
-}
-
-static event_about_t about (id16_t record, id16_t of)
-{
-    return (event_about_t){.record = record, .version = 1, .org = world_org, .app = of};
-}
-
 static int message_tell (optest_t *test)
 {
-    messaging_message_status_t body = status_told (MESSAGING_STATUS_SENT);
-    event_about_t what = about (world.content.id, app);
-    return optest_follow (test, &messaging_message_status_event, &what, &body, NULL);
+    return world_sms_tell (test, world_id (99), MESSAGING_STATUS_SENT);
 }
 
 static int row_seen (void *context, const void *row)
@@ -92,7 +54,7 @@ static int setup (void **state)
     optest_t *test = world_new (NULL);
     const char *events[] = {"messages.sms.sent"};
     webhooks_create_in_t create = {.url = HOOK, .events = {events, 1}};
-    envelope_t header = app_caller ();
+    envelope_t header = world_by_app (world_app);
     world = (world_t){.test = test};
     assert_int_equal (optest_ask (test, "create", &header, &create, &world.hook, NULL), 0);
     world.subscription = world_subscribe (test, HOOK, "conversation.closed");
@@ -132,7 +94,7 @@ static void test_ops (void **state)
     const char *events[] = {"messages.sms.sent", "messages.sms.delivered"},
                *closed[] = {"conversation.closed", "contact.created"};
     const schema_list_t told = {events, 2}, told_org = {closed, 2};
-    const envelope_t by_app = app_caller (), by_org = org_caller (), cli = {0};
+    const envelope_t by_app = world_by_app (world_app), by_org = world_by_org (), cli = {0};
     const id16_t hook = world.hook.id, mine = world.subscription.id;
     const nth_ask_t asks[] = {
         {"create", by_app, &(webhooks_create_in_t){.url = HOOK, .events = told}},
@@ -147,9 +109,9 @@ static void test_ops (void **state)
         {"delivery_replay", cli, &(webhooks_delivery_replay_in_t){.id = world.arrived}},
         {"temporary_create", cli,
          &(webhooks_temporary_create_in_t){
-             .app = app, .org = world_org, .test = true, .url = HOOK, .events = told}},
+             .app = world_app, .org = world_org, .test = true, .url = HOOK, .events = told}},
         {"temporary_delete", cli, &(webhooks_temporary_delete_in_t){.id = hook}},
-        {"app_counts", by_app, &(webhooks_app_counts_in_t){.app = app}},
+        {"app_counts", by_app, &(webhooks_app_counts_in_t){.app = world_app}},
         {"subscription_create", by_org,
          &(webhooks_subscription_create_in_t){
              .dialect = "kirim", .url = HOOK, .events = told_org, .description = "second"}},
@@ -183,21 +145,23 @@ static void test_follows (void **state)
                *told[] = {"conversation.assigned", "contact.created"};
     webhooks_update_in_t update = {.id = world.hook.id, .events = {events, 2}};
     webhooks_subscription_update_in_t change = {.id = world.subscription.id, .events = {told, 2}};
-    envelope_t header = app_caller ();
+    envelope_t header = world_by_app (world_app);
     assert_int_equal (optest_ask (test, "update", &header, &update, NULL, NULL), 0);
     assert_int_equal (world_ask (test, world_org, "subscription_update", &change, NULL, NULL), 0);
-    messaging_message_status_t status = status_told (MESSAGING_STATUS_SENT);
-    messaging_content_t in = world.content;
+    world_sms_fill (&world.sms, world_id (99), MESSAGING_STATUS_SENT);
+    messaging_content_t in = world.sms.content;
     in.direction = MESSAGING_DIRECTION_INBOUND;
     inbox_contact_told_t contact = {.id = world_id (5), .phone_number = "+628111222333"};
     id16_t gone[] = {world_id (1), world_id (2), world_id (99)};
-    const event_about_t record = about (world_id (99), app), talk = about (world_id (1), id_nil ());
+    const event_about_t record = world_about (world_id (99), world_app),
+                        talk = world_about (world_id (1), id_nil ());
     const nth_event_t happened[] = {
-        {&messaging_message_status_event, record, &status},
+        {&messaging_message_status_event, record, &world.sms.status},
         {&messaging_message_received_event, record,
-         &(messaging_message_received_t){.message = &in, .apps = {&world.ref, 1}}},
+         &(messaging_message_received_t){.message = &in, .apps = {&world.sms.app, 1}}},
         {&messaging_message_accepted_event, record,
-         &(messaging_message_accepted_t){.message = &world.content, .apps = {&world.ref, 1}}},
+         &(messaging_message_accepted_t){.message = &world.sms.content,
+                                         .apps = {&world.sms.app, 1}}},
         {&messaging_messages_erased_event, talk,
          &(messaging_messages_erased_t){.conversation = world_id (1), .messages = {gone, 3}}},
         {&inbox_contact_changed_event, talk,
@@ -213,7 +177,7 @@ static void test_follows (void **state)
              .contact = world_id (5), .conversation = world_id (1), .peer = "+628111222333"}},
         {&accounts_app_changed_event, record,
          &(accounts_app_changed_t){
-             .id = app, .org = world_org, .name = "Desk", .test = true, .deleted = true}},
+             .id = world_app, .org = world_org, .name = "Desk", .test = true, .deleted = true}},
     };
     assert_int_equal (nth_follows (test, happened, COUNT (happened)), 0);
     assert_int_equal (nth_batches (test, happened, COUNT (happened), NULL), 0);
@@ -232,15 +196,15 @@ static int erase_begin (optest_t *test)
 {
     id16_t gone[] = {world_id (1), world_id (2), world_id (99)};
     messaging_messages_erased_t body = {.conversation = world_id (1), .messages = {gone, 3}};
-    event_about_t what = about (world_id (1), id_nil ());
+    event_about_t what = world_about (world_id (1), id_nil ());
     return optest_follow (test, &messaging_messages_erased_event, &what, &body, NULL);
 }
 
 static int app_end_begin (optest_t *test)
 {
     accounts_app_changed_t body = {
-        .id = app, .org = world_org, .name = "Desk", .test = true, .deleted = true};
-    event_about_t what = about (app, app);
+        .id = world_app, .org = world_org, .name = "Desk", .test = true, .deleted = true};
+    event_about_t what = world_about (world_app, world_app);
     return optest_follow (test, &accounts_app_changed_event, &what, &body, NULL);
 }
 
@@ -248,13 +212,13 @@ static int app_end_begin (optest_t *test)
 static int fanout_run (turn_t *t, void *context)
 {
     (void) context;
-    webhooks_fanout_job_t body = {.app = app,
+    webhooks_fanout_job_t body = {.app = world_app,
                                   .payload = world.payload,
                                   .subject = world_id (99),
                                   .event = "messages.sms.sent",
                                   .at = t->now,
                                   .dialect = "chirp"};
-    job_new_t new = {.kind = &webhooks_fanout_kind, .group = app, .body = &body};
+    job_new_t new = {.kind = &webhooks_fanout_kind, .group = world_app, .body = &body};
     return job_add (t, &new, NULL);
 }
 

@@ -1,6 +1,6 @@
 /* org_delivery_test.c - deliveries to an organization: headers and signatures, the 31 hours, what ends at once, states, auto-disable, pause, erasure. */
 #include "base/text.h"
-#include "org_world.h"
+#include "webhooks_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>

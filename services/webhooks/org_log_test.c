@@ -1,5 +1,5 @@
 /* org_log_test.c - subscriptions of an organization as its API sees them, the log with its filters and pages, single and bulk replay. */
-#include "org_world.h"
+#include "webhooks_world.h"
 
 #include <string.h>
 

@@ -1,15 +1,9 @@
 /* retention_test.c - deliveries and payloads go when their time is over; a store that keeps them for a short time stops growing. */
-#include "gen/accounts.h"
-#include "gen/messaging.h"
-#include "svc/optest.h"
-#include "webhooks.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "webhooks_world.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum {
     ROUNDS = 24,
@@ -19,16 +13,11 @@ enum {
     LONG = 200000
 };
 static const int64_t hour_ms = 3600 * INT64_C (1000);
-static const id16_t org = {{1}};
-static const id16_t app = {{2}};
 
 static int setup (void **state)
 {
-    static const char *const flags[] = {
-        "--allow-http=on", "--allow-private=127.0.0.0/8", "--jitter=0", "--breaker-failures=0",
-        "--schedule=1h",   "--delivery-retention=6h",     NULL};
-    *state = optest_new_with (&webhooks_tables, flags);
-    assert_non_null (*state);
+    static const char *const flags[] = {"--schedule=1h", "--delivery-retention=6h", NULL};
+    *state = world_new (flags);
     return 0;
 }
 
@@ -44,7 +33,7 @@ static id16_t webhook_make (optest_t *test)
     const char *events[] = {"messages.sms.sent"};
     webhooks_create_in_t in = {.url = "http://127.0.0.1:9/hook", .events = {events, 1}};
     webhooks_webhook_t out = {0};
-    envelope_t header = {.org = org, .app = app, .test = true, .principal = PRINCIPAL_APP_KEY};
+    envelope_t header = world_by_app (world_app);
     assert_int_equal (optest_ask (test, "create", &header, &in, &out, NULL), 0);
     return out.id;
 }
@@ -54,22 +43,7 @@ static id16_t tell (optest_t *test, unsigned n)
 {
     id16_t message = {
         {1, 0x9a, (uint8_t) (n >> 16), (uint8_t) (n >> 8), (uint8_t) n, 0, 0x70, 0, 0x80}};
-    messaging_content_t content = {.id = message,
-                                   .channel = ACCOUNTS_CHANNEL_SMS,
-                                   .direction = MESSAGING_DIRECTION_OUTBOUND,
-                                   .kind = MESSAGING_KIND_SMS,
-                                   .test = true,
-                                   .from = "+15550001111",
-                                   .to = "+15551234567",
-                                   .text = "Hello",
-                                   .sent_at = 1000,
-                                   .occurred_at = 1000};
-    messaging_app_ref_t refs[] = {{.id = app, .name = "Desk", .test = true}};
-    messaging_message_status_t body = {
-        .status = MESSAGING_STATUS_SENT, .message = &content, .apps = {refs, 1}};
-    event_about_t about = {.record = message, .version = 1, .org = org, .app = app, .test = true};
-    assert_int_equal (optest_follow (test, &messaging_message_status_event, &about, &body, NULL),
-                      0);
+    assert_int_equal (world_sms_tell (test, message, MESSAGING_STATUS_SENT), 0);
     return message;
 }
 
@@ -173,7 +147,7 @@ static void test_the_rest_of_a_deleted_webhook_goes (void **state)
     id16_t hook = webhook_make (*state);
     tell (*state, 1);
     answer_all (*state, 500);
-    envelope_t header = {.org = org, .app = app, .test = true, .principal = PRINCIPAL_APP_KEY};
+    envelope_t header = world_by_app (world_app);
     assert_int_equal (optest_ask (*state, "delete", &header, &(webhooks_delete_in_t){.id = hook},
                                   &(webhooks_delete_out_t){0}, NULL),
                       0);

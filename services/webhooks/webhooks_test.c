@@ -1,27 +1,15 @@
 /* webhooks_test.c - the operations of webhooks on a temporary store: subscriptions, fan-out, attempts, retries, secrets. */
-#include "gen/accounts.h"
-#include "gen/messaging.h"
-#include "svc/optest.h"
-#include "webhooks.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "webhooks_world.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <cmocka.h>
 
-static const id16_t org = {{1}};
-static const id16_t app = {{2}};
 static const id16_t other_app = {{3}};
 static const id16_t message = {{1, 0x9a, 0, 0, 0, 0, 0x70, 0, 0x80}};
 
 static int setup (void **state)
 {
-    static const char *const flags[] = {"--allow-http=on", "--allow-private=127.0.0.0/8",
-                                        "--jitter=0", "--breaker-failures=0", NULL};
-    *state = optest_new_with (&webhooks_tables, flags);
-    assert_non_null (*state);
+    *state = world_new (NULL);
     return 0;
 }
 
@@ -32,11 +20,6 @@ static int teardown (void **state)
     return 0;
 }
 
-static envelope_t caller (id16_t who)
-{
-    return (envelope_t){.org = org, .app = who, .test = true, .principal = PRINCIPAL_APP_KEY};
-}
-
 static int create_for (optest_t *test, id16_t who, const char *url, const char *event,
                        const schema_map_t *headers, webhooks_webhook_t *out, failure_t *failure)
 {
@@ -44,45 +27,22 @@ static int create_for (optest_t *test, id16_t who, const char *url, const char *
     webhooks_create_in_t in = {.url = url, .events = {events, 1}};
     if (headers)
         in.headers = *headers;
-    envelope_t header = caller (who);
+    envelope_t header = world_by_app (who);
     return optest_ask (test, "create", &header, &in, out, failure);
 }
 
 static webhooks_webhook_t create (optest_t *test)
 {
     webhooks_webhook_t out = {0};
-    assert_int_equal (
-        create_for (test, app, "http://127.0.0.1:9/hook", "messages.sms.sent", NULL, &out, NULL),
-        0);
+    assert_int_equal (create_for (test, world_app, "http://127.0.0.1:9/hook", "messages.sms.sent",
+                                  NULL, &out, NULL),
+                      0);
     return out;
 }
 
 static void tell (optest_t *test, int32_t status)
 {
-    messaging_content_t content = {.id = message,
-                                   .channel = ACCOUNTS_CHANNEL_SMS,
-                                   .direction = MESSAGING_DIRECTION_OUTBOUND,
-                                   .kind = MESSAGING_KIND_SMS,
-                                   .test = true,
-                                   .from = "+15550001111",
-                                   .to = "+15551234567",
-                                   .text = "Hello",
-                                   .sent_at = 1000,
-                                   .occurred_at = 1000};
-    messaging_app_ref_t refs[] = {{.id = app, .name = "Desk", .test = true}};
-    messaging_message_status_t body = {.status = status, .message = &content, .apps = {refs, 1}};
-    event_about_t about = {.record = message, .version = 1, .org = org, .app = app, .test = true};
-    assert_int_equal (optest_follow (test, &messaging_message_status_event, &about, &body, NULL),
-                      0);
-}
-
-static const char *header_of (const outward_t *outward, const char *name)
-{
-    size_t length = strlen (name);
-    for (const char *const *h = outward->out.request.headers; *h; h++)
-        if (strncasecmp (*h, name, length) == 0 && (*h)[length] == ':')
-            return *h + length + 2;
-    return NULL;
+    assert_int_equal (world_sms_tell (test, message, status), 0);
 }
 
 static void test_an_event_becomes_a_signed_request (void **state)
@@ -94,14 +54,14 @@ static void test_an_event_becomes_a_signed_request (void **state)
     assert_int_equal (outward->out.how, OUT_HTTP);
     assert_string_equal (outward->out.request.url, "http://127.0.0.1:9/hook");
     buf_t want = buf_in (optest_arena (*state));
-    const char *id = header_of (outward, "webhook-id");
+    const char *id = world_header (outward, "webhook-id");
     assert_int_equal (sign_webhook (hook.secret, id,
-                                    strtoll (header_of (outward, "webhook-timestamp"), NULL, 10),
+                                    strtoll (world_header (outward, "webhook-timestamp"), NULL, 10),
                                     outward->out.request.body, &want),
                       0);
-    assert_string_equal (header_of (outward, "webhook-signature"), buf_text (&want));
-    assert_string_equal (header_of (outward, "X-Chirp-Event"), "messages.sms.sent");
-    assert_string_equal (header_of (outward, "X-Chirp-Delivery-Attempt"), "1");
+    assert_string_equal (world_header (outward, "webhook-signature"), buf_text (&want));
+    assert_string_equal (world_header (outward, "X-Chirp-Event"), "messages.sms.sent");
+    assert_string_equal (world_header (outward, "X-Chirp-Delivery-Attempt"), "1");
     assert_int_equal (optest_job_answered (*state, outward, 204, ""), 0);
     assert_null (optest_job (*state));
 }
@@ -123,7 +83,7 @@ static void test_failures_are_retried_with_the_same_bytes (void **state)
     char *body =
         arena_strndup (optest_arena (*state), (const char *) outward->out.request.body.data,
                        outward->out.request.body.size);
-    char *id = arena_strdup (optest_arena (*state), header_of (outward, "webhook-id"));
+    char *id = arena_strdup (optest_arena (*state), world_header (outward, "webhook-id"));
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal (optest_job_answered (*state, outward, 500, "no"), 0);
         assert_null (optest_job (*state));
@@ -133,9 +93,9 @@ static void test_failures_are_retried_with_the_same_bytes (void **state)
         outward = optest_job (*state);
         assert_non_null (outward);
         assert_memory_equal (outward->out.request.body.data, body, strlen (body));
-        assert_string_equal (header_of (outward, "webhook-id"), id);
+        assert_string_equal (world_header (outward, "webhook-id"), id);
     }
-    assert_string_equal (header_of (outward, "X-Chirp-Delivery-Attempt"), "6");
+    assert_string_equal (world_header (outward, "X-Chirp-Delivery-Attempt"), "6");
     assert_int_equal (optest_job_answered (*state, outward, 500, "no"), 0);
     assert_int_equal (optest_advance (*state, 10000000), 0);
     assert_null (optest_job (*state));
@@ -154,7 +114,7 @@ static void test_failures_are_retried_with_the_same_bytes (void **state)
                       0);
     outward = optest_job (*state);
     assert_non_null (outward);
-    assert_string_equal (header_of (outward, "webhook-id"), id);
+    assert_string_equal (world_header (outward, "webhook-id"), id);
     assert_int_equal (optest_job_answered (*state, outward, 200, ""), 0);
 }
 
@@ -169,13 +129,13 @@ static void test_rotation_signs_with_both (void **state)
     tell (*state, MESSAGING_STATUS_SENT);
     outward_t *outward = optest_job (*state);
     assert_non_null (outward);
-    assert_non_null (strstr (header_of (outward, "webhook-signature"), " v1,"));
+    assert_non_null (strstr (world_header (outward, "webhook-signature"), " v1,"));
     assert_int_equal (optest_job_answered (*state, outward, 200, ""), 0);
     assert_int_equal (optest_advance (*state, INT64_C (25) * 3600 * 1000), 0);
     tell (*state, MESSAGING_STATUS_SENT);
     outward = optest_job (*state);
     assert_non_null (outward);
-    assert_null (strstr (header_of (outward, "webhook-signature"), " v1,"));
+    assert_null (strstr (world_header (outward, "webhook-signature"), " v1,"));
     assert_int_equal (optest_job_answered (*state, outward, 200, ""), 0);
 }
 
@@ -205,7 +165,7 @@ static void test_bad_input_names_the_field (void **state)
         webhooks_webhook_t out = {0};
         failure_t failure = {0};
         assert_int_equal (
-            create_for (*state, app, rows[i].url, rows[i].event, &headers, &out, &failure),
+            create_for (*state, world_app, rows[i].url, rows[i].event, &headers, &out, &failure),
             rows[i].want);
         assert_string_equal (failure.field, rows[i].field);
     }
@@ -216,7 +176,7 @@ static void test_another_app_sees_nothing (void **state)
     webhooks_webhook_t hook = create (*state);
     webhooks_webhook_t out = {0};
     webhooks_delete_out_t gone = {0};
-    envelope_t stranger = caller (other_app);
+    envelope_t stranger = world_by_app (other_app);
     assert_int_equal (
         optest_ask (*state, "get", &stranger, &(webhooks_get_in_t){.id = hook.id}, &out, NULL),
         E_NOT_FOUND);
@@ -224,7 +184,7 @@ static void test_another_app_sees_nothing (void **state)
     assert_int_equal (optest_ask (*state, "delete", &stranger,
                                   &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
                       E_NOT_FOUND);
-    envelope_t owner = caller (app);
+    envelope_t owner = world_by_app (world_app);
     assert_int_equal (
         optest_ask (*state, "get", &owner, &(webhooks_get_in_t){.id = hook.id}, &out, NULL), 0);
     assert_null (out.secret);
@@ -235,12 +195,12 @@ static void test_update_keeps_what_is_left_out (void **state)
     schema_pair_t pair = {"X-Token", "t"};
     schema_map_t headers = {&pair, 1};
     webhooks_webhook_t hook = {0};
-    assert_int_equal (
-        create_for (*state, app, "http://127.0.0.1/a", "messages.sms.sent", &headers, &hook, NULL),
-        0);
+    assert_int_equal (create_for (*state, world_app, "http://127.0.0.1/a", "messages.sms.sent",
+                                  &headers, &hook, NULL),
+                      0);
     webhooks_update_in_t in = {.id = hook.id, .url = "http://127.0.0.1/b"};
     webhooks_webhook_t out = {0};
-    envelope_t owner = caller (app);
+    envelope_t owner = world_by_app (world_app);
     assert_int_equal (optest_ask (*state, "update", &owner, &in, &out, NULL), 0);
     assert_string_equal (out.url, "http://127.0.0.1/b");
     assert_int_equal (out.headers.count, 1);
@@ -259,7 +219,7 @@ static void test_deleted_webhook_gets_nothing_more (void **state)
     outward_t *outward = optest_job (*state);
     assert_non_null (outward);
     webhooks_delete_out_t gone = {0};
-    envelope_t owner = caller (app);
+    envelope_t owner = world_by_app (world_app);
     assert_int_equal (
         optest_ask (*state, "delete", &owner, &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
         0);
@@ -280,15 +240,15 @@ static void test_what_waits_for_a_deleted_webhook_is_dropped (void **state)
 {
     enum { EVENTS = 900 }; /* more than one turn drops */
     webhooks_webhook_t hook = create (*state), other = {0};
-    assert_int_equal (
-        create_for (*state, app, "http://127.0.0.1/other", "messages.sms.sent", NULL, &other, NULL),
-        0);
+    assert_int_equal (create_for (*state, world_app, "http://127.0.0.1/other", "messages.sms.sent",
+                                  NULL, &other, NULL),
+                      0);
     for (int i = 0; i < EVENTS; i++)
         tell (*state, MESSAGING_STATUS_SENT); /* of one message: they wait behind each other */
     outward_t *out = optest_job (*state), *others = optest_job (*state);
     assert_true (out && others);
     webhooks_delete_out_t gone = {0};
-    envelope_t owner = caller (app);
+    envelope_t owner = world_by_app (world_app);
     assert_int_equal (
         optest_ask (*state, "delete", &owner, &(webhooks_delete_in_t){.id = hook.id}, &gone, NULL),
         0);
@@ -330,9 +290,9 @@ static void test_many_webhooks_fan_out_as_jobs (void **state)
 static void app_tell (optest_t *test, id16_t id, int64_t version, bool deleted)
 {
     accounts_app_changed_t body = {
-        .id = id, .org = org, .name = "Desk", .test = true, .deleted = deleted};
+        .id = id, .org = world_org, .name = "Desk", .test = true, .deleted = deleted};
     event_about_t about = {
-        .record = id, .version = (uint64_t) version, .org = org, .app = id, .test = true};
+        .record = id, .version = (uint64_t) version, .org = world_org, .app = id, .test = true};
     assert_int_equal (optest_follow (test, &accounts_app_changed_event, &about, &body, NULL), 0);
 }
 
@@ -349,31 +309,31 @@ static void test_admin_keys_name_the_app (void **state)
 {
     static const id16_t other_org = {{9}};
     webhooks_webhook_t hook = create (*state);
-    assert_int_equal (admin_get (*state, org, app, true, hook.id, true),
+    assert_int_equal (admin_get (*state, world_org, world_app, true, hook.id, true),
                       E_NOT_FOUND); /* not heard of yet */
-    app_tell (*state, app, 1, false);
+    app_tell (*state, world_app, 1, false);
     app_tell (*state, other_app, 1, false);
-    assert_int_equal (admin_get (*state, org, app, true, hook.id, true), 0);
-    assert_int_equal (admin_get (*state, org, app, false, hook.id, true), E_NOT_FOUND);
-    assert_int_equal (admin_get (*state, org, app, true, hook.id, false), E_NOT_FOUND);
-    assert_int_equal (admin_get (*state, org, other_app, true, hook.id, true), E_NOT_FOUND);
-    assert_int_equal (admin_get (*state, other_org, app, true, hook.id, true), E_NOT_FOUND);
-    assert_int_equal (admin_get (*state, org, id_nil (), true, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, world_org, world_app, true, hook.id, true), 0);
+    assert_int_equal (admin_get (*state, world_org, world_app, false, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, world_org, world_app, true, hook.id, false), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, world_org, other_app, true, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, other_org, world_app, true, hook.id, true), E_NOT_FOUND);
+    assert_int_equal (admin_get (*state, world_org, id_nil (), true, hook.id, true), E_NOT_FOUND);
 }
 
 static void test_a_deleted_app_starts_no_delivery (void **state)
 {
     for (int i = 0; i < 3; i++)
         create (*state);
-    app_tell (*state, app, 1, false);
+    app_tell (*state, world_app, 1, false);
     tell (*state, MESSAGING_STATUS_SENT);
     outward_t *begun = optest_job (*state);
     outward_t *second = optest_job (*state);
     outward_t *third = optest_job (*state);
     assert_true (begun && second && third);
     assert_int_equal (optest_job_answered (*state, second, 500, ""), 0); /* waits for its retry */
-    app_tell (*state, app, 2, true);
-    app_tell (*state, app, 1, false); /* an older event told again */
+    app_tell (*state, world_app, 2, true);
+    app_tell (*state, world_app, 1, false); /* an older event told again */
     assert_int_equal (optest_job_answered (*state, begun, 500, ""), 0);
     assert_int_equal (optest_job_answered (*state, third, 200, ""), 0);
     tell (*state, MESSAGING_STATUS_SENT);
@@ -382,7 +342,7 @@ static void test_a_deleted_app_starts_no_delivery (void **state)
         assert_null (optest_job (*state));
     }
     webhooks_list_out_t list = {0};
-    envelope_t owner = caller (app);
+    envelope_t owner = world_by_app (world_app);
     assert_int_equal (optest_ask (*state, "list", &owner, &(webhooks_list_in_t){0}, &list, NULL),
                       0);
     assert_int_equal (list.total, 0);

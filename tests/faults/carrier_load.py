@@ -8,11 +8,9 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
-from harness import BIN, LONG, REPORTS, Receiver, wait_for
+from harness import BIN, LONG, REPORTS, Receiver, control, until_told, wait_for
 
 WORDS = ["received", "sent", "delivered", "failed"]
 EVENTS = [f"messages.{channel}.{word}" for channel in ("sms", "whatsapp") for word in WORDS] + ["messages.whatsapp.read"]
@@ -55,26 +53,20 @@ class Sender(threading.Thread):
 
     def run(self):
         count = 0
-        while not self.stop:
+        while not self.stop and not self.odd:
             count += 1
             fate = 0 if count % 3 else 1 + count // 3 % (len(FATES) - 1)
-            self.send(f"{self.channel}-{count}", person(fate, self.random.randrange(PEOPLES[fate == 0])), 90)
+            self.send(f"{self.channel}-{count}", person(fate, self.random.randrange(PEOPLES[fate == 0])))
             time.sleep(self.random.uniform(0.02, 0.08))
 
-    def send(self, key, to, patience):
+    def send(self, key, to):
         self.tried[key] = to
-        until = time.monotonic() + patience
-        while key not in self.accepted and not self.odd:
-            answer = self.load.post(self.channel, to, key)
-            if answer is not None and answer.status == 201:
-                self.accepted[key] = answer.json["id"]
-                self.ids.append(answer.json["id"])
-            elif answer is not None and answer.status not in (409, 503):
-                self.odd.append((key, answer))
-            elif time.monotonic() > until:
-                self.odd.append((key, answer, f"no 201 in {patience} s"))
-            else:
-                time.sleep(0.05)
+        answer = until_told(lambda: self.load.post(self.channel, to, key), 90)
+        if answer is not None and answer.status == 201:
+            self.accepted[key] = answer.json["id"]
+            self.ids.append(answer.json["id"])
+        else:
+            self.odd.append((key, answer))
 
 
 class Writer(threading.Thread):
@@ -148,14 +140,7 @@ class CarrierLoad:
 
     def control(self, method, path, body=None, allow=()):
         """Its control API; None for a status in `allow`."""
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.base}/_sim{path}", data, {"Content-Type": "application/json"}, method=method), timeout=90) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            if error.code in allow:
-                return None
-            raise AssertionError(f"{method} {path}: {error.code} {error.read()[:300]}") from None
+        return control(f"{self.base}/_sim", method, path, body, allow, 90)
 
     def add(self, carrier, number, channel, *flags, ref=()):
         """An account there and a number of the live app; the callback URL."""
@@ -267,7 +252,7 @@ class CarrierLoad:
         for sender in self.senders:
             test.assertGreater(len(sender.accepted), 20)
             key = next(iter(sender.accepted))
-            again = wait_for(lambda s=sender, k=key: self.post(s.channel, s.tried[k], k), 30)
+            again = until_told(lambda s=sender, k=key: self.post(s.channel, s.tried[k], k), 30)
             test.assertEqual((again.status, again.json["id"]), (201, sender.accepted[key]), "an old idempotency key")
             test.assertEqual(sender.ids, sorted(sender.ids), "ids are not in order")
         self.wait_ended(test)

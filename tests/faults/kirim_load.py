@@ -5,7 +5,7 @@ import hmac
 import threading
 import time
 
-from harness import Receiver, wait_for
+from harness import Receiver, until_told, wait_for
 
 EVENTS = ["message.created", "message.status", "message.received", "contact.created"]
 
@@ -20,30 +20,25 @@ class Talker(threading.Thread):
 
     def run(self):
         count = 0
-        while not self.stop:
+        while not self.stop and not self.odd:
             count += 1
             key = f"{self.name_}-{count}"
             self.tried.add(key)
             peer = f"+1556{self.load.seed % 10}{int(self.name_[-1])}{count % 7:05d}"
             if count % 5 == 0:
                 phone = f"+1557{self.load.seed % 10}{int(self.name_[-1])}{count:05d}"
-                self.until_told(self.contacts, key, "/contacts", {"phone_number": phone, "name": key})
+                self.make(self.contacts, key, "/contacts", {"phone_number": phone, "name": key})
             else:
                 body = {"messaging_product": "whatsapp", "to": peer, "type": "text", "text": {"body": key}}
-                self.until_told(self.sent, key, "/messages", body)
+                self.make(self.sent, key, "/messages", body)
             time.sleep(self.load.random.uniform(0.02, 0.08))
 
-    def until_told(self, told, key, path, body):
-        until = time.monotonic() + 90
-        while key not in told and not self.odd:
-            answer = self.load.http("POST", self.load.base + path, body, {"Idempotency-Key": key})
-            if answer is not None and answer.status == 200:
-                told[key] = answer.json["data"]
-            elif answer is not None and answer.status not in (409, 503):
-                self.odd.append((key, answer))
-            elif time.monotonic() > until:
-                self.odd.append((key, answer, "no 200 in 90 s"))
-            time.sleep(0.02)
+    def make(self, told, key, path, body):
+        answer = until_told(lambda: self.load.http("POST", self.load.base + path, body, {"Idempotency-Key": key}), 90)
+        if answer is not None and answer.status == 200:
+            told[key] = answer.json["data"]
+        else:
+            self.odd.append((key, answer))
 
 
 class Writer(threading.Thread):
@@ -189,7 +184,7 @@ class KirimLoad:
                 test.assertEqual((messages[sent["id"]]["content"], messages[sent["id"]]["conversation_id"]), (key, sent["conversation_id"]))
             key = min(talker.sent)
             body = {"messaging_product": "whatsapp", "to": talker.sent[key]["to"], "type": "text", "text": {"body": key}}
-            again = wait_for(lambda b=body, k=key: self.http("POST", f"{self.base}/messages", b, {"Idempotency-Key": k}), 30)
+            again = until_told(lambda b=body, k=key: self.http("POST", f"{self.base}/messages", b, {"Idempotency-Key": k}), 30)
             test.assertEqual((again.status, again.json["data"], again.headers["idempotent-replayed"]), (200, talker.sent[key], "true"))
 
     def check_inbox(self, test, messages):

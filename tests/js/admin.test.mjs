@@ -1,13 +1,11 @@
 // The operations of admin keys: every answer, success and error, validates against the served document; what is revoked is refused at once.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { Contract, errorOf, ghost } from "./contract.mjs";
-import { bin, House, Receiver } from "./house.mjs";
+import { House, Receiver } from "./house.mjs";
+import { until } from "./wait.mjs";
 
-const run = promisify(execFile);
 let contract;
 let house;
 let receiver;
@@ -103,11 +101,7 @@ test("app keys", async () => {
     const headers = { "idempotency-key": "app-keys" };
     await call(201, "POST", path, { body: { name: "once", appId: app.id }, headers });
     await call(409, "POST", path, { body: { name: "twice", appId: app.id }, headers });
-    for (let i = 0; i < 100; i++) {
-        if ((await call(200, "GET", `${appOf(app.testApp.id)}/keys`)).keys[0].lastUsedAt) break;
-        await sleep(50);
-    }
-    assert.ok((await call(200, "GET", `${appOf(app.testApp.id)}/keys`)).keys[0].lastUsedAt, "the last use is told");
+    await until("the last use", async () => (await call(200, "GET", `${appOf(app.testApp.id)}/keys`)).keys[0].lastUsedAt);
     await unauthorized("GET", path);
     await unauthorized("POST", path, { name: "x", appId: app.id });
     await unauthorized("DELETE", `${path}/${test.id}`);
@@ -264,14 +258,6 @@ test("settings", async () => {
     await unauthorized("PATCH", path, {});
 });
 
-async function until(what, test) {
-    for (let i = 0; i < 200; i++) {
-        if (await test()) return;
-        await sleep(50);
-    }
-    assert.fail(`${what} did not come`);
-}
-
 test("stats", async () => {
     const app = await newApp();
     const key = (await keyOf(app.testApp.id)).key;
@@ -303,8 +289,8 @@ test("a deleted app is gone from the answer on", async () => {
     const sends = await Promise.all(Array.from({ length: 4 }, () => ask("POST", "/v1/sms", { key: keys[1], body: { from: number, to, text: "Hi" } })));
     assert.ok(sends.every((s) => s.status === 201));
     await call(200, "DELETE", appOf(app.id));
-    await sleep(100); // requests that had begun
-    const begun = stuck.requests.length;
+    let begun = -1; // requests that had: whatever waits starts as soon as one ends, so half a second without any is the end
+    await until("the end of those that had begun", () => begun === (begun = stuck.requests.length), { every: 500 });
     for (const key of keys) assert.equal((await ask("GET", lapse, { key })).status, 401);
     for (const path of ["webhooks", "phone-numbers", "keys", "calling"]) await call(404, "GET", `${appOf(test)}/${path}`);
     await sleep(1500);
@@ -317,30 +303,28 @@ test("a paused app reads but does not send", async () => {
     const key = (await keyOf(app.testApp.id)).key;
     const { number } = (await ask("POST", "/v1/playground/phone-numbers/system", { key })).json;
     const body = { from: number, to: ["+15551234567"], text: "Hi" };
-    const cli = (...args) => run(`${bin}/aviary`, [...args, "--data", house.data]);
-    await cli("app", "pause", app.testApp.id);
+    await house.aviary("app", "pause", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 403);
     assert.equal((await ask("GET", lapse, { key })).status, 200);
     assert.equal((await ask("POST", "/v1/playground/sms/inbound", { key, body: { from: "+15551234567", to: number, text: "Hi" } })).status, 202); // people go on writing
-    await cli("app", "resume", app.testApp.id);
+    await house.aviary("app", "resume", app.testApp.id);
     assert.equal((await ask("POST", "/v1/sms", { key, body })).status, 201);
-    await cli("app", "pause", app.id);
+    await house.aviary("app", "pause", app.id);
     assert.equal((await call(200, "GET", "/v1/organization/apps")).apps.find((a) => a.id === app.id).status, "billing_paused");
-    const listed = JSON.parse((await cli("app", "list", "--json")).stdout);
+    const listed = JSON.parse(await house.aviary("app", "list", "--json"));
     assert.equal(listed.find((a) => a.id === app.id).status, "paused");
 });
 
 test("a suspended organization is refused from the answer on", async () => {
-    const cli = (...args) => run(`${bin}/aviary`, [...args, "--data", house.data]);
-    const org = JSON.parse((await cli("org", "create", "--name", "Other", "--json")).stdout);
+    const org = JSON.parse(await house.aviary("org", "create", "--name", "Other", "--json"));
     const path = "/v1/organization/apps";
     assert.equal((await ask("GET", path, { key: org.admin_key })).json.totalCount, 1);
     assert.equal((await ask("GET", `${path}/check-slug?slug=my-app`, { key: org.admin_key })).json.available, true);
-    await cli("org", "suspend", org.organization_id);
+    await house.aviary("org", "suspend", org.organization_id);
     for (const [method, at, key] of [["GET", path, org.admin_key], ["GET", lapse, org.test_key]]) assert.equal((await ask(method, at, { key })).status, 403);
     await call(200, "GET", path);
-    assert.deepEqual(JSON.parse((await cli("org", "list", "--json")).stdout).map((o) => o.status), ["active", "suspended"]);
-    await cli("org", "resume", org.organization_id);
+    assert.deepEqual(JSON.parse(await house.aviary("org", "list", "--json")).map((o) => o.status), ["active", "suspended"]);
+    await house.aviary("org", "resume", org.organization_id);
     assert.equal((await ask("GET", path, { key: org.admin_key })).status, 200);
 });
 

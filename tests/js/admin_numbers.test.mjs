@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { House } from "./house.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const Ajv = require("ajv/dist/2020").default;
 const addFormats = require("ajv-formats").default;
@@ -138,6 +138,16 @@ test("phone numbers of the organization", async () => {
     await unauthorized("PUT", `${path}/${id}/apps`, { appIds: [] });
 });
 
+/** A log, once `count` messages are in it and are at their end. */
+async function logged(path, count, ended) {
+    let log;
+    await until(`${count} messages`, async () => {
+        log = await call(200, "GET", path);
+        return log.totalCount === count && log.messages.every(ended);
+    }, { tell: () => JSON.stringify(log) });
+    return log;
+}
+
 /** All pages by cursor. */
 async function pages(path, limit) {
     const ids = [];
@@ -157,13 +167,7 @@ test("sms log", async () => {
     for (let i = 0; i < 5; i++)
         sent.unshift((await house.request("POST", "/v1/sms", { key, body: { from: number, to: ["+15551234567", "+999140008"], text: `n ${i}` } })).json.id);
     await house.request("POST", "/v1/playground/sms/inbound", { key, body: { from: "+15551234567", to: number, text: "Hello" } });
-    let log;
-    for (let i = 0; i < 100; i++) {
-        log = await call(200, "GET", path);
-        if (log.totalCount === 6 && log.messages.every((m) => m.completedAt)) break;
-        await sleep(50);
-    }
-    assert.equal(log.totalCount, 6);
+    const log = await logged(path, 6, (m) => m.completedAt);
     const [inbound] = log.messages.filter((m) => m.direction === "INBOUND");
     assert.deepEqual([inbound.fromPhoneNumber, inbound.systemPhoneNumber, inbound.systemPhoneNumberId, inbound.text], ["+15551234567", number, id, "Hello"]);
     assert.deepEqual(inbound.recipients.map((r) => r.status), ["RECEIVED"]);
@@ -193,12 +197,7 @@ test("whatsapp log", async () => {
     const place = { type: "location", location: { latitude: 1.5, longitude: -2.25, name: "Here" } };
     for (const more of [{ type: "text", text: { body: "Hi" } }, place])
         assert.equal((await house.request("POST", "/v1/whatsapp/messages", { key, body: { from: number, to: "+15551234567", ...more } })).status, 201);
-    let log;
-    for (let i = 0; i < 100; i++) {
-        log = await call(200, "GET", path);
-        if (log.totalCount === 3 && log.messages.every((m) => m.deliveredAt)) break;
-        await sleep(50);
-    }
+    const log = await logged(path, 3, (m) => m.deliveredAt);
     const of = (type, direction) => log.messages.find((m) => m.type === type && m.direction === direction);
     const sent = of("location", "OUTBOUND");
     assert.deepEqual([sent.locationLatitude, sent.locationLongitude, sent.locationName, sent.textBody], ["1.5", "-2.25", "Here", null]);

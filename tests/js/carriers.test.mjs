@@ -1,22 +1,17 @@
 // Real carriers: a live app on `aviary up --simulate`. What goes out is compared with the carriers' own shapes as the simulator received it, field by field; what comes
 // back arrives as webhooks that the standardwebhooks package verifies and the served document describes.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
-import { promisify } from "node:util";
 import { deflateSync } from "node:zlib";
 import { House, Receiver } from "./house.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const { Webhook } = require("standardwebhooks");
 const Ajv = require("ajv/dist/2020").default;
 const addFormats = require("ajv-formats").default;
 
-const run = promisify(execFile);
-const bin = process.env.AVIARY_BIN ?? new URL("../../build/dev/bin", import.meta.url).pathname;
 const words = { sms: ["received", "sent", "delivered", "failed"], whatsapp: ["received", "sent", "delivered", "read", "failed"] };
 const events = Object.entries(words).flatMap(([channel, names]) => names.map((name) => `messages.${channel}.${name}`));
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -77,13 +72,7 @@ const ask = (method, path, body, headers) => house.request(method, path, { key: 
 const whatsapp = (body) => ask("POST", "/v1/whatsapp/messages", { from: app.whatsapp_number, ...body });
 const errorOf = (answer) => [answer.status, answer.json.error.type, answer.json.error.code, answer.json.error.param];
 
-/** The simulator's control API. */
-async function control(method, path, body) {
-    const response = await fetch(house.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
-    const json = await response.json();
-    assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(json)}`);
-    return json;
-}
+const control = (...args) => house.control(...args);
 
 /** A person that nobody has met. */
 const stranger = () => `+1415777${String(++people).padStart(4, "0")}`;
@@ -117,12 +106,8 @@ function checked(request) {
 
 /** The first webhook that fits. */
 async function heard(fits, what = "the webhook") {
-    for (let i = 0; i < 400; i++) {
-        const found = receiver.requests.find((r) => fits((r.json ??= JSON.parse(r.raw))));
-        if (found) return checked(found);
-        await sleep(25);
-    }
-    throw new Error(`${what} did not come: ${receiver.requests.slice(-8).map((r) => r.raw)}`);
+    const [found] = await receiver.heard(1, (r) => fits(r.json), what);
+    return checked(found);
 }
 const heardOf = (id, event) => heard((p) => p.data.message.id === id && p.event === event, `${event} of ${id}`);
 
@@ -135,12 +120,10 @@ async function receipts(id, ...names) {
 
 /** What the simulator got, once there are `count`. */
 async function received(count, query) {
-    for (let i = 0; i < 400; i++) {
+    return until(`${count} requests ${JSON.stringify(query)}`, async () => {
         const all = await control("GET", `/requests?${new URLSearchParams(query)}`);
-        if (all.length >= count && all.every((r) => r.answered_status !== null)) return all;
-        await sleep(25);
-    }
-    throw new Error(`fewer than ${count} requests ${JSON.stringify(query)}`);
+        return all.length >= count && all.every((r) => r.answered_status !== null) && all;
+    });
 }
 
 async function upload(kind) {
@@ -221,14 +204,9 @@ async function putTemplate(name, status, text = "Hello {{1}}, it ships {{2}}.") 
 
 /** Send until the answer is the one that a change at Meta leads to: templates are read anew on Meta's callback. */
 async function sendUntil(body, status) {
-    for (let i = 0; ; i++) {
-        const answer = await whatsapp(body);
-        if (answer.status === status || i === 200) {
-            assert.equal(answer.status, status, answer.raw);
-            return answer;
-        }
-        await sleep(50);
-    }
+    let answer;
+    await until(`${status}`, async () => (answer = await whatsapp(body)).status === status, { every: 50, tell: () => answer.raw });
+    return answer;
 }
 
 test("each WhatsApp type arrives at Meta in Meta's shape, and its receipts come back", async (t) => {
@@ -514,8 +492,8 @@ test("STOP ends messages to a person, START lets them through again", async () =
     const { error } = (await heardOf(held.json.id, "messages.sms.failed")).data;
     assert.deepEqual([error.code, error.provider.code], ["message_undeliverable", "40300"]);
     assert.deepEqual(await control("GET", "/requests?provider=telnyx"), []);
-    const { stdout } = await run(join(bin, "aviary"), ["optout", "list", "--json", "--data", house.data]);
-    assert.ok(stdout.includes(from), stdout);
+    const listed = await house.aviary("optout", "list", "--json");
+    assert.ok(listed.includes(from), listed);
     await text("START");
     await heard((p) => p.event === "messages.sms.received" && p.data.message.from === from && p.data.message.text === "START");
     const lifted = await send();
@@ -526,7 +504,7 @@ test("a day later the window is closed and links are over", async () => {
     const who = await person();
     assert.equal((await whatsapp({ to: who.to, type: "text", text: { body: "x" } })).status, 201);
     const message = await writes({ from: who.to, type: "audio", media: { base64: ogg.toString("base64"), mime_type: "audio/ogg" } });
-    await run(join(bin, "aviary"), ["clock", "+25h", "--data", house.data]);
+    await house.aviary("clock", "+25h");
     const late = await whatsapp({ to: who.to, type: "text", text: { body: "x" } });
     assert.equal(late.json.error?.code, "conversation_window_expired", late.raw);
     assert.equal((await fetch(message.mediaUrl)).status, 403);

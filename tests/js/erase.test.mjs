@@ -1,17 +1,16 @@
 // Deleting a contact for good, held against every table of every store: a marker in texts, names, e-mail, metadata and webhooks, and a phone number, planted through both dialects, leave
 // nothing behind, while everybody else keeps all; killed services go on with it; `aviary compact` leaves no byte of it in any file.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { House, Receiver } from "./house.mjs";
+import { dumps } from "./stores.mjs";
+import { until } from "./wait.mjs";
 
-const run = promisify(execFile);
 const kept = "KEPT-4711-of-somebody";
+const keepers = ["inbox", "messaging", "webhooks"]; // who keeps something of a contact
 let house, receiver, failing, key, number, ours, label;
 
 before(async () => {
@@ -42,15 +41,6 @@ async function ask(method, path, body, { status = 200, idempotency } = {}) {
     const answer = await house.request(method, `/kirim/v1${path}`, { key, body, headers });
     assert.equal(answer.status, status, `${method} ${path}: ${answer.raw}`);
     return answer.json.data ?? answer.json;
-}
-
-async function until(what, look) {
-    for (let i = 0; i < 200; i++) {
-        const found = await look();
-        if (found) return found;
-        await sleep(50);
-    }
-    throw new Error(`${what} did not come\n${house.log.slice(-3000)}`);
 }
 
 async function writes(from, text) {
@@ -84,22 +74,14 @@ async function plant(who, mark) {
 
 /** Each row of each table of each store, from copies made while all runs. */
 async function rows() {
-    const folder = mkdtempSync(join(tmpdir(), "av-erase-"));
-    try {
-        await cli("backup", join(folder, "all"));
-        const found = [];
-        for (const entry of readdirSync(join(folder, "all"), { withFileTypes: true })) {
-            if (!entry.isDirectory() || entry.name === "media") continue;
-            const { stdout } = await run("mdb_dump", ["-a", join(folder, "all", entry.name)], { maxBuffer: 1 << 28 });
-            let table = "";
-            for (const line of stdout.split("\n"))
-                if (line.startsWith("database=")) table = line.slice(9);
-                else if (line.startsWith(" ")) found.push({ table: `${entry.name} ${table}`, hex: line.slice(1) });
-        }
-        return found;
-    } finally {
-        rmSync(folder, { recursive: true, force: true });
+    const found = [];
+    for (const [service, text] of await dumps(house)) {
+        let table = "";
+        for (const line of text.split("\n"))
+            if (line.startsWith("database=")) table = line.slice(9);
+            else if (line.startsWith(" ")) found.push({ table: `${service} ${table}`, hex: line.slice(1) });
     }
+    return found;
 }
 
 const tablesWith = (all, ...texts) => [...new Set(all.filter((row) => texts.some((t) => row.hex.includes(Buffer.from(t).toString("hex")))).map((row) => row.table))];
@@ -131,19 +113,12 @@ async function pending() {
 }
 
 async function erased(id, ...services) {
-    if (services.length === 0) services = ["inbox", "messaging", "webhooks"];
+    if (services.length === 0) services = keepers;
     await until("the end of the erasing", async () => {
         const now = await pending();
         const story = await cli("explain", id, "--json").then(JSON.parse, () => ({ lines: [] }));
         const done = new Set(story.lines.filter((line) => line.what === "erased").map((line) => line.service));
         return now.count === 0 && now.services.length >= 3 && services.every((s) => done.has(s));
-    });
-}
-
-async function pids() {
-    return until("all processes", async () => {
-        const status = JSON.parse(await cli("status", "--json")).filter((row) => row.pid);
-        return status.length > 5 && Object.fromEntries(status.map((row) => [row.service, row.pid]));
     });
 }
 
@@ -185,11 +160,11 @@ test("services that are killed go on with it", async () => {
     const people = [];
     for (let i = 0; i < 2; i++) people.push(await plant(`+62811765440${i}`, `MARK-kill-${i}-of-a-person`));
     for (const [i, person] of people.entries()) {
-        const now = await pids();
+        const now = await house.pids(keepers);
         await ask("DELETE", `/${number}/contacts/${person.contact.id}`);
         await sleep(i * 150);
-        for (const service of ["messaging", "inbox", "webhooks"]) process.kill(now[service], "SIGKILL");
-        await until("the services", async () => (await fetch(`${house.url}/readyz`)).status === 200);
+        for (const pid of Object.values(now)) process.kill(pid, "SIGKILL");
+        await house.pids(keepers, now); // others, which are ready
     }
     for (const person of people) await erased(person.contact.id);
     assert.deepEqual(tablesWith(await rows(), "MARK-kill", ...people.map((p) => p.who.slice(1))), []);
@@ -200,23 +175,19 @@ test("what came by a carrier goes too, files and late receipts included", async 
     house = await House.start("--simulate", "--rate-limits", "off");
     try {
         ({ key, phone_number_id: number } = house.credentials.kirim);
-        const control = async (path, body, method = "POST") => {
-            const answer = await fetch(house.credentials.simulator.control_url + path, { method, body: JSON.stringify(body) });
-            assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
-        };
         const who = "+14157770199", mark = "MARK-carrier-of-a-person";
         const to = house.credentials.app.whatsapp_number;
         const document = { base64: Buffer.from(`%PDF-1.4\n${mark}\n%%EOF\n`).toString("base64"), mime_type: "application/pdf", filename: `${mark}.pdf` };
-        await control("/inbound", { provider: "meta", from: who, to, type: "text", text: { body: mark } });
-        await control("/inbound", { provider: "meta", from: who, to, type: "document", document: { caption: mark }, media: document });
+        await house.control("POST", "/inbound", { provider: "meta", from: who, to, type: "text", text: { body: mark } });
+        await house.control("POST", "/inbound", { provider: "meta", from: who, to, type: "document", document: { caption: mark }, media: document });
         await until("the file", async () => filesWith(mark).some((path) => path.includes("/media/")));
         const contact = await until("a contact", () => contactOf(who));
-        await control("/settings", { callback_delay_ms: 1500 }, "PUT"); // its receipts come when it is gone
+        await house.control("PUT", "/settings", { callback_delay_ms: 3000 }); // its receipts come when it is gone
         const sent = await ask("POST", `/${number}/messages`, { messaging_product: "whatsapp", to: who, type: "text", text: { body: `bye, ${mark}` } });
-        await until("the send", async () => ["sent", "pending"].includes((await ask("GET", `/${number}/messages/${sent.id}`)).status) && (await cli("explain", sent.id)).includes("attempt"));
+        await until("the send", async () => (await cli("explain", sent.id)).includes("attempt"));
         await ask("DELETE", `/${number}/contacts/${contact.id}`);
         await erased(contact.id);
-        await sleep(2500); // the late receipts
+        await house.quiet(); // the late receipts came
         await erased(contact.id);
         assert.deepEqual(tablesWith(await rows(), mark, who.slice(1)), []);
         assert.deepEqual(filesWith(mark, who.slice(1)).filter((path) => path.includes("/media/")), []);

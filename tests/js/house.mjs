@@ -1,24 +1,35 @@
 // house.mjs - starts the real binaries in a temporary folder on free ports, for tests that use npm's clients. Always stops what it started.
 import { execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { until } from "./wait.mjs";
 
 export const bin = process.env.AVIARY_BIN ?? new URL("../../build/dev/bin", import.meta.url).pathname;
 
-/** A port that was free a moment ago. */
+/** A port that was free a moment ago, below the range that outgoing connections use: none of those takes it before the house does. */
 async function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = net.createServer().once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
+    const isFree = (port) => new Promise((resolve) => {
+        const server = net.createServer().once("error", () => resolve(false));
+        server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
+    for (;;) {
+        const port = randomInt(12000, 32000);
+        if (await isFree(port)) return port;
+    }
+}
+
+/** The letter of /proc; undefined when the process is gone. */
+function processState(pid) {
+    try {
+        return readFileSync(`/proc/${pid}/stat`, "latin1").split(")").at(-1).trim()[0];
+    } catch {
+        return undefined;
+    }
 }
 
 const run = promisify(execFile);
@@ -61,13 +72,49 @@ export class House {
     }
 
     async ready() {
-        for (let i = 0; i < 600; i++) {
+        await until("readiness", async () => {
             if (this.child.exitCode !== null) throw new Error("aviary up ended");
             const status = await fetch(`${this.url}/readyz`).then((r) => r.status, () => 0);
-            if (status === 200 && existsSync(join(this.data, "credentials.json"))) return;
-            await sleep(100);
+            return status === 200 && existsSync(join(this.data, "credentials.json"));
+        }, { seconds: 60, every: 100 });
+    }
+
+    /** {service: pid} of these services, once all of their processes are ready and none is one of `old`. */
+    async pids(services, old = {}) {
+        return until(`${services}`, async () => {
+            const rows = JSON.parse(await this.aviary("status", "--json")).filter((row) => services.includes(row.service));
+            return rows.length === services.length && rows.every((row) => row.ready && row.pid !== old[row.service]) && Object.fromEntries(rows.map((row) => [row.service, row.pid]));
+        }, { every: 50 });
+    }
+
+    /** `work` while the processes of these services stand still. */
+    async stopped(services, work) {
+        const pids = Object.values(await this.pids(services));
+        try {
+            for (const pid of pids) process.kill(pid, "SIGSTOP");
+            await until("the standstill", () => pids.every((pid) => ["T", "Z", undefined].includes(processState(pid))));
+            return await work();
+        } finally {
+            for (const pid of pids)
+                try {
+                    process.kill(pid, "SIGCONT");
+                } catch {
+                    // the supervisor has ended it meanwhile, and started another
+                }
         }
-        throw new Error("not ready after 60 s");
+    }
+
+    /** The control API of the simulator of a house that was started with --simulate. */
+    async control(method, path, body) {
+        const response = await fetch(this.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
+        const json = await response.json();
+        if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(json)}`);
+        return json;
+    }
+
+    /** Until the simulator has nothing more to say. */
+    quiet() {
+        return until("the last callback", async () => (await this.control("GET", "")).callbacks_pending === 0);
     }
 
     /** One request; body is sent as JSON unless it is a string or a form. */
@@ -102,6 +149,16 @@ export class House {
     }
 }
 
+/** What a receiver got. */
+class Heard {
+    constructor(headers, raw) {
+        Object.assign(this, { headers, raw });
+    }
+    get json() {
+        return (this.parsed ??= JSON.parse(this.raw));
+    }
+}
+
 /** A receiver of webhooks on a free port; `answer` decides the status. */
 export class Receiver {
     static async start(answer = () => 200) {
@@ -111,7 +168,7 @@ export class Receiver {
             const chunks = [];
             req.on("data", (chunk) => chunks.push(chunk));
             req.on("end", () => {
-                const request = { headers: req.headers, raw: Buffer.concat(chunks).toString("utf8") };
+                const request = new Heard(req.headers, Buffer.concat(chunks).toString("utf8"));
                 receiver.requests.push(request);
                 res.statusCode = answer(request, receiver.requests.length);
                 res.end("taken");
@@ -122,12 +179,15 @@ export class Receiver {
         return receiver;
     }
 
-    /** Requests whose event is one of `names`, once there are `count`. */
-    async wait(count, ...names) {
-        const wanted = () => this.requests.filter((r) => names.length === 0 || names.includes(JSON.parse(r.raw).event));
-        for (let i = 0; i < 300 && wanted().length < count; i++) await sleep(50);
-        if (wanted().length < count) throw new Error(`${wanted().length} of ${count} webhooks came: ${this.requests.map((r) => JSON.parse(r.raw).event)}`);
-        return wanted();
+    /** Requests of which `fits` holds, once there are `count`. */
+    heard(count, fits = () => true, what = `${count} webhooks`) {
+        const found = () => this.requests.filter(fits);
+        return until(what, () => found().length >= count && found(), { tell: () => `${found().length} of ${this.requests.length} fit, the last are ${this.requests.slice(-8).map((r) => r.raw)}` });
+    }
+
+    /** Those whose event is one of `names`. */
+    wait(count, ...names) {
+        return this.heard(count, (r) => names.length === 0 || names.includes(r.json.event));
     }
 
     async stop() {

@@ -1,16 +1,13 @@
 // Thousands of random operations of admin and app keys from 16 clients of two organizations at once, held against a model: each answer, and at barriers everything that can be read.
 // The seed is printed; AVIARY_SEED repeats a run (what each client chooses; how requests overlap is the machine's), AVIARY_OPERATIONS says how many.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { bin, House, Receiver } from "./house.mjs";
+import { House, Receiver } from "./house.mjs";
 import { Broken, choices, Life, Register, Story } from "./model.mjs";
 import { Actor, operations, Organization, views } from "./organization.mjs";
 
-const run = promisify(execFile);
 const clients = 16;
 const rounds = 4;
 const count = Number(process.env.AVIARY_OPERATIONS ?? (process.env.AVIARY_LONG ? 100000 : 10000));
@@ -25,7 +22,7 @@ let sound = false; // the model holds
 before(async () => {
     house = await House.start("--rate-limits", "off", "--loopback-delay", "10");
     receiver = await Receiver.start();
-    const second = JSON.parse((await run(`${bin}/aviary`, ["org", "create", "--name", "Second", "--json", "--data", house.data])).stdout);
+    const second = JSON.parse(await house.aviary("org", "create", "--name", "Second", "--json"));
     organizations = [house.credentials, second].map((made) => new Organization(house, made, receiver));
     actors = Array.from({ length: clients }, (_, n) => new Actor(n, organizations[n % 2], story, choices(seed * 31 + n)));
     for (const [i, organization] of organizations.entries()) await organization.furnish(actors[i]);

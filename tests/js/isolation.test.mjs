@@ -1,14 +1,12 @@
 // No operation shows or touches what another organization or another app has: generated from the served document, so that a new operation cannot escape. Every id that an operation
 // takes is tried with one of somebody else; the answer must be that of an id which nobody has, and no row of any store may have changed.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import { ghost, methods } from "./contract.mjs";
-import { bin, House, Receiver } from "./house.mjs";
+import { House, Receiver } from "./house.mjs";
 import { bytesOf, differences, keptRows } from "./stores.mjs";
+import { until } from "./wait.mjs";
 
-const run = promisify(execFile);
 const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 let house;
 let receiver;
@@ -81,13 +79,16 @@ before(async () => {
     document = (await house.request("GET", "/openapi.json")).json;
     const { admin_key: admin, app: first } = house.credentials;
     theirs = await furnish(admin, first.id, first.test_app_id, first.test_key);
-    const org = JSON.parse((await run(`${bin}/aviary`, ["org", "create", "--name", "Other", "--json", "--data", house.data])).stdout);
+    const org = JSON.parse(await house.aviary("org", "create", "--name", "Other", "--json"));
     theirs.org = house.credentials.organization_id;
     ours = await furnish(org.admin_key, org.app_id, org.test_app_id, org.test_key);
     const app = await must(201, "POST", "/v1/organization/apps", { key: ours.admin, body: { name: "Third", slug: "third" } });
     const { key } = await must(201, "POST", "/v1/organization/app-keys", { key: ours.admin, body: { name: "n", appId: app.testApp.id } });
     third = await furnish(ours.admin, app.id, app.testApp.id, key, "+12005550177");
-    for (let i = 0; i < 100 && !JSON.stringify(untouched)?.includes('"messagesDelivered":2'); i++) untouched = await state(theirs);
+    untouched = await until("the end of what was sent", async () => {
+        const told = await state(theirs);
+        return JSON.stringify(told).includes('"messagesDelivered":2') && told;
+    });
 });
 after(async () => {
     await receiver.stop();
@@ -304,7 +305,7 @@ test("planted violations are found", async () => {
         inbox: () => house.aviary("team", "create", "--org", theirs.org, "--name", "Planted"),
         messaging: () => must(201, "POST", "/v1/organization/playground/phone-numbers/user", { key: theirs.admin }),
         webhooks: () => must(200, "PUT", `/v1/webhooks/${theirs.ids.whk[0]}`, { key: theirs.key, body: { headers: { "X-Planted": "1" } } }),
-        templates: () => run(`${bin}/aviary`, ["carrier", "add", "meta", "--org", theirs.org, "--base-url", "https://127.0.0.1:9", "--waba", "1", "--token", "x", "--app-secret", "x", "--data", house.data]),
+        templates: () => house.aviary("carrier", "add", "meta", "--org", theirs.org, "--base-url", "https://127.0.0.1:9", "--waba", "1", "--token", "x", "--app-secret", "x"),
     };
     let before = await keptRows(house);
     assert.deepEqual(Object.keys(plants).sort(), before.services, "a plant for each store");

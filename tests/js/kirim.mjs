@@ -1,19 +1,15 @@
 // kirim.mjs - a running house whose Kirim answers are held against the document that it serves and the rules that all of them keep: envelope, request id, rate headers; and one of everything that an
 // operation of it takes, so that tests can go through the document's operations rather than through a list of their own.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createRequire } from "node:module";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { methods } from "./contract.mjs";
-import { bin, House, Receiver } from "./house.mjs";
+import { House, Receiver } from "./house.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const Ajv = require("ajv/dist/2020").default;
 const addFormats = require("ajv-formats").default;
 
-const run = promisify(execFile);
 export const ghost = "01HXYZABCDEFGHJKMNPQRSTVWX"; // a ULID: no record of ours has it
 export const nobody = "99999999"; // a phone_number_id
 const requestId = /^req_[0-9A-HJKMNP-TV-Z]{26}$/;
@@ -50,8 +46,8 @@ export class Kirim {
         await this.house.stop();
     }
 
-    async cli(...args) {
-        return (await run(join(bin, "aviary"), [...args, "--data", this.house.data])).stdout;
+    cli(...args) {
+        return this.house.aviary(...args);
     }
 
     /** Another organization: {id, admin, testKey, key}. */
@@ -84,7 +80,11 @@ export class Kirim {
 
     /** Ask and hold the answer against document and rules. `code` and `param` are of the error, `key: null` brings none; the whole answer is returned. */
     async call(want, method, path, { code, param, key = this.key, ...options } = {}) {
-        const answer = await this.send(method, path, { key, ...options });
+        return this.hold(want, method, path, await this.send(method, path, { key, ...options }), { code, param });
+    }
+
+    /** Hold an answer that is there against document and rules. */
+    hold(want, method, path, answer, { code, param } = {}) {
         const what = `${method} ${path}: ${answer.status} ${answer.raw}`;
         assert.equal(answer.status, want, what);
         const [template, verb] = this.operation(method, path);
@@ -135,15 +135,6 @@ export class Kirim {
         return { status: answer.status, headers: answer.headers, raw, json: raw ? JSON.parse(raw) : undefined };
     }
 
-    async until(what, look) {
-        for (let i = 0; i < 200; i++) {
-            const found = await look();
-            if (found) return found;
-            await sleep(50);
-        }
-        throw new Error(`${what} did not come`);
-    }
-
     /** One of everything that Kirim has, in one organization, on a number of a test app: ids by kind, the file and the text of a person, the bodies of all operations that take one. */
     async furnish({ key = this.key, testKey = this.house.testKey, marker = "marker", draws = 1 } = {}) {
         this.receiver ??= await Receiver.start();
@@ -163,10 +154,10 @@ export class Kirim {
         const image = await must("POST", `/${account}/messages`, { messaging_product: "whatsapp", to: person, type: "image", image: { link: "https://files.example/a.png", caption: marker } });
         const inbound = await this.house.request("POST", "/v1/playground/whatsapp/inbound", { key: testKey, body: { from: person, to: drawn.json.number, text: marker } });
         assert.equal(inbound.status, 202, inbound.raw);
-        const conversation = await this.until("the conversation", async () => (await must("GET", `/${account}/conversations`)).find((c) => c.last_inbound_at));
-        const delivery = await this.until("the delivery", async () => (await must("GET", `/webhook_deliveries?subscription_id=${hook.id}&status=succeeded`))[0]);
-        const received = await this.until("the inbound", async () => (await must("GET", `/${account}/messages?direction=inbound`))[0]);
-        const wamid = await this.until("WhatsApp's id", async () => (await must("GET", `/${account}/messages/${received.id}`)).message_id);
+        const conversation = await until("the conversation", async () => (await must("GET", `/${account}/conversations`)).find((c) => c.last_inbound_at));
+        const delivery = await until("the delivery", async () => (await must("GET", `/webhook_deliveries?subscription_id=${hook.id}&status=succeeded`))[0]);
+        const received = await until("the inbound", async () => (await must("GET", `/${account}/messages?direction=inbound`))[0]);
+        const wamid = await until("WhatsApp's id", async () => (await must("GET", `/${account}/messages/${received.id}`)).message_id);
         const user = (await this.cli("user", "create", "--name", marker, "--email", `${marker.toLowerCase()}@house.example`, ...(await this.orgFlag(key)))).match(/usr_\w{26}/)[0];
         return { key, testKey, account, person, chirpId: drawn.json.id, number: drawn.json.number, wamid, marker,
                  ids: { number: account, wbs: hook.id, sec: hook.secrets[0].id, wbd: delivery.id, lbl: label.id, msg: image.id, cnv: conversation.id, ctc: conversation.contact.id, usr: user } };

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { Receiver } from "./house.mjs";
 import { Kirim, spelledAs, verified } from "./kirim.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const { Webhook } = require("standardwebhooks");
 
@@ -26,11 +27,7 @@ before(async () => {
 });
 after(() => kirim?.stop());
 
-async function control(method, path, body) {
-    const response = await fetch(kirim.house.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
-    assert.ok(response.ok, await response.clone().text());
-    return response.json();
-}
+const control = (...args) => kirim.house.control(...args);
 
 async function post(path, key, body, status = 201) {
     const answer = await kirim.house.request("POST", path, { key, body });
@@ -47,10 +44,10 @@ async function listeners(account) {
     const events = ["sent", "delivered", "read", "failed", "received"].map((name) => `messages.whatsapp.${name}`);
     const chirp = await post("/v1/webhooks", account.key, { url: hers.url, events });
     const hook = await data("POST", "/webhook_subscriptions", { url: his.url, events: ["message.received", "message.status", "message.created"] });
-    const heard = (receiver, fits, check) => kirim.until("the webhook", () => {
-        const found = receiver.requests.find((r) => fits(JSON.parse(r.raw), r));
-        return found && { ...check(found), request: found };
-    });
+    const heard = async (receiver, fits, check) => {
+        const [found] = await receiver.heard(1, (r) => fits(r.json, r));
+        return { ...check(found), request: found };
+    };
     return {
         chirp: (event, fits) => heard(hers, (p) => p.event === event && fits(p.data), (r) => {
             const payload = new Webhook(chirp.secret).verify(r.raw, r.headers);
@@ -121,24 +118,13 @@ for (const [name, person] of [["a test number", "+14155550161"], ["a live number
         await on.stop();
     });
 
-async function stopped(services, work) {
-    const status = JSON.parse(await kirim.cli("status", "--json"));
-    const pids = services.map((service) => status.find((row) => row.service === service).pid);
-    for (const pid of pids) process.kill(pid, "SIGSTOP");
-    try {
-        await work();
-    } finally {
-        for (const pid of pids) process.kill(pid, "SIGCONT");
-    }
-}
-
 test("without inbox, templates and webhooks, sends answer with the id that the conversation will have; what the stopped ones answer for is 503", async () => {
     const { id } = accounts["a test number"];
     const receiver = await Receiver.start();
     const hook = await data("POST", "/webhook_subscriptions", { url: receiver.url, events: ["message.created", "contact.created"] });
     const [first, second] = ["+14155550171", "+14155550172"];
     const promised = [];
-    await stopped(["inbox", "templates", "webhooks"], async () => {
+    await kirim.house.stopped(["inbox", "templates", "webhooks"], async () => {
         promised.push(await data("POST", `/${id}/messages`, text(first, "Are you there?")), await data("POST", `/${id}/messages`, text(second, "And you?")));
         promised.push(await data("POST", `/${id}/messages`, text(first, "Again")));
         const template = { messaging_product: "whatsapp", to: first, type: "template", template: { name: "hello_world", language: "en_US" } };
@@ -156,16 +142,16 @@ test("without inbox, templates and webhooks, sends answer with the id that the c
     });
     assert.equal(promised[0].conversation_id, promised[2].conversation_id);
     for (const [who, sent, count] of [[first, promised[0], 3], [second, promised[1], 1]]) {
-        const conversation = await kirim.until("the conversation", async () => {
+        const conversation = await until("the conversation", async () => {
             const answer = await kirim.send("GET", `/${id}/conversations/${sent.conversation_id}`, { key: kirim.key });
             return answer.status === 200 && answer.json.data;
         });
         assert.deepEqual([conversation.contact.phone_number, conversation.unread_count, conversation.status], [who, 0, "open"]);
         const messages = await data("GET", `/${id}/messages?conversation_id=${sent.conversation_id}`);
         assert.equal(messages.length, count);
-        await kirim.until("the newest message's time", async () => (await data("GET", `/${id}/conversations/${sent.conversation_id}`)).last_message_at === messages[0].created_at);
+        await until("the newest message's time", async () => (await data("GET", `/${id}/conversations/${sent.conversation_id}`)).last_message_at === messages[0].created_at);
     }
-    const told = await kirim.until("what was missed", () => {
+    const told = await until("what was missed", () => {
         const all = receiver.requests.map((r) => verified(r, hook.initial_secret));
         return promised.every((sent) => all.some((p) => p.type === "message.created" && p.data.message.id === sent.id)) && all.filter((p) => p.type === "contact.created").length === 2 && all;
     });

@@ -1,8 +1,8 @@
 // Kirim on a number at Meta, played by the simulator: it checks each type as Meta does, closes the 24-hour window, and refuses receipts when told to.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { House } from "./house.mjs";
+import { until } from "./wait.mjs";
 
 const LINK = "https://files.example/a.jpg";
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
@@ -17,12 +17,7 @@ before(async () => {
 after(() => house?.stop());
 beforeEach(() => control("DELETE", "/rules"));
 
-async function control(method, path, body) {
-    const response = await fetch(house.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
-    const json = await response.json();
-    assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(json)}`);
-    return json;
-}
+const control = (...args) => house.control(...args);
 
 async function call(want, method, path, body) {
     const answer = await house.request(method, `/kirim/v1/${number}${path}`, { key, body });
@@ -31,31 +26,23 @@ async function call(want, method, path, body) {
 }
 const post = (body, want = 200) => call(want, "POST", "/messages", { messaging_product: "whatsapp", ...body });
 
-async function until(look, what) {
-    for (let i = 0; i < 400; i++) {
-        const found = await look();
-        if (found) return found;
-        await sleep(25);
-    }
-    throw new Error(`${what} did not come`);
-}
-const settled = (id, ...statuses) => until(async () => {
+const settled = (id, ...statuses) => until(`${statuses} of ${id}`, async () => {
     const { data } = await call(200, "GET", `/messages/${id}`);
     if (data.status === "failed" && !statuses.includes("failed")) throw new Error(JSON.stringify(data));
     return statuses.includes(data.status) && data;
-}, `${statuses} of ${id}`);
+});
 
 /** A person who has written, so that the window is open. */
 async function person(body = { type: "text", text: { body: "hi" } }) {
     const to = `+1415778${String(++people).padStart(4, "0")}`;
     const { id } = await control("POST", "/inbound", { provider: "meta", to: house.credentials.app.whatsapp_number, from: to, ...body });
-    const { data } = await until(async () => {
+    const { data } = await until("the inbound message", async () => {
         const page = await call(200, "GET", "/messages?direction=inbound&limit=100");
         for (const item of page.data) {
             const got = await call(200, "GET", `/messages/${item.id}`);
             if (got.data.message_id === id) return { data: { ...item, ...got.data } };
         }
-    }, "the inbound message");
+    });
     return { to, inbound: data };
 }
 
@@ -94,7 +81,7 @@ test("what is free-form fails later when the window is closed; a template does n
     assert.equal(failed.error.provider_code, 131047);
     const known = async (name, text) => {
         await control("PUT", "/templates", { name, language: "en_US", waba_id: "102290129340398", category: "UTILITY", status: "APPROVED", components: [{ type: "BODY", text }] });
-        return until(async () => (await call(200, "GET", "/templates")).data.find((x) => x.name === name), name);
+        return until(name, async () => (await call(200, "GET", "/templates")).data.find((x) => x.name === name));
     };
     const plain = await known("kirim_plain", "Hello");
     const counted = await known("kirim_counted", "Hello {{1}}");
@@ -123,10 +110,10 @@ test("a file that came in is redirected to", async () => {
     const { inbound } = await person({ type: "image", media: PNG, image: { caption: "Look" } });
     assert.equal(inbound.type, "image");
     assert.equal(inbound.content, "Look");
-    const answer = await until(async () => {
+    const answer = await until("the file", async () => {
         const got = await fetch(`${house.url}/kirim/v1/${number}/messages/${inbound.id}/media`, { headers: { authorization: `Bearer ${key}` }, redirect: "manual" });
         return got.status === 302 && got;
-    }, "the file");
+    });
     const file = await fetch(answer.headers.get("location"));
     assert.equal(file.status, 200);
     assert.match(file.headers.get("content-type"), /^image\//);

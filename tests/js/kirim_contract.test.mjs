@@ -2,8 +2,8 @@
 // rules that all answers keep. A new operation, status or code without a row here fails.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ghost, Kirim, kindOf, nobody } from "./kirim.mjs";
+import { until } from "./wait.mjs";
 
 let kirim;
 let us; // one of everything, on a test number
@@ -21,11 +21,7 @@ before(async () => {
 });
 after(() => kirim?.stop());
 
-async function control(method, path, body) {
-    const response = await fetch(kirim.house.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
-    assert.ok(response.ok, await response.clone().text());
-    return response.json();
-}
+const control = (...args) => kirim.house.control(...args);
 
 /** Ask any operation of the document with one's own ids. */
 const ask = (want, { method, path, op }, { who = us, other: ids, n = 0, ...options } = {}) =>
@@ -62,7 +58,7 @@ test("without a key, or with one that is none, every operation is 401", async ()
     await me("kdv_live_000000000000000000000000", "invalid_api_key");
     await me(kirim.house.testKey, "invalid_api_key");
     const org = kirim.house.credentials.organization_id;
-    const short = await kirim.newKey("--org", org, "--valid-for", "1s");
+    const short = await kirim.newKey("--org", org, "--valid-for", "4s");
     await call(200, "GET", "/me", { key: short });
     const list = JSON.parse(await kirim.cli("key", "list", "--org", org, "--json"));
     const key = await kirim.newKey("--org", org);
@@ -70,7 +66,7 @@ test("without a key, or with one that is none, every operation is 401", async ()
     await call(200, "GET", "/me", { key });
     await kirim.cli("key", "delete", made.id);
     await me(key, "revoked_api_key");
-    await sleep(1100);
+    await until("its last second", async () => (await kirim.send("GET", "/me", { key: short })).status === 401, { every: 200 });
     await me(short, "expired_api_key");
 });
 
@@ -126,7 +122,7 @@ test("lists: limits, cursors that were altered, that are of other filters, of an
         const list = (want, query, options, who = us) => call(want, "GET", at(query, who), { key: who.key, ...options });
         for (const limit of ["0", "101", "-1", "1.5", "x", ""]) await list(400, `limit=${limit}`, { code: "invalid_limit", param: "limit" });
         await list(200, "limit=100&unknown=1");
-        const first = await kirim.until(`two of ${one.op.operationId}`, async () => {
+        const first = await until(`two of ${one.op.operationId}`, async () => {
             const page = (await list(200, "limit=1")).json;
             assert.equal(page.has_more, page.next_cursor !== null);
             return page.has_more && page;
@@ -185,7 +181,7 @@ test("every POST: an idempotency key acts once, for one request, of one organiza
 /** A message that came in on the live account: the receipt for it. */
 async function cameIn() {
     const { id } = await control("POST", "/inbound", { provider: "meta", to: kirim.house.credentials.app.whatsapp_number, from: "+14155550123", type: "text", text: { body: "hi" } });
-    await kirim.until("the inbound", async () => {
+    await until("the inbound", async () => {
         const { data } = (await call(200, "GET", `/${live}/messages?direction=inbound&limit=1`)).json;
         return data[0] && (await call(200, "GET", `/${live}/messages/${data[0].id}`)).json.data.message_id === id;
     });
@@ -196,17 +192,19 @@ test("a repeat waits for the first; when too many wait, they are told so; a fail
     const path = `/${live}/messages`;
     const receipt = await cameIn();
     const headers = { "idempotency-key": "slow" };
-    await control("POST", "/rules", { provider: "meta", times: 1, action: { delay_ms: 2500 } });
+    await control("DELETE", "/requests");
+    await control("POST", "/rules", { provider: "meta", times: 1, action: { delay_ms: 5000 } });
     const first = call(200, "POST", path, { body: receipt, headers });
-    await sleep(400);
-    const waits = call(200, "POST", path, { body: receipt, headers });
-    await sleep(400);
-    await call(409, "POST", path, { body: receipt, headers, code: "idempotency_in_progress" }); // one may wait here; no request runs for the 30 s that it would wait
+    await until("the first at the carrier", async () => (await control("GET", "/requests?provider=meta&path=/messages")).length);
+    // One may wait here, the other is told at once; no request runs for the 30 s that it would wait.
+    const repeats = [1, 2].map(() => kirim.send("POST", path, { key: us.key, body: receipt, headers }));
+    const refused = kirim.hold(409, "POST", path, await Promise.race(repeats), { code: "idempotency_in_progress" });
     await call(422, "POST", path, { body: { ...receipt, and: 1 }, headers, code: "idempotency_key_reuse" });
     await call(200, "GET", "/me"); // others are answered meanwhile
-    assert.equal((await first).headers.get("idempotent-replayed"), "false");
-    assert.equal((await waits).headers.get("idempotent-replayed"), "true");
-    assert.equal((await waits).raw, (await first).raw);
+    const done = await first;
+    assert.equal(done.headers.get("idempotent-replayed"), "false");
+    const replayed = kirim.hold(200, "POST", path, (await Promise.all(repeats)).find((answer) => answer !== refused));
+    assert.deepEqual([replayed.headers.get("idempotent-replayed"), replayed.raw], ["true", done.raw]);
 
     const next = await cameIn();
     const broken = { "idempotency-key": "broken" };
@@ -229,13 +227,13 @@ test("what a send is refused for", async () => {
     const receipt = (message_id) => ({ status: "read", message_id });
     await send(404, "resource_not_found", "message_id", receipt("wamid.nobody"));
     await send(404, "resource_not_found", "message_id", receipt(other.wamid));
-    const sent = await kirim.until("WhatsApp's id", async () => (await call(200, "GET", `/${us.account}/messages/${us.ids.msg}`)).json.data.message_id);
+    const sent = await until("WhatsApp's id", async () => (await call(200, "GET", `/${us.account}/messages/${us.ids.msg}`)).json.data.message_id);
     await send(400, "invalid_field_value", "message_id", receipt(sent));
     await send(200, undefined, undefined, receipt(us.wamid));
     const own = await kirim.furnish({ marker: "Closing" });
     await kirim.cli("number", "set", own.chirpId, "--status", "disconnected");
     assert.ok((await call(200, "GET", "/accounts?status=disconnected")).json.data.some((a) => a.phone_number_id === own.account));
-    await kirim.until("the refusal", async () => (await kirim.send("POST", `/${own.account}/messages`, { key: us.key, body: { messaging_product: "whatsapp", ...text } })).status === 422);
+    await until("the refusal", async () => (await kirim.send("POST", `/${own.account}/messages`, { key: us.key, body: { messaging_product: "whatsapp", ...text } })).status === 422);
     await send(422, "account_not_connected", undefined, text, own.account);
     await call(200, "GET", `/${own.account}/messages`);
 });
@@ -332,20 +330,10 @@ test("a suspended organization, and services that are away", async () => {
     const answer = await kirim.send("GET", "/me", { key: gone.key });
     assert.deepEqual([answer.status, answer.json.error.type, answer.json.error.code], [403, "permission_error", "organization_suspended"]);
     kirim.told.add("403 permission_error organization_suspended");
-    const status = JSON.parse(await kirim.cli("status", "--json"));
-    const pids = ["messaging", "webhooks"].map((name) => status.find((row) => row.service === name).pid);
-    for (const pid of pids) process.kill(pid, "SIGSTOP");
-    try {
+    await kirim.house.stopped(["messaging", "webhooks"], async () => {
         const away = ["sendMessage", "createWebhookSubscription", "addWebhookSecret"].map((id) => ask(503, operation(id), { code: "service_unavailable" }));
         for (const one of await Promise.all(away)) assert.match(one.headers.get("retry-after"), /^\d+$/);
-    } finally {
-        for (const pid of pids)
-            try {
-                process.kill(pid, "SIGCONT");
-            } catch {
-                // the supervisor was quicker
-            }
-    }
+    });
 });
 
 // ---- what is documented and cannot be provoked ----

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { House, Receiver } from "./house.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const { WhatsAppClient } = require("@kapso/whatsapp-cloud-api");
 const Ajv = require("ajv/dist/2020").default;
@@ -45,24 +45,16 @@ const send = (body, want = 200, headers) => call(want, "POST", messages(), { mes
 const get = async (id) => (await call(200, "GET", `${messages()}/${id}`)).data;
 
 async function settled(id, ...statuses) {
-    for (let i = 0; i < 200; i++) {
-        const message = await get(id);
-        if (statuses.includes(message.status)) return message;
-        await sleep(25);
-    }
-    throw new Error(`${id} did not become ${statuses}: ${JSON.stringify(await get(id))}`);
+    let message;
+    await until(`${statuses} of ${id}`, async () => statuses.includes((message = await get(id)).status), { tell: () => JSON.stringify(message) });
+    return message;
 }
 
 /** Somebody writes to our number; resolves to the message as listed. */
 async function personWrites(text, from = PERSON) {
     const asked = await house.request("POST", "/v1/playground/whatsapp/inbound", { key: house.testKey, body: { from, to: ours, text } });
     assert.ok(asked.status < 300, asked.raw);
-    for (let i = 0; i < 200; i++) {
-        const found = (await call(200, "GET", `${messages()}?direction=inbound`)).data.find((x) => x.content === text);
-        if (found) return found;
-        await sleep(25);
-    }
-    throw new Error("it did not come in");
+    return until("what was written", async () => (await call(200, "GET", `${messages()}?direction=inbound`)).data.find((x) => x.content === text));
 }
 
 const card = (index, action) => ({
@@ -286,10 +278,9 @@ test("both dialects show each other's messages, and every app that holds the num
     assert.equal(hook.status, 201, hook.raw);
     const kirim = (await send({ ...types.text, to: "+15557770002" })).data;
     await settled(kirim.id, "read");
-    const told = () => receiver.requests.map((r) => JSON.parse(r.raw)).filter((x) => bytesOf(x.data.message.id) === bytesOf(kirim.id));
-    for (let i = 0; i < 200 && told().length < 2; i++) await sleep(25);
-    assert.deepEqual(told().map((x) => x.event).sort(), ["messages.whatsapp.delivered", "messages.whatsapp.sent"]);
-    assert.ok(told().every((x) => x.data.app.id));
+    const told = (await receiver.heard(2, (r) => bytesOf(r.json.data.message.id) === bytesOf(kirim.id))).map((r) => r.json);
+    assert.deepEqual(told.map((x) => x.event).sort(), ["messages.whatsapp.delivered", "messages.whatsapp.sent"]);
+    assert.ok(told.every((x) => x.data.app.id));
     const log = await house.request("GET", "/v1/organization/whatsapp/messages?limit=50", { key: house.credentials.admin_key });
     assert.equal(log.status, 200, log.raw);
     assert.ok(JSON.stringify(log.json).match(/msg_wa_(test_)?[0-9A-Za-z]{27}/g).some((id) => bytesOf(id) === bytesOf(kirim.id)));

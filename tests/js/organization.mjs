@@ -1,14 +1,10 @@
 // organization.mjs - a model of organizations, and the random operations of invariants.test.mjs on them. What a client made itself it expects exactly; what clients share may be
 // what overlapping requests can have made of it (model.mjs).
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { bin } from "./house.mjs";
 import { Broken, Client, Life, Register } from "./model.mjs";
 
-const run = promisify(execFile);
 const org = "/v1/organization";
 const people = Array.from({ length: 30 }, (_, i) => `+1555123${String(4000 + i)}`);
 /** Numbers of the loopback carrier that do not get what is sent: refused at once, and told after it was sent. */
@@ -179,7 +175,7 @@ async function appPause(c) {
     const side = c.side();
     if (!side) return false;
     side.paused = !side.paused;
-    await run(`${bin}/aviary`, ["app", side.paused ? "pause" : "resume", side.id, "--data", c.org.house.data]);
+    await c.org.house.aviary("app", side.paused ? "pause" : "resume", side.id);
     c.story.note(`${c.name} ${side.paused ? "pause" : "resume"} ${side.id}`, [side.id]);
 }
 

@@ -1,12 +1,10 @@
 // Many clients at the same thing at once: one wins, the others get the documented conflict; and the end of an app while its keys send.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { bin, House } from "./house.mjs";
+import { House } from "./house.mjs";
+import { until } from "./wait.mjs";
 
-const run = promisify(execFile);
 const org = "/v1/organization";
 let house;
 let admin;
@@ -42,13 +40,7 @@ function oneWins(answers, won, lost, code) {
     return winners[0].json;
 }
 
-/** The simulator's control API. */
-async function control(method, path, body) {
-    const response = await fetch(house.credentials.simulator.control_url + path, { method, body: body && JSON.stringify(body) });
-    const json = await response.json();
-    assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(json)}`);
-    return json;
-}
+const control = (...args) => house.control(...args);
 const asked = async (method, part) => (await control("GET", `/requests?provider=telnyx&path=${part}`)).filter((r) => r.method === method).length;
 
 /** Numbers that the carrier offers, for as many as are wanted. */
@@ -94,7 +86,7 @@ test("an app goes while its key sends", async () => {
         }
     };
     const clients = together(12, client);
-    while (accepted.size < 60) await sleep(20);
+    await until("60 accepted sends", () => accepted.size >= 60, { seconds: 60 });
     await ask(200, "DELETE", `${org}/apps/${app.id}`);
     gone = true;
     await clients;
@@ -123,10 +115,10 @@ test("one number is bought once", async () => {
     const bought = oneWins(await together(12, () => purchase(offer)), 201, 409, "resource_already_exists");
     assert.equal(await asked("POST", "/number_orders"), 1);
     assert.ok((await numbers()).includes(bought.phoneNumberId));
-    const { stdout } = await run(`${bin}/aviary`, ["explain", "--data", house.data, bought.purchaseHistoryId]);
+    const stdout = await house.aviary("explain", bought.purchaseHistoryId);
     for (const part of [/purchase accepted/, /number_order /, /carrier answered +order: HTTP 200, the order is pending/, /bought/]) assert.match(stdout, part);
     const order = stdout.match(/, order ([0-9a-f-]{36})/)[1];
-    assert.match((await run(`${bin}/aviary`, ["explain", "--data", house.data, order])).stdout, /purchase accepted/);
+    assert.match(await house.aviary("explain", order), /purchase accepted/);
 });
 
 test("one number is given up once, at the carrier first", async () => {
@@ -151,7 +143,7 @@ test("one number is given up once, at the carrier first", async () => {
     assert.equal((await ask(200, "DELETE", path(1))).success, true);
     const left = await numbers();
     for (const one of bought) assert.ok(!left.includes(one.phoneNumberId));
-    const { stdout } = await run(`${bin}/aviary`, ["explain", "--data", house.data, bought[1].phoneNumberId]);
+    const stdout = await house.aviary("explain", bought[1].phoneNumberId);
     for (const part of [/release accepted/, /look for the number: HTTP 200, the account has the number/, /release: no answer/,
                         /look for the number: HTTP 200, the account does not have the number/, /released/]) assert.match(stdout, part);
 });

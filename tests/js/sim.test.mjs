@@ -8,16 +8,16 @@ import { createRequire } from "node:module";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
 import { promisify } from "node:util";
+import { bin } from "./house.mjs";
+import { until } from "./wait.mjs";
 const require = createRequire(new URL("../package.json", import.meta.url));
 const Telnyx = require("telnyx").default ?? require("telnyx");
 const { WhatsAppClient } = require("@kapso/whatsapp-cloud-api");
 const { normalizeWebhook, verifySignature } = require("@kapso/whatsapp-cloud-api/server");
 
 const run = promisify(execFile);
-const bin = process.env.AVIARY_BIN ?? new URL("../../build/dev/bin", import.meta.url).pathname;
 const PHONE = "106540352242922";
 const WABA = "102290129340398";
 const BUSINESS = "14155550100";
@@ -60,6 +60,11 @@ class Sim {
 
     rule(rule) {
         return this.control("POST", "/rules", rule, 201);
+    }
+
+    /** Until it has nothing more to say. */
+    quiet() {
+        return until("the last callback", async () => (await this.control("GET", "")).callbacks_pending === 0, { every: 5 });
     }
 
     /** The last requests of the log, with a recipient. */
@@ -107,12 +112,8 @@ class Listener {
 
     /** Wait until `count` callbacks fit. */
     async wait(count, fits = () => true) {
-        for (let i = 0; i < 800; i++) {
-            const found = this.all.filter(fits);
-            if (found.length >= count) return found;
-            await sleep(10);
-        }
-        throw new Error(`only ${this.all.filter(fits).length} of ${count} callbacks came: ${JSON.stringify(this.all.map((c) => c.json))}`);
+        const found = () => this.all.filter(fits);
+        return until(`${count} callbacks`, () => found().length >= count && found(), { every: 10, tell: () => `${found().length} came: ${JSON.stringify(this.all.map((c) => c.json))}` });
     }
 
     /** Statuses of a WhatsApp message, in order of arrival. */
@@ -149,7 +150,7 @@ after(async () => {
 
 beforeEach(async () => {
     await sim.control("POST", "/reset");
-    while ((await sim.control("GET", "")).callbacks_pending > 0) await sleep(5);
+    await sim.quiet();
     listener.clear();
 });
 
@@ -523,13 +524,16 @@ test("Rules: what a test asks for happens, as often as it says", async () => {
     assert.equal(taken.json.entry[0].changes[0].value.statuses[0].status, "sent", "it was accepted");
     assert.equal((await sim.requests({ to: PERSON })).at(-1).answered_status, null);
 
-    await sim.rule({ provider: "meta", times: 1, action: { delay_ms: 150 } });
+    await sim.rule({ provider: "meta", times: 1, action: { delay_ms: 500 } });
     const [began, before] = [Date.now(), (await sim.requests({ to: PERSON })).length];
     const late = send();
-    while ((await sim.requests({ to: PERSON })).length === before) await sleep(5);
-    assert.equal((await sim.requests({ to: PERSON })).at(-1).answered_status, null, "not answered yet");
+    const asked = await until("the request", async () => {
+        const now = await sim.requests({ to: PERSON });
+        return now.length > before && now.at(-1);
+    }, { every: 5 });
+    assert.equal(asked.answered_status, null, "not answered yet");
     await late;
-    assert.ok(Date.now() - began >= 145);
+    assert.ok(Date.now() - began >= 495);
     assert.equal((await sim.requests({ to: PERSON })).at(-1).answered_status, 200);
     assert.deepEqual(await sim.control("DELETE", "/rules"), { deleted: 6 + 1 });
 });
@@ -570,7 +574,7 @@ test("Callbacks: raw ones with right and wrong signatures; unanswered ones are r
     listener.statuses = [500, 404];
     const sent = await whatsapp.messages.sendText({ phoneNumberId: PHONE, to: PERSON, body: "x" });
     await listener.metaStatuses(sent.messages[0].id, 5);
-    await sleep(50);
+    await sim.quiet();
     const listed = (await sim.control("GET", "/callbacks")).filter((c) => c.message_id === sent.messages[0].id);
     assert.deepEqual(listed.map((c) => c.event).sort(), ["delivered", "read", "sent"]);
     assert.deepEqual(listed.flatMap((c) => c.answers.map((a) => a.status)).sort(), [200, 200, 200, 404, 500]);

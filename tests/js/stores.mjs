@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { bin } from "./house.mjs";
 
 const run = promisify(execFile);
 
@@ -34,18 +33,25 @@ function readDump(service, text, rows) {
     }
 }
 
-/** Map of "service table key" to the row, in hex. */
-async function dump(house) {
+/** [service, what mdb_dump prints of its store], from copies made while all runs. */
+export async function dumps(house) {
     const folder = mkdtempSync(join(tmpdir(), "av-dump-"));
-    const rows = new Map();
     try {
-        await run(join(bin, "aviary"), ["backup", join(folder, "all"), "--data", house.data]);
+        await house.aviary("backup", join(folder, "all"));
         const services = readdirSync(join(folder, "all"), { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== "media");
-        for (const { name } of services) readDump(name, (await run("mdb_dump", ["-a", join(folder, "all", name)], { maxBuffer: 1 << 28 })).stdout, rows);
-        return { rows, services: services.map((entry) => entry.name).sort() };
+        const printed = async (name) => (await run("mdb_dump", ["-a", join(folder, "all", name)], { maxBuffer: 1 << 28 })).stdout;
+        return await Promise.all(services.map(async ({ name }) => [name, await printed(name)]));
     } finally {
         rmSync(folder, { recursive: true, force: true });
     }
+}
+
+/** Map of "service table key" to the row, in hex. */
+async function dump(house) {
+    const rows = new Map();
+    const all = await dumps(house);
+    for (const [service, text] of all) readDump(service, text, rows);
+    return { rows, services: all.map(([service]) => service).sort() };
 }
 
 /** What the stores hold once all that was under way has ended: twice the same, a moment apart. */

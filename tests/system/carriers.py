@@ -2,9 +2,7 @@
 import json
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from harness import House, Receiver, wait_for
 
@@ -63,13 +61,7 @@ class Carriers:
 
     # ---- the simulator ----
     def control(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        url = self.house.credentials["simulator"]["control_url"] + path
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read()[:300]}") from None
+        return self.house.control(method, path, body)
 
     def rule(self, action, **where):
         return self.control("POST", "/rules", where | {"action": action})
@@ -142,17 +134,13 @@ class Carriers:
         except TimeoutError:
             raise AssertionError(f"not told in {timeout} s: {words} of {message} to {to}; told was {list(self.story(message, to).told)}") from None
 
-    def metric(self, name):
-        text = self.house.http("GET", "/metrics").body.decode()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name)
-
     def wait_idle(self):
         """Until messaging's writer commits nothing any more."""
 
         def idle():
-            before = self.metric("aviary_messaging_commits_total")
+            before = self.house.metric("aviary_messaging_commits_total")
             time.sleep(0.15)
-            return self.metric("aviary_messaging_commits_total") == before
+            return self.house.metric("aviary_messaging_commits_total") == before
 
         wait_for(idle, 10, what="messaging at rest")
 

@@ -20,6 +20,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
 from http import server as http_server
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -69,6 +72,14 @@ def wait_for(check, timeout=10, every=0.05, what=None):
         time.sleep(every)
 
 
+def process_state(pid):
+    """The letter of /proc: R runs, S sleeps, T is stopped, Z is dead and not reaped; None: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 class Answer:
     """An HTTP answer: status, headers (lower-case names), body (bytes), json."""
 
@@ -101,6 +112,39 @@ def http(method, port, path, body=None, key=None, headers=None, timeout=30):
         return Answer(got.status, got.getheaders(), got.read())
     finally:
         link.close()
+
+
+def control(base, method, path, body=None, allow=(), timeout=60):
+    """The control API of a simulator; None for a status in `allow`."""
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(base + path, data, {"Content-Type": "application/json"}, method=method), timeout=timeout * PATIENCE) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        if error.code in allow:
+            return None
+        raise AssertionError(f"{method} {path}: {error.code} {error.read()[:300]}") from None
+
+
+def memory(pid):
+    """Anonymous memory of a process in bytes; 0 under a sanitizer, which keeps freed memory (and tells leaks at the end)."""
+    if re.search(r"lib[at]san", Path(f"/proc/{pid}/maps").read_text()):
+        return 0
+    return int(re.search(r"^Anonymous:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1]) * 1024
+
+
+def until_told(post, patience=60, every=0.05):
+    """What a customer does who is not told what became of a request: `post`, always with the same idempotency key, again while there is no answer (None, or the connection broke), 409 or 503. The last
+    answer; None if there never was one. It is one of those only when `patience` seconds are over."""
+    until = time.monotonic() + patience * PATIENCE
+    while True:
+        try:
+            answer = post()
+        except (OSError, HTTPException):
+            answer = None
+        if (answer is not None and answer.status not in (409, 503)) or time.monotonic() > until:
+            return answer
+        time.sleep(every)
 
 
 class House:
@@ -160,6 +204,14 @@ class House:
             process.wait()
             return -9
 
+    def crash(self):
+        """Everything is gone at once, as when the machine's power goes."""
+        children = [child["pid"] for child in json.loads((self.data / "run" / "supervisor.json").read_text())["children"] if child["pid"]]
+        process, self.process = self.process, None
+        process.kill()  # its children die with it, each when the kernel comes to it
+        process.wait()
+        wait_for(lambda: all(process_state(pid) in ("Z", None) for pid in children), 30, what="the end of all processes")
+
     def end(self):
         """Stop whatever is left, without judging."""
         self.stop()
@@ -180,8 +232,10 @@ class House:
         code = self.stop()
         found = REPORTS.search(self.log())
         try:
+            if found:
+                print("---- the report ----\n" + self.log()[max(0, found.start() - 2000):found.end() + 8000], file=sys.stderr, flush=True)
             if kind or found or (started and code):
-                self.tell_log(200 if found else 80)
+                self.tell_log()
             if not kind and found:
                 raise AssertionError(f"the log holds: {found[0]}")
             if not kind and started and code:
@@ -202,6 +256,21 @@ class House:
     def status(self):
         return json.loads(self.cli("status", "--json"))
 
+    def metric(self, name, **labels):
+        """The sum of a metric over all that have these labels among their own."""
+        lines = self.http("GET", "/metrics").body.decode().splitlines()
+        found = [re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line) for line in lines]
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        return sum(float(one[3]) for one in found if one and one[1] == name and wanted <= set((one[2] or "").split(",")))
+
+    def control(self, method, path, body=None):
+        """The control API of the simulator that --simulate starts."""
+        return control(self.credentials["simulator"]["control_url"], method, path, body)
+
+    def row(self, service, replica=0):
+        """A process as `aviary status` has it, or None."""
+        return next((row for row in self.status() if (row["service"], row["replica"]) == (service, replica)), None)
+
     def pid(self, service, replica=0):
         """Pid of a process as the supervisor knows it; None while down."""
         try:
@@ -215,7 +284,7 @@ class House:
 
     def owner(self, service):
         """Replica that owns the service's store; waits until one says so: a new owner answers asks before its beat tells the broker."""
-        owners = wait_for(lambda: [row["replica"] for row in self.status() if row["service"] == service and row["owner"] and row["ready"]], what=f"an owner of {service}")
+        owners = wait_for(lambda: [row["replica"] for row in self.status() if row["service"] == service and row["owner"] and row["ready"]], 20, what=f"an owner of {service}")
         return owners[0]
 
     def kill(self, service, replica=0, sig=signal.SIGKILL):
@@ -231,6 +300,29 @@ class House:
     def wait_restarted(self, service, old, replica=0, timeout=20):
         return wait_for(lambda: (self.pid(service, replica) not in (None, old)) and self.pid(service, replica), timeout,
                         what=f"a new {service}.{replica}")
+
+    def wait_back(self, service, old, replica=0, timeout=30):
+        """Until another process than `old` is there and the broker knows it as ready: what is asked from then on, it answers. (/readyz may still speak of the one that is gone.)"""
+        new = self.wait_restarted(service, old, replica, timeout)
+        wait_for(lambda: (row := self.row(service, replica)) and row["pid"] == new and row["ready"], timeout, what=f"{service}.{replica} ready again")
+        return new
+
+    def wait_replicas(self, timeout=20):
+        """Until every process is ready: /readyz is content with one of each service."""
+        wait_for(lambda: all(row["ready"] for row in self.status()), timeout, what="all replicas")
+
+    @contextmanager
+    def stopped(self, service, replica=0):
+        """The process stands still while the block runs, and before it begins."""
+        pid = wait_for(lambda: self.kill(service, replica, signal.SIGSTOP), what=f"{service}.{replica} to stop")
+        try:
+            wait_for(lambda: process_state(pid) in ("T", "Z", None), what=f"{service}.{replica} to stand still")
+            yield pid
+        finally:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # the supervisor has ended it meanwhile
 
     # ---- keys and HTTP ----
     @property

@@ -16,7 +16,7 @@ SERVICES = ["messaging", "webhooks", "accounts", "templates", "inbox"]
 
 class Disk(unittest.TestCase):
     def setUp(self):
-        self.live = Carriers(sim={"callback_attempts": 100, "callback_retry_ms": 300}, env={"AVIARY_WEBHOOKS_SCHEDULE": ",".join(["300ms"] * 60)})
+        self.live = Carriers(sim={"callback_attempts": 100, "callback_retry_ms": 300}, env={"AVIARY_WEBHOOKS_SCHEDULE": ",".join(["300ms"] * 20 + ["1s"] * 40)})
         self.addCleanup(self.live.close)
         self.house = self.live.house
         disk = os.statvfs(self.house.data)
@@ -63,7 +63,7 @@ class Disk(unittest.TestCase):
 
     def test_all_of_it(self):
         live, person, writer = self.live, self.live.person(), self.live.person()
-        live.control("PUT", "/settings", {"callback_delay_ms": 1500})
+        live.control("PUT", "/settings", {"callback_delay_ms": 4000})
         live.receiver.reply = 500
         message = live.send("sms", person)  # its receipts are still to come
         wait_for(lambda: live.receiver.got(), 10, what="a delivery that fails")

@@ -1,25 +1,15 @@
 """Bad input of every kind gets its documented error, in the dialect's envelope, with `param` where a field is to blame; and nothing stays behind."""
 import json
-import re
 import socket
 import threading
 import time
 import unittest
-from pathlib import Path
 
-from harness import House, LONG, http, wait_for
+from harness import House, LONG, http, memory, wait_for
 
 IRE, AUTH = "invalid_request_error", "authentication_error"
 ANY = object()  # not looked at
 SMS, WHATSAPP, HOOKS = "/v1/sms", "/v1/whatsapp/messages", "/v1/webhooks"
-
-
-def memory(pid):
-    """Anonymous memory of a process in bytes; 0 under a sanitizer, which keeps freed memory (and tells leaks at the end)."""
-    if re.search(r"lib[at]san", Path(f"/proc/{pid}/maps").read_text()):
-        return 0
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.M)[1]) * 1024
 
 
 class Errors(unittest.TestCase):

@@ -8,9 +8,8 @@ import threading
 import unittest
 import zlib
 from http.client import HTTPConnection
-from pathlib import Path
 
-from harness import House, http, wait_for
+from harness import House, http, memory, wait_for
 
 BOUNDARY = "----aviary-test"
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -35,13 +34,6 @@ def part(name, data, filename=None, kind=None):
 
 def form(*parts, end=True):
     return b"".join(parts) + (f"--{BOUNDARY}--\r\n".encode() if end else b"")
-
-
-def memory(pid):
-    """Anonymous memory of a process in bytes; 0 under a sanitizer, which keeps freed memory."""
-    if re.search(r"lib[at]san", Path(f"/proc/{pid}/maps").read_text()):
-        return 0
-    return int(re.search(r"^Anonymous:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1]) * 1024
 
 
 class Media(unittest.TestCase):

@@ -146,15 +146,11 @@ def lay(folder, source):
             os.replace(folder / f".{program.name}", folder / program.name)
 
 
-def row_of(house, service, replica):
-    return next((row for row in house.status() if (row["service"], row["replica"]) == (service, replica)), None)
-
-
 class Rolling(unittest.TestCase):
     def replace(self, house, service, replica):
         before = house.kill(service, replica, signal.SIGTERM)
         now = house.wait_restarted(service, before, replica)
-        wait_for(lambda: (row := row_of(house, service, replica)) and row["pid"] == now and (row["ready"] or WAITS in row.get("reason", "")), 30, what=f"{service}.{replica} ready")
+        wait_for(lambda: (row := house.row(service, replica)) and row["pid"] == now and (row["ready"] or WAITS in row.get("reason", "")), 30, what=f"{service}.{replica} ready")
         wait_for(lambda: all(http("GET", house.port + edge, "/readyz", timeout=5).status == 200 for edge in (0, 1)), 30, what="/readyz")
 
     def roll(self, house, services):

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import BIN, free_ports, wait_for
+from harness import BIN, free_ports, process_state, wait_for
 
 # Writes its start to DIR/starts, its TERM to DIR/terms; DIR/exit-NAME holds a code to end with at once, DIR/deaf-NAME makes it ignore TERM.
 FAKE = """#!/bin/bash
@@ -63,6 +63,19 @@ class Fake:
     def pids(self):
         return [int(line.split()[1]) for line in self.lines("starts")]
 
+    def listed(self):
+        """run/supervisor.json, once it names the last start of every process: a program says that it runs before the supervisor writes down that it started it."""
+
+        def told():
+            try:
+                found = json.loads((self.data / "run" / "supervisor.json").read_text())
+            except FileNotFoundError:
+                return None
+            last = {line.split()[0]: int(line.split()[1]) for line in self.lines("starts")}
+            return {c["pid"] for c in found["children"]} == set(last.values()) and found
+
+        return wait_for(told, what="the list of what was started")
+
     def log(self):
         return (self.folder / "log").read_text()
 
@@ -79,15 +92,11 @@ class Fake:
 
 
 def alive(pid):
-    try:
-        os.kill(pid, 0)
-        return not Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+    return process_state(pid) not in (None, "Z")
 
 
 def all_started(house, count=len(SERVICES)):
-    wait_for(lambda: len(house.lines("starts")) >= count, what=f"{count} starts")
+    wait_for(lambda: len(house.lines("starts")) >= count, 20, what=f"{count} starts")
 
 
 def test_starts_all_with_their_settings():
@@ -98,7 +107,7 @@ def test_starts_all_with_their_settings():
         assert f"--public-url http://127.0.0.1:{house.port}" in edge, edge
         assert "--loopback-delay 7ms" in house.starts("messaging.1")[0]
         assert "--allow-http on" in house.starts("webhooks.0")[0]
-        listed = json.loads((house.data / "run" / "supervisor.json").read_text())
+        listed = house.listed()
         assert listed["pid"] == house.process.pid
         assert {(c["service"], c["replica"]) for c in listed["children"]} == {
             ("broker", 0), ("accounts", 0), ("messaging", 0), ("messaging", 1), ("templates", 0), ("inbox", 0), ("webhooks", 0), ("edge", 0), ("edge", 1)}
@@ -122,12 +131,12 @@ def test_a_killed_process_is_back_at_once_then_backs_off():
         for round_ in range(3):
             pid = int(house.starts("messaging.0")[-1].split()[1])
             os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: len(house.starts("messaging.0")) == round_ + 2, what="a restart")
+            wait_for(lambda: len(house.starts("messaging.0")) == round_ + 2, 20, what="a restart")
         log = house.log()
         assert "ended with signal 9 (KILL); restarting" in log, log
         assert "again in 250 ms" in log and "again in 500 ms" in log, log
         assert len(house.lines("starts")) == len(SERVICES) + 3  # nobody else was touched
-        listed = json.loads((house.data / "run" / "supervisor.json").read_text())
+        listed = house.listed()
         now = [c["pid"] for c in listed["children"] if c["service"] == "messaging"]
         assert now == [int(house.starts("messaging.0")[-1].split()[1])]
 
@@ -162,10 +171,11 @@ def test_a_second_term_ends_at_once():
         house.start()
         all_started(house)
         house.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        wait_for(lambda: "stopping: TERM" in house.log(), what="the drain")
+        time.sleep(0.2)  # one within 100 ms counts as the same
         assert house.process.poll() is None
         house.process.send_signal(signal.SIGTERM)
-        assert house.process.wait(3) == 75
+        assert house.process.wait(8) == 75
         wait_for(lambda: not any(alive(pid) for pid in house.pids()), what="all gone")
 
 
@@ -176,7 +186,7 @@ def test_children_die_with_a_killed_supervisor():
         house.process.wait()
         wait_for(lambda: not any(alive(pid) for pid in house.pids()), what="all gone")
         house.start()  # its lock went with it
-        all_started(house, 12)
+        all_started(house, 2 * len(SERVICES))
 
 
 def test_a_busy_port_is_69_and_names_the_holder():

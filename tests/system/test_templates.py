@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import tempfile
-import urllib.request
 from pathlib import Path
 
 from harness import BIN, REPORTS, flags, wait_for
@@ -17,14 +16,6 @@ FILLED = [{"type": "header", "parameters": [{"type": "text", "text": "A-17"}]},
           {"type": "body", "parameters": [{"type": "text", "text": "Ada"}, {"type": "text", "text": "today"}]},
           {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "17"}]}]
 VALUES = {"1": "A-17", "2": "Ada", "3": "today", "4": "https://example.org/17"}
-
-
-def control(house, method, path, body=None):
-    """The simulator's control API."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(house.credentials["simulator"]["control_url"] + path, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
 
 
 def known(house):
@@ -41,7 +32,7 @@ def send(house, name, variables=None, key=None, sender=None):
 
 def sent(house, name):
     """Templates of this name that the simulator got."""
-    rows = control(house, "GET", "/requests?provider=meta")
+    rows = house.control("GET", "/requests?provider=meta")
     return [row["body"]["template"] for row in rows if row["method"] == "POST" and (row["body"] or {}).get("template", {}).get("name") == name]
 
 
@@ -57,20 +48,20 @@ def test_a_template_s_life_shows_in_the_next_send(house):
     assert send(house, "hello_world").status == 201
     refused(send(house, "hello_world", {"1": "x"}), 400, "template_parameter_mismatch")
 
-    control(house, "PUT", "/templates", {"name": "order_update", "status": "PENDING", "components": COMPONENTS})
+    house.control("PUT", "/templates", {"name": "order_update", "status": "PENDING", "components": COMPONENTS})
     house.cli("templates", "sync")  # nobody calls back about a new one
     assert known(house)["order_update"] == "pending"
     refused(send(house, "order_update", VALUES), 404, "template_not_found")
-    control(house, "PUT", "/templates", {"name": "order_update", "status": "APPROVED"})
+    house.control("PUT", "/templates", {"name": "order_update", "status": "APPROVED"})
     assert wait_for(lambda: (answer := send(house, "order_update", VALUES)).status == 201 and answer, what="the approval")
     refused(send(house, "order_update", {**VALUES, "5": "x"}), 400, "template_parameter_mismatch")
     refused(send(house, "order_update", {"1": "A-17", "2": "Ada", "3": "today"}), 400, "template_parameter_mismatch")
     got = wait_for(lambda: sent(house, "order_update"), what="the send")
     assert [one["components"] for one in got] == [FILLED], got
 
-    control(house, "PUT", "/templates", {"name": "order_update", "status": "PAUSED"})
+    house.control("PUT", "/templates", {"name": "order_update", "status": "PAUSED"})
     wait_for(lambda: send(house, "order_update", VALUES).status == 404, what="the pause")
-    control(house, "DELETE", "/templates?name=order_update&language=en_US")
+    house.control("DELETE", "/templates?name=order_update&language=en_US")
     wait_for(lambda: known(house).get("order_update") == "deleted", what="the deletion")
     refused(send(house, "order_update", VALUES), 404, "template_not_found")
     shown = house.cli("templates", "sync", "--json")
@@ -94,9 +85,9 @@ def test_a_kill_in_between_loses_nothing(house):
     wait_for(lambda: known(house).get("hello_world") == "approved", 40, what="the first reading")
     for turn in range(3):
         old = house.pid("templates")
-        control(house, "PUT", "/templates", {"name": f"kill_{turn}", "status": "APPROVED", "components": [{"type": "BODY", "text": "x"}]})
+        house.control("PUT", "/templates", {"name": f"kill_{turn}", "status": "APPROVED", "components": [{"type": "BODY", "text": "x"}]})
         house.kill("templates")
-        house.wait_restarted("templates", old)
+        house.wait_back("templates", old)
         wait_for(lambda turn=turn: known(house).get(f"kill_{turn}") == "approved", 30, what="the template after the kill")
         wait_for(lambda turn=turn: send(house, f"kill_{turn}").status == 201, what="messaging to know it")
 

@@ -6,9 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
-import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +46,6 @@ class Upgrade:
             keep = {"AVIARY_MESSAGING_MESSAGE_RETENTION": "0", "AVIARY_WEBHOOKS_DELIVERY_RETENTION": "0"}
             cls.house = House("--simulate", "--test-clock", "--rate-limits", "off", "--loopback-delay", "10", data=data, env=keep, start=False)
             cls.house.start(60)
-            wait_for(lambda: cls.control("GET", "/settings"), what="the simulator")
             cls.keys = {"live": cls.house.live_key, "test": cls.house.test_key, "admin": cls.house.admin_key}
         except BaseException:
             cls.tearDownClass()
@@ -64,12 +61,6 @@ class Upgrade:
             cls.folder.cleanup()
 
     # ---- asking ----
-    @classmethod
-    def control(cls, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(cls.house.credentials["simulator"]["control_url"] + path, data, method=method), timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
-
     def ask(self, key, method, path, body=None, want=200, headers=None):
         answer = self.house.http(method, path, body, key=self.keys.get(key, key), headers=headers)
         self.assertEqual(answer.status, want, f"{method} {path}: {answer}")
@@ -195,7 +186,7 @@ class Upgrade:
         refused = self.ask("live", "POST", "/v1/sms", {"from": sms, "to": [stopped], "text": "Hello?"}, 201)["id"]
         self.told(refused, "failed")
         self.told(sent, "accepted")
-        self.control("POST", "/inbound", {"provider": "meta", "from": person, "to": whatsapp, "type": "text", "text": {"body": "Back again"}})
+        self.house.control("POST", "/inbound", {"provider": "meta", "from": person, "to": whatsapp, "type": "text", "text": {"body": "Back again"}})
         log = wait_for(lambda: [row for row in self.ask("admin", "GET", "/v1/organization/whatsapp/messages?limit=100")["messages"] if row["textBody"] == "Back again"], what="what she wrote")
         self.ask("live", "POST", "/v1/whatsapp/messages/read", {"messageId": log[0]["id"]})
         number = self.house.credentials["app"]["meta_phone_number_id"]
@@ -203,7 +194,7 @@ class Upgrade:
         [conversation] = self.kirim("GET", f"/{number}/conversations?contact_id={contact['id']}")["data"]
         messages = wait_for(lambda: (found := self.kirim("GET", f"/{number}/messages?conversation_id={conversation['id']}&limit=100")["data"]) and len(found) >= 3 and found, what="her messages")
         self.assertIn("Hello?", json.dumps(messages))
-        self.control("PUT", "/templates", {"name": "parcel", "language": "en_US", "waba_id": WABA, "category": "UTILITY", "status": "APPROVED",
+        self.house.control("PUT", "/templates", {"name": "parcel", "language": "en_US", "waba_id": WABA, "category": "UTILITY", "status": "APPROVED",
                                            "components": [{"type": "BODY", "text": "Your parcel {{1}} is there", "example": {"body_text": [["7"]]}}]})
         self.house.cli("templates", "sync")
         content = {"from": whatsapp, "to": "+14157770009"} | self.facts["template"]

@@ -248,10 +248,7 @@ int cmd_deliveries (int argc, char **argv)
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "list | show ID | replay ID",
-        .operand_min = 1,
-        .operand_max = 2,
     };
-    int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc
-                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
+    return verbs_main (&form, argc, argv,
+                       &(verbs_t){verbs, sizeof verbs / sizeof *verbs, &self.means, &self, NULL});
 }

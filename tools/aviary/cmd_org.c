@@ -148,10 +148,7 @@ int cmd_org (int argc, char **argv)
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "create | list | suspend ID | resume ID",
-        .operand_min = 1,
-        .operand_max = 2,
     };
-    int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc
-                   : verbs_run (&form, verbs, sizeof verbs / sizeof *verbs, &self.means, &self);
+    return verbs_main (&form, argc, argv,
+                       &(verbs_t){verbs, sizeof verbs / sizeof *verbs, &self.means, &self, NULL});
 }

@@ -221,12 +221,10 @@ static int user_delete (void *context, const char *operand, failure_t *failure)
 
 /* ---- the two commands ---- */
 
-static int run (people_t *self, const cli_form_t *form, const verb_t *verbs, size_t count)
+static int org_read (void *context, failure_t *failure)
 {
-    failure_t failure = {0};
-    if (id_read (self->org_text, "--org", &self->org, &failure))
-        return client_fail (form->command, &failure);
-    return verbs_run (form, verbs, count, &self->means, self);
+    people_t *self = context;
+    return id_read (self->org_text, "--org", &self->org, failure);
 }
 
 int cmd_team (int argc, char **argv)
@@ -250,11 +248,10 @@ int cmd_team (int argc, char **argv)
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "create | list | delete ID",
-        .operand_min = 1,
-        .operand_max = 2,
     };
-    int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form, verbs, sizeof verbs / sizeof *verbs);
+    return verbs_main (
+        &form, argc, argv,
+        &(verbs_t){verbs, sizeof verbs / sizeof *verbs, &self.means, &self, org_read});
 }
 
 int cmd_user (int argc, char **argv)
@@ -282,9 +279,8 @@ int cmd_user (int argc, char **argv)
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = "create | list | teams ID | delete ID",
-        .operand_min = 1,
-        .operand_max = 2,
     };
-    int rc = cli_read (&form, argc, argv);
-    return rc >= 0 ? rc : run (&self, &form, verbs, sizeof verbs / sizeof *verbs);
+    return verbs_main (
+        &form, argc, argv,
+        &(verbs_t){verbs, sizeof verbs / sizeof *verbs, &self.means, &self, org_read});
 }

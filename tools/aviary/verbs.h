@@ -23,9 +23,17 @@ typedef struct verb_means {
 
 enum { VERB_ASK_MS = 8000 };
 
-/* Runs the verb that form->given names; `means` lies in `self`. Returns the exit code; failures and what fits no verb are told on stderr. */
-int verbs_run (const cli_form_t *form, const verb_t *verbs, size_t count, verb_means_t *means,
-               void *self);
+typedef struct verbs {
+    const verb_t *list;
+    size_t count;
+    verb_means_t *means; /* lies in `self` */
+    void *self;
+    int (*prepare) (void *self, failure_t *failure); /* before any verb runs; may be NULL */
+} verbs_t;
+
+/* Reads the command line by `form`, which need not tell how many operands there are, and runs the verb that it names. Returns the exit code; failures and what fits no verb are told on
+ * stderr. */
+int verbs_main (cli_form_t *form, int argc, char **argv, const verbs_t *verbs);
 
 /* One line of JSON on stdout; deletes it. */
 void json_print (struct cJSON *json);

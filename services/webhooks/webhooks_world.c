@@ -1,5 +1,5 @@
-/* org_world.c - what the tests of organization subscriptions share. */
-#include "org_world.h"
+/* webhooks_world.c - what the tests of webhooks share. */
+#include "webhooks_world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 
 const id16_t world_org = {{7}};
 const id16_t world_other_org = {{8}};
+const id16_t world_app = {{2}};
 
 enum { FLAGS_MAX = 16 };
 
@@ -27,6 +28,47 @@ int world_ask (optest_t *test, id16_t org, const char *op, const void *in, void 
 {
     envelope_t header = {.org = org, .principal = PRINCIPAL_ORG_KEY};
     return optest_ask (test, op, &header, in, out, failure);
+}
+
+envelope_t world_by_app (id16_t app)
+{
+    return (envelope_t){.org = world_org, .app = app, .test = true, .principal = PRINCIPAL_APP_KEY};
+}
+
+envelope_t world_by_org (void)
+{
+    return (envelope_t){.org = world_org, .principal = PRINCIPAL_ORG_KEY};
+}
+
+event_about_t world_about (id16_t record, id16_t app)
+{
+    return (event_about_t){
+        .record = record, .version = 1, .org = world_org, .app = app, .test = true};
+}
+
+void world_sms_fill (world_sms_t *self, id16_t message, int32_t status)
+{
+    self->content = (messaging_content_t){.id = message,
+                                          .channel = ACCOUNTS_CHANNEL_SMS,
+                                          .direction = MESSAGING_DIRECTION_OUTBOUND,
+                                          .kind = MESSAGING_KIND_SMS,
+                                          .test = true,
+                                          .from = "+15550001111",
+                                          .to = "+15551234567",
+                                          .text = "Hello",
+                                          .sent_at = 1000,
+                                          .occurred_at = 1000};
+    self->app = (messaging_app_ref_t){.id = world_app, .name = "Desk", .test = true};
+    self->status = (messaging_message_status_t){
+        .status = status, .message = &self->content, .apps = {&self->app, 1}};
+}
+
+int world_sms_tell (optest_t *test, id16_t message, int32_t status)
+{
+    world_sms_t sms;
+    event_about_t about = world_about (message, world_app);
+    world_sms_fill (&sms, message, status);
+    return optest_follow (test, &messaging_message_status_event, &about, &sms.status, NULL);
 }
 
 webhooks_subscription_told_t world_subscribe (optest_t *test, const char *url, const char *event)
