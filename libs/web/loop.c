@@ -18,6 +18,7 @@
 
 enum {
     EVENTS_MAX = 64,
+    BATCH = 8,          /* sockets whose requests are put on their way together */
     ACCEPT_AT_ONCE = 4, /* the rest is for the other loops */
     SILENT_MS = 1000,   /* who was silent for so long makes room for others */
     DEAF_MS = 50,
@@ -329,13 +330,25 @@ static int events_wait (loop_t *self, struct epoll_event *events)
     return count > 0 ? count : 0;
 }
 
+static void batch (const loop_t *self, bool begins)
+{
+    const web_config_t *config = &self->server->config;
+    if (config->batch != NULL)
+        config->batch (config->context, begins);
+}
+
 static void loop_round (loop_t *self)
 {
     struct epoll_event events[EVENTS_MAX];
     int count = events_wait (self, events);
     int64_t now_ms = clock_mono_ms ();
+    batch (self, true);
     for (int i = 0; i < count; i++) {
         void *of = events[i].data.ptr;
+        if (i % BATCH == BATCH - 1) {
+            batch (self, false);
+            batch (self, true);
+        }
         if (of == self->server)
             accept_some (self, now_ms);
         else if (of != NULL)
@@ -344,6 +357,7 @@ static void loop_round (loop_t *self)
     take_completed (self);
     take_returned (self);
     ready_go_on (self);
+    batch (self, false);
     timers_ring (self, now_ms);
     stop_seen (self);
     if (self->deaf && !self->stopping && now_ms >= self->hear_ms)

@@ -58,6 +58,8 @@ typedef struct web_config {
     web_complete_fn *complete; /* NULL if submit never parks */
     web_resume_fn *resume;     /* NULL if none asks for a thread */
     web_refuse_fn *refuse;     /* NULL = plain text */
+    /* Called around some submits and completes of one loop at a time, so that what they put elsewhere can leave together. NULL = not told. */
+    void (*batch) (void *context, bool begins);
     void *context;
     web_log_fn *log; /* NULL = the server's own troubles are not told */
     void *log_context;

@@ -243,7 +243,7 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
     address_peek (x);
     int code = status == 413                    ? E_TOO_LARGE
                : status == 503                  ? E_UNAVAILABLE
-               : status >= 500 && status != 501 ? E_INTERNAL
+               : status == 500                  ? E_INTERNAL
                                                 : E_BAD_REQUEST;
     answer_status (x, status, code, text);
 }
@@ -263,7 +263,8 @@ static int read_request (exchange_t *x, void *failure)
 
 web_next_t exchange_authorized (exchange_t *x)
 {
-    failure_t failure = {0};
+    failure_t failure; /* not cleared: large, and mostly nobody looks at more than its code */
+    failure.code = 0;
     if (x->known && x->who.org_status == ACCOUNTS_ORG_STATUS_SUSPENDED)
         return forbid (x, E_FORBIDDEN, "The organization is suspended");
     if (x->op->test_only && x->known && !x->who.test)

@@ -90,6 +90,15 @@ static int read_url (const char *name, const char *text, char *out, size_t size,
     return 0;
 }
 
+static void asks_batch (void *context, bool begins)
+{
+    const edge_t *edge = context;
+    if (begins)
+        svc_asks_hold (edge->svc);
+    else
+        svc_asks_go (edge->svc);
+}
+
 static int read_settings (edge_t *edge, failure_t *failure)
 {
     const edge_settings_t *s = svc_settings (edge->svc);
@@ -122,6 +131,7 @@ static int read_settings (edge_t *edge, failure_t *failure)
                                .complete = edge_complete,
                                .resume = edge_resume,
                                .refuse = edge_refuse,
+                               .batch = asks_batch,
                                .context = edge};
     return code;
 }
