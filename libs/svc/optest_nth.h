@@ -2,7 +2,7 @@
  * until a run is through without it.
  *
  * After each fault: the answer says so by a code of its class, or is as without the fault; the store is as before, or as after a whole success; and the same
- * again succeeds, once. What is wrong is told on stderr; the functions return how often. Beyond the first n's they go in growing steps; with AVIARY_LONG=1 not.
+ * again succeeds, once. What is wrong is told on stderr; the functions return how often. Beyond the first n's they go in growing steps; with AVIARY_LONG=1 not, but in memory.
  * The store is kept at the call, and started again from there. Programs link with --wrap for the heap (the library says so). */
 #ifndef AVIARY_SVC_OPTEST_NTH_H
 #define AVIARY_SVC_OPTEST_NTH_H
