@@ -30,7 +30,8 @@ bool index_kind_ok (int kind)
            kind == SK_ENUM || kind == SK_BOOL;
 }
 
-static store_key_t field_key (const schema_field_t *field, const void *row)
+static inline __attribute__ ((always_inline)) store_key_t field_key (const schema_field_t *field,
+                                                                     const void *row)
 {
     const uint8_t *at = (const uint8_t *) row + field->offset;
     store_key_t key = {0};
@@ -64,7 +65,8 @@ bool index_key_absent (const schema_field_t *field, const store_key_t *key)
                                    : !key->num;
 }
 
-static int key_add (index_key_t *out, const void *data, size_t size)
+static inline __attribute__ ((always_inline)) int key_add (index_key_t *out, const void *data,
+                                                           size_t size)
 {
     if (size > KEY_MAX - out->size)
         return E_TOO_LARGE;
@@ -73,7 +75,8 @@ static int key_add (index_key_t *out, const void *data, size_t size)
     return 0;
 }
 
-static int field_add (index_key_t *out, int kind, const store_key_t *key)
+static inline __attribute__ ((always_inline)) int field_add (index_key_t *out, int kind,
+                                                             const store_key_t *key)
 {
     uint8_t b[8];
     if (kind == SK_ID)
