@@ -258,7 +258,8 @@ class House:
 
     def metric(self, name, **labels):
         """The sum of a metric over all that have these labels among their own."""
-        lines = self.http("GET", "/metrics").body.decode().splitlines()
+        answer = wait_for(lambda: (a := self.http("GET", "/metrics")).status == 200 and a, what="/metrics")
+        lines = answer.body.decode().splitlines()
         found = [re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line) for line in lines]
         wanted = {f'{key}="{value}"' for key, value in labels.items()}
         return sum(float(one[3]) for one in found if one and one[1] == name and wanted <= set((one[2] or "").split(",")))

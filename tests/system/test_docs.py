@@ -1,11 +1,10 @@
 """What the documents show is what happens: the README's quickstart runs, and the table of numbers is the one that the program prints."""
-import os
 import re
 import subprocess
 import tempfile
-from pathlib import Path
 
 from harness import BIN, ROOT, flags, wait_for
+from walk import lay, run
 
 
 def snippet(path, mark):
@@ -17,15 +16,12 @@ def snippet(path, mark):
 @flags("--loopback-delay", "20")
 def test_quickstart(house):
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(house.data, Path(folder) / "var")
-        (Path(folder) / "build" / "release").mkdir(parents=True)
-        os.symlink(BIN, Path(folder) / "build" / "release" / "bin")
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", snippet("README.md", "quickstart")], cwd=folder, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout
+        lay(house, folder)
+        code, said = run(snippet("README.md", "quickstart"), folder)
+    assert code == 0, said
     for word in ("msg_sms_test_", "accepted"):
-        assert word in done.stdout, done.stdout
-    message = re.search(r'"id":"(msg_sms_test_\w+)"', done.stdout)[1]
+        assert word in said, said
+    message = re.search(r'"id":"(msg_sms_test_\w+)"', said)[1]
     wait_for(lambda: all(f"  {word}" in house.cli("explain", message) for word in ("accepted", "sent", "delivered")), what="the whole story")
 
 

@@ -1,17 +1,14 @@
 """Real carriers, shown: the walk of docs/simulators.md, once as it stands there in the shell and once call by call with what must be true after each."""
 import base64
-import os
 import re
-import signal
-import subprocess
 import tempfile
 import unittest
-from pathlib import Path
 
 from carriers import Carriers
-from harness import BIN, http
+from harness import http
 from test_docs import snippet
 from test_media import BOUNDARY, form, part, png
+from walk import lay, run
 
 OGG = base64.b64decode("T2dnUwACAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAETT3B1c0hlYWQBAQAAgLsAAAAAAA==")
 
@@ -31,31 +28,13 @@ class Walk(unittest.TestCase):
         for hook in hooks:  # the walk waits for the first webhook to be there
             house.http("DELETE", f"/v1/webhooks/{hook['id']}", key=house.live_key)
         with tempfile.TemporaryDirectory() as folder:
-            os.symlink(house.data, Path(folder) / "var")
-            (Path(folder) / "build" / "release").mkdir(parents=True)
-            os.symlink(BIN, Path(folder) / "build" / "release" / "bin")
-            code, said = self.shell(snippet("docs/simulators.md", "walk"), folder)
+            lay(house, folder)
+            code, said = run(snippet("docs/simulators.md", "walk"), folder)
         self.assertEqual(code, 0, said)
         for word in ("Is it in stock?", "messages.whatsapp.sent", "messages.whatsapp.delivered", "messages.whatsapp.read", "the same note", "conversation_window_expired",
                      "messages.sms.delivered", "messages.sms.failed", '"code":"40008"', '"caption":"It is"', "biz_opaque_callback_data", "accepted"):
             self.assertIn(word, said)
         self.live.control("DELETE", "/rules")
-
-    def shell(self, script, folder):
-        """Run it as a user would, who stops at the first thing that fails; its exit code and what it printed."""
-        out = Path(folder) / "said"
-        with open(out, "wb") as said:
-            process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=folder, stdout=said, stderr=said, start_new_session=True)
-            try:
-                return process.wait(60), out.read_text()
-            except subprocess.TimeoutExpired:
-                return "no end in 60 s", out.read_text()
-            finally:
-                try:
-                    os.killpg(process.pid, signal.SIGKILL)  # the listener, if the walk did not get to its end
-                except ProcessLookupError:
-                    pass
-                process.wait()
 
     def test_the_walk_call_by_call(self):
         live, house = self.live, self.live.house

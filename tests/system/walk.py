@@ -67,13 +67,18 @@ def run(script, folder):
     return code, said.read_text()
 
 
+def lay(house, folder):
+    """What the documents take for granted where they are followed: the house's data in var, its programs in build/release/bin."""
+    os.symlink(house.data, Path(folder) / "var")
+    (Path(folder) / "build" / "release").mkdir(parents=True)
+    os.symlink(BIN, Path(folder) / "build" / "release" / "bin")
+
+
 def walk(house, document, mark, folder, least):
     """Runs the blocks of docs/`document` in `folder` against `house`; what each printed. There must be `least` blocks."""
     blocks = blocks_of((ROOT / "docs" / document).read_text(), mark)
     assert len(blocks) >= least, len(blocks)
-    os.symlink(house.data, Path(folder) / "var")
-    (Path(folder) / "build" / "release").mkdir(parents=True)
-    os.symlink(BIN, Path(folder) / "build" / "release" / "bin")
+    lay(house, folder)
     code, said = run("".join(f"echo '{LINE}'\n{script}" for script, _ in blocks), folder)
     assert code == 0, said
     parts = said.split(f"{LINE}\n")[1:]
