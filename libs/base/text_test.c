@@ -335,20 +335,13 @@ static void test_utf8_blocks (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_utf8),
-        cmocka_unit_test (test_utf8_places),
-        cmocka_unit_test (test_utf8_blocks),
-        cmocka_unit_test (test_visible),
-        cmocka_unit_test (test_code_points),
-        cmocka_unit_test (test_e164),
-        cmocka_unit_test (test_header_parts),
-        cmocka_unit_test (test_hex),
-        cmocka_unit_test (test_base64),
-        cmocka_unit_test (test_base64_refuses),
-        cmocka_unit_test (test_base64_random),
-        cmocka_unit_test (test_duration),
-        cmocka_unit_test (test_numbers),
-        cmocka_unit_test (test_token_characters),
+        cmocka_unit_test (test_utf8),          cmocka_unit_test (test_utf8_places),
+        cmocka_unit_test (test_utf8_blocks),   cmocka_unit_test (test_visible),
+        cmocka_unit_test (test_code_points),   cmocka_unit_test (test_e164),
+        cmocka_unit_test (test_header_parts),  cmocka_unit_test (test_hex),
+        cmocka_unit_test (test_base64),        cmocka_unit_test (test_base64_refuses),
+        cmocka_unit_test (test_base64_random), cmocka_unit_test (test_duration),
+        cmocka_unit_test (test_numbers),       cmocka_unit_test (test_token_characters),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

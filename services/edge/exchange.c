@@ -241,10 +241,10 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     x->limit_shown = !x->dialect->org_buckets;
     address_peek (x);
-    int code = status == 413                    ? E_TOO_LARGE
-               : status == 503                  ? E_UNAVAILABLE
-               : status == 500                  ? E_INTERNAL
-                                                : E_BAD_REQUEST;
+    int code = status == 413   ? E_TOO_LARGE
+               : status == 503 ? E_UNAVAILABLE
+               : status == 500 ? E_INTERNAL
+                               : E_BAD_REQUEST;
     answer_status (x, status, code, text);
 }
 
