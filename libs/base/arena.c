@@ -280,6 +280,17 @@ char *arena_strndup (arena_t *self, const char *text, size_t length)
     return copy;
 }
 
+char *arena_join (arena_t *self, const char *a, const char *b)
+{
+    size_t first = strlen (a), second = strlen (b);
+    char *text = alloc (self, first + second + 1, false);
+    if (!text)
+        return NULL;
+    memcpy (text, a, first);
+    memcpy (text + first, b, second + 1);
+    return text;
+}
+
 char *arena_printf (arena_t *self, const char *format, ...)
 {
     va_list args;

@@ -56,6 +56,7 @@ void *arena_grow (arena_t *self, void *data, size_t old_size, size_t new_size);
 void *arena_memdup (arena_t *self, const void *data, size_t size);
 char *arena_strdup (arena_t *self, const char *text); /* NULL gives NULL */
 char *arena_strndup (arena_t *self, const char *text, size_t length);
+char *arena_join (arena_t *self, const char *a, const char *b); /* one text behind the other */
 char *arena_printf (arena_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 char *arena_vprintf (arena_t *self, const char *format, va_list args);
 

@@ -125,6 +125,8 @@ static void test_texts (void **state)
     assert_string_equal (arena_strdup (arena, ""), "");
     assert_string_equal (arena_strdup (arena, "wren"), "wren");
     assert_string_equal (arena_strndup (arena, "sparrow", 3), "spa");
+    assert_string_equal (arena_join (arena, "spar", "row"), "sparrow");
+    assert_string_equal (arena_join (arena, "", ""), "");
     assert_memory_equal (arena_memdup (arena, "a\0b", 3), "a\0b", 3);
     assert_string_equal (arena_printf (arena, "%s-%d", "tern", 7), "tern-7");
     char *wide = arena_printf (arena, "%0*d", 70000, 5);

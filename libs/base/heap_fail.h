@@ -1,5 +1,5 @@
 /* heap_fail.h - tests: a heap whose n-th allocation fails. What links it has malloc, calloc and realloc of the objects of this project wrapped; libraries of others
- * (LMDB, OpenSSL, libzmq, civetweb) keep theirs. */
+ * (LMDB, OpenSSL, libzmq) keep theirs. */
 #ifndef AVIARY_BASE_HEAP_FAIL_H
 #define AVIARY_BASE_HEAP_FAIL_H
 

@@ -3,6 +3,7 @@
  * Readers fail on anything but the one spelling; making an id cannot fail (without the kernel's
  * randomness the process stops: ids that repeat would be worse). */
 #include "base/id.h"
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ static const char crockford_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 static const uint64_t TIME_MAX = ((uint64_t) 1 << 48) - 1;
 static const uint64_t COUNTER_MAX = ((uint64_t) 1 << 42) - 1;
+static const uint64_t WIDE_CHUNK = 839299365868340224; /* 62 to the 10th: two chunks */
 
 enum {
     KSUID_EPOCH_S = 1400000000,
@@ -41,27 +43,34 @@ static void put_big_endian (uint8_t *at, size_t size, uint64_t value)
     }
 }
 
+static uint64_t big_endian_8 (const uint8_t *at)
+{
+    uint64_t value;
+    memcpy (&value, at, sizeof value);
+    return be64toh (value);
+}
+
 static uint64_t id_time (id16_t id)
 {
-    return big_endian (id.b, 6);
+    return big_endian_8 (id.b) >> 16;
 }
 
 /* The 42 bits after the time: rand_a (12) and the top of rand_b (30). They count within a
  * millisecond. */
 static uint64_t id_counter (id16_t id)
 {
-    uint64_t rand_a = big_endian (id.b + 6, 2) & 0xfff;
-    uint64_t top_b = big_endian (id.b + 8, 4) & 0x3fffffff;
+    uint64_t rand_a = big_endian_8 (id.b) & 0xfff;
+    uint64_t top_b = big_endian_8 (id.b + 8) >> 32 & 0x3fffffff;
     return rand_a << 30 | top_b;
 }
 
 static id16_t id_of_parts (uint64_t time, uint64_t counter, uint32_t tail)
 {
-    id16_t id = id_nil ();
-    put_big_endian (id.b, 6, time);
-    put_big_endian (id.b + 6, 2, 0x7000 | counter >> 30);
-    put_big_endian (id.b + 8, 4, 0x80000000u | (counter & 0x3fffffff));
-    put_big_endian (id.b + 12, 4, tail);
+    id16_t id;
+    uint64_t high = htobe64 (time << 16 | 0x7000 | counter >> 30),
+             low = htobe64 ((0x80000000u | (counter & 0x3fffffff)) << 32 | tail);
+    memcpy (id.b, &high, sizeof high);
+    memcpy (id.b + 8, &low, sizeof low);
     return id;
 }
 
@@ -195,18 +204,6 @@ static uint32_t ksuid_time (id16_t id)
     return (uint32_t) (id_time (id) / 1000 - KSUID_EPOCH_S);
 }
 
-/* Divides the number, whose limbs before `first` are zero, by CHUNK in place; the remainder. */
-static uint32_t limbs_divide (uint32_t limbs[KSUID_LIMBS], size_t first)
-{
-    uint64_t rest = 0;
-    for (size_t i = first; i < KSUID_LIMBS; i++) {
-        uint64_t value = rest << 32 | limbs[i];
-        limbs[i] = (uint32_t) (value / CHUNK);
-        rest = value % CHUNK;
-    }
-    return (uint32_t) rest;
-}
-
 /* limbs = limbs * factor + more; false on overflow. */
 static bool limbs_multiply (uint32_t limbs[KSUID_LIMBS], uint32_t factor, uint32_t more)
 {
@@ -219,21 +216,36 @@ static bool limbs_multiply (uint32_t limbs[KSUID_LIMBS], uint32_t factor, uint32
     return carry == 0;
 }
 
+/* Divides high * 2^64 + *low by WIDE_CHUNK, which `high` is less than; the remainder, the quotient in *low. */
+static uint64_t wide_divide (uint64_t high, uint64_t *low)
+{
+    __extension__ typedef unsigned __int128 wide_t;
+    uint64_t quotient = (uint64_t) (((wide_t) high << 64 | *low) / WIDE_CHUNK),
+             rest = *low - quotient * WIDE_CHUNK;
+    *low = quotient;
+    return rest;
+}
+
+/* The last `count` base62 digits of the value, the last of them before `end`. */
+static void base62_write (uint32_t value, size_t count, char *end)
+{
+    for (; count > 0; count--, value /= 62)
+        *--end = base62_digits[value % 62];
+}
+
 void id_write_ksuid (id16_t id, char out[ID_KSUID_LENGTH + 1])
 {
-    uint32_t limbs[KSUID_LIMBS] = {ksuid_time (id)};
-    for (size_t i = 1; i < KSUID_LIMBS; i++)
-        limbs[i] = (uint32_t) big_endian (id.b + 4 * (i - 1), 4);
-
+    uint64_t middle = big_endian_8 (id.b), last = big_endian_8 (id.b + 8), chunk;
+    chunk = wide_divide (ksuid_time (id), &middle); /* 160 bits: what is left are 101, then 41 */
+    chunk = wide_divide (chunk, &last);
+    base62_write ((uint32_t) (chunk % CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH);
+    base62_write ((uint32_t) (chunk / CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH - 5);
+    chunk = wide_divide (middle, &last);
+    base62_write ((uint32_t) (chunk % CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH - 10);
+    base62_write ((uint32_t) (chunk / CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH - 15);
+    base62_write ((uint32_t) (last % CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH - 20);
+    base62_write ((uint32_t) (last / CHUNK), 2, out + 2);
     out[ID_KSUID_LENGTH] = 0;
-    size_t first = 0;
-    for (size_t end = ID_KSUID_LENGTH; end > 0;) {
-        uint32_t chunk = limbs_divide (limbs, first);
-        while (first < KSUID_LIMBS && limbs[first] == 0)
-            first++;
-        for (size_t i = 0; i < CHUNK_DIGITS && end > 0; i++, chunk /= 62)
-            out[--end] = base62_digits[chunk % 62];
-    }
 }
 
 static int base62_value (char c)

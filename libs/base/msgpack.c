@@ -3,6 +3,7 @@
  * The writer fails through its buf. The reader fails on what is cut short, of another kind than
  * asked for, out of range, or nested too deep; it then stays failed and every read gives zero. */
 #include "base/msgpack.h"
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -32,19 +33,31 @@ void mp_bool (buf_t *out, bool value)
     buf_add_byte (out, value ? 0xc3 : 0xc2);
 }
 
-void mp_int (buf_t *out, int64_t value)
+/* A number of eight bytes, as times are, in one step. */
+static void put_u64 (buf_t *out, uint8_t type, uint64_t value)
+{
+    uint8_t *at = buf_reserve (out, 9);
+    if (!at)
+        return;
+    value = htobe64 (value);
+    at[0] = type;
+    memcpy (at + 1, &value, sizeof value);
+    out->size += 9;
+}
+
+void mp_int_wide (buf_t *out, int64_t value)
 {
     uint64_t bits = (uint64_t) value;
-    if (value >= -32 && value <= 127)
+    if (value > UINT32_MAX)
+        put_u64 (out, 0xcf, bits);
+    else if (value >= -32 && value <= 127)
         buf_add_byte (out, (uint8_t) value);
     else if (value >= 0 && value <= UINT8_MAX)
         put_head (out, 0xcc, bits, 1);
     else if (value >= 0 && value <= UINT16_MAX)
         put_head (out, 0xcd, bits, 2);
-    else if (value >= 0 && value <= UINT32_MAX)
-        put_head (out, 0xce, bits, 4);
     else if (value >= 0)
-        put_head (out, 0xcf, bits, 8);
+        put_head (out, 0xce, bits, 4);
     else if (value >= INT8_MIN)
         put_head (out, 0xd0, bits, 1);
     else if (value >= INT16_MIN)
@@ -52,7 +65,7 @@ void mp_int (buf_t *out, int64_t value)
     else if (value >= INT32_MIN)
         put_head (out, 0xd2, bits, 4);
     else
-        put_head (out, 0xd3, bits, 8);
+        put_u64 (out, 0xd3, bits);
 }
 
 void mp_float (buf_t *out, double value)
@@ -278,24 +291,21 @@ mp_kind_t mp_peek (const mp_reader_t *in)
     return head_look (in).kind;
 }
 
-bool mp_read_nil (mp_reader_t *in)
-{
-    if (in->failed || in->at == in->end || *in->at != 0xc0)
-        return false;
-    in->at++;
-    return true;
-}
-
 bool mp_read_bool (mp_reader_t *in)
 {
+    if (in->at != in->end && (*in->at | 1) == 0xc3)
+        return *in->at++ & 1;
     return head_read (in, MP_BOOL, NULL).type == 0xc3;
 }
 
-int64_t mp_read_int (mp_reader_t *in)
+int64_t mp_read_int_wide (mp_reader_t *in)
 {
-    if (in->at != in->end &&
-        *in->at <= 0x7f) /* the keys of structs; a failed reader stands at its end */
-        return *in->at++;
+    uint64_t bits;
+    if (in->end - in->at >= 9 && in->at[0] == 0xcf && in->at[1] <= 0x7f) { /* times */
+        memcpy (&bits, in->at + 1, sizeof bits);
+        in->at += 9;
+        return (int64_t) be64toh (bits);
+    }
     return (int64_t) head_read (in, MP_INT, NULL).number;
 }
 
@@ -340,6 +350,11 @@ bytes_t mp_read_str (mp_reader_t *in)
         in->at += 1 + text.size;
         return text;
     }
+    if (left > 2 && in->at[0] == 0xd9 && in->at[1] <= left - 2) {
+        text = bytes_of (in->at + 2, in->at[1]);
+        in->at += 2 + text.size;
+        return text;
+    }
     head_read (in, MP_STR, &text);
     return text;
 }
@@ -360,6 +375,12 @@ bytes_t mp_read_bin (mp_reader_t *in)
 id16_t mp_read_id (mp_reader_t *in)
 {
     id16_t id = id_nil ();
+    if (in->end - in->at > (ptrdiff_t) sizeof id.b + 1 && in->at[0] == 0xc4 &&
+        in->at[1] == sizeof id.b) {
+        memcpy (id.b, in->at + 2, sizeof id.b);
+        in->at += 2 + sizeof id.b;
+        return id;
+    }
     if (mp_read_nil (in))
         return id;
     bytes_t data = mp_read_bin (in);
@@ -389,7 +410,33 @@ uint32_t mp_read_array (mp_reader_t *in)
 
 uint32_t mp_read_map (mp_reader_t *in)
 {
+    size_t left = (size_t) (in->end - in->at);
+    if (left && (in->at[0] & 0xf0) == 0x80 && 2 * (in->at[0] & 0x0fu) < left)
+        return *in->at++ & 0x0f;
+    if (left > 2 && in->at[0] == 0xde) { /* most records */
+        uint32_t count = (uint32_t) in->at[1] << 8 | in->at[2];
+        if (2 * count <= left - 3) {
+            in->at += 3;
+            return count;
+        }
+    }
     return count_read (in, MP_MAP, 2);
+}
+
+/* Bytes of the next value if it is a short one of the common kinds and all there; 0: look closer. */
+static inline size_t short_size (const mp_reader_t *in)
+{
+    size_t left = (size_t) (in->end - in->at), size = 0;
+    if (in->failed || left == 0)
+        return 0;
+    uint8_t type = in->at[0];
+    if (type < 0x80 || type >= 0xe0 || type == 0xc0 || type == 0xc2 || type == 0xc3)
+        return 1;
+    if (type >= 0xa0 && type < 0xc0)
+        size = 1u + (type & 0x1f);
+    else if ((type == 0xd9 || type == 0xc4) && left > 1) /* text and bytes up to 255 */
+        size = 2u + in->at[1];
+    return size <= left ? size : 0;
 }
 
 static bytes_t skip_any (mp_reader_t *in)
@@ -406,6 +453,11 @@ static bytes_t skip_any (mp_reader_t *in)
             depth--;
         }
         left[depth]--;
+        size_t size = short_size (in);
+        if (size) {
+            in->at += size;
+            continue;
+        }
         head_t head = head_look (in);
         if (head.kind == MP_BAD || head.kind == MP_END)
             break;
@@ -419,22 +471,6 @@ static bytes_t skip_any (mp_reader_t *in)
     }
     fail (in);
     return bytes_of (NULL, 0);
-}
-
-/* Bytes of the next value if it is a short one of the common kinds and all there; 0: look closer. */
-static size_t short_size (const mp_reader_t *in)
-{
-    size_t left = (size_t) (in->end - in->at), size = 0;
-    if (in->failed || left == 0)
-        return 0;
-    uint8_t type = in->at[0];
-    if (type < 0x80 || type >= 0xe0 || type == 0xc0 || type == 0xc2 || type == 0xc3)
-        return 1;
-    if (type >= 0xa0 && type < 0xc0)
-        size = 1u + (type & 0x1f);
-    else if ((type == 0xd9 || type == 0xc4) && left > 1) /* text and bytes up to 255 */
-        size = 2u + in->at[1];
-    return size <= left ? size : 0;
 }
 
 bytes_t mp_skip (mp_reader_t *in)

@@ -47,16 +47,6 @@ queue_t *queue_new (void)
     return self;
 }
 
-void queue_destroy (queue_t **self)
-{
-    if (!self || !*self)
-        return;
-    pthread_mutex_destroy (&(*self)->lock);
-    close ((*self)->fd);
-    free (*self);
-    *self = NULL;
-}
-
 static void event_raise (const queue_t *self)
 {
     uint64_t one = 1;
@@ -72,6 +62,30 @@ static void event_lower (queue_t *self)
         continue;
     if (got == sizeof count)
         self->owed -= count;
+}
+
+/* Who puts may be at such a write when what was put is taken already. */
+static void writes_end (queue_t *self)
+{
+    struct pollfd event = {.fd = self->fd, .events = POLLIN};
+    pthread_mutex_lock (&self->lock);
+    while (self->owed) {
+        event_lower (self);
+        if (self->owed)
+            poll (&event, 1, -1);
+    }
+    pthread_mutex_unlock (&self->lock);
+}
+
+void queue_destroy (queue_t **self)
+{
+    if (!self || !*self)
+        return;
+    writes_end (*self);
+    pthread_mutex_destroy (&(*self)->lock);
+    close ((*self)->fd);
+    free (*self);
+    *self = NULL;
 }
 
 /* Whether there is somebody to wake, who then is being woken. */

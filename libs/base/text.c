@@ -3,6 +3,7 @@
  * All of it only looks at its arguments; readers say -1 or false for anything that a writer would
  * not have written. */
 #include "base/text.h"
+#include <endian.h>
 #include <string.h>
 
 size_t text_utf8_step (const char *text, size_t length)
@@ -30,22 +31,43 @@ size_t text_utf8_step (const char *text, size_t length)
     return size;
 }
 
-/* Eight bytes of plain ASCII without NUL, the common case. */
-static bool ascii8 (const char *text)
+/* Not 0 at the top of the bytes that are no plain ASCII; a NUL is none. */
+static inline uint64_t odd_bytes (const char *text)
 {
     uint64_t word;
     memcpy (&word, text, sizeof word);
-    uint64_t zeros = (word - 0x0101010101010101u) & ~word;
-    return ((word | zeros) & 0x8080808080808080u) == 0;
+    return word | ((word - 0x0101010101010101u) & ~word);
+}
+
+/* Eight and 32 bytes of plain ASCII, the common case. */
+static inline bool ascii8 (const char *text)
+{
+    return (odd_bytes (text) & 0x8080808080808080u) == 0;
+}
+
+static inline bool ascii32 (const char *text)
+{
+    uint64_t odd =
+        odd_bytes (text) | odd_bytes (text + 8) | odd_bytes (text + 16) | odd_bytes (text + 24);
+    return (odd & 0x8080808080808080u) == 0;
 }
 
 bool text_is_utf8 (const char *text, size_t length)
 {
-    for (size_t i = 0; i < length;) {
+    size_t i = 0;
+    while (length - i >= 32 && ascii32 (text + i))
+        i += 32;
+    while (length - i >= 8 && ascii8 (text + i))
+        i += 8;
+    if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
+        return true; /* all but its end was seen, and that as well */
+    while (i < length) {
         if (length - i >= 8 && ascii8 (text + i)) {
             i += 8;
             continue;
         }
+        if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
+            return true; /* the rest, and of what was before nothing but its end */
         if ((uint8_t) text[i] - 1u < 0x7f) { /* ASCII, not NUL */
             i++;
             continue;
@@ -56,6 +78,28 @@ bool text_is_utf8 (const char *text, size_t length)
         i += step;
     }
     return true;
+}
+
+/* Nonzero if one of the bytes is not from '!' to '~'; the padding of a short text is. */
+static uint64_t invisible8 (uint64_t word)
+{
+    const uint64_t each = 0x0101010101010101u;
+    return ((word - 0x21 * each) | (word + each) | word) & 0x80 * each;
+}
+
+bool text_is_visible (const char *text, size_t length)
+{
+    uint64_t word, found = 0;
+    size_t i = 0;
+    if (length == 0)
+        return false;
+    for (; length - i >= sizeof word; i += sizeof word) {
+        memcpy (&word, text + i, sizeof word);
+        found |= invisible8 (word);
+    }
+    memset (&word, '!', sizeof word);
+    memcpy (&word, text + i, length - i);
+    return !(found | invisible8 (word));
 }
 
 size_t text_code_points (const char *text, size_t length)
@@ -121,12 +165,32 @@ size_t text_write_int (int64_t value, char out[TEXT_NUMBER_SIZE])
     return length;
 }
 
+static char hex_digit (uint8_t value)
+{
+    return (char) (value < 10 ? '0' + value : 'a' + value - 10);
+}
+
+/* The eight digits of four bytes at once: each half byte in a byte of its own, then '0' added, and to those from ten on what lies between. */
+static void hex8_write (const uint8_t data[4], char out[8])
+{
+    uint32_t four;
+    memcpy (&four, data, sizeof four);
+    uint64_t w = le32toh (four);
+    w = (w | w << 16) & 0x0000ffff0000ffffu;
+    w = (w | w << 8) & 0x00ff00ff00ff00ffu;
+    w = (w >> 4 | w << 8) & 0x0f0f0f0f0f0f0f0fu;
+    uint64_t letters = (w + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+    w = htole64 (w + 0x3030303030303030u + letters * ('a' - '0' - 10));
+    memcpy (out, &w, sizeof w);
+}
+
 void text_write_hex (const uint8_t *data, size_t size, char *out)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *out++ = digits[data[i] >> 4];
-        *out++ = digits[data[i] & 15];
+    for (; size >= 4; size -= 4, data += 4, out += 8)
+        hex8_write (data, out);
+    for (; size > 0; size--, data++, out += 2) {
+        out[0] = hex_digit (data[0] >> 4);
+        out[1] = hex_digit (data[0] & 15);
     }
     *out = 0;
 }

@@ -12,7 +12,8 @@ size_t text_code_points (const char *text, size_t length); /* of valid UTF-8 */
 /* Bytes of the one UTF-8 sequence that `text` starts with, 1 to 4; 0 if it is not valid, cut short,
  * NUL or nothing. */
 size_t text_utf8_step (const char *text, size_t length);
-bool text_is_e164 (const char *text);         /* ^\+[1-9]\d{1,14}$ */
+bool text_is_visible (const char *text, size_t length); /* visible ASCII, not empty */
+bool text_is_e164 (const char *text);                   /* ^\+[1-9]\d{1,14}$ */
 bool text_is_token (const char *text);        /* RFC 9110 token (header names), not empty */
 bool text_is_header_value (const char *text); /* visible ASCII, space, tab; no CR, LF, NUL */
 /* A decimal number and its NUL; the length. */

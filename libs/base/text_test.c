@@ -277,20 +277,71 @@ static void test_token_characters (void **state)
     }
 }
 
+/* Each byte at each place of texts of up to three words. */
+static void test_visible (void **state)
+{
+    char text[20];
+    (void) state;
+    assert_false (text_is_visible ("", 0));
+    for (size_t length = 1; length <= sizeof text; length++)
+        for (size_t at = 0; at < length; at++)
+            for (int c = 0; c < 256; c++) {
+                memset (text, "!~a"[c % 3], sizeof text);
+                text[at] = (char) c;
+                assert_int_equal (text_is_visible (text, length), c > ' ' && c <= '~');
+            }
+}
+
+/* What is no ASCII is seen wherever it stands, also between words and at the end. */
+static void test_utf8_places (void **state)
+{
+    char text[28];
+    (void) state;
+    for (size_t length = 1; length <= sizeof text; length++)
+        for (size_t at = 0; at < length; at++) {
+            memset (text, 'a', sizeof text);
+            assert_true (text_is_utf8 (text, length));
+            text[at] = 0;
+            assert_false (text_is_utf8 (text, length));
+            text[at] = (char) 0xc3;
+            assert_false (text_is_utf8 (text, length));
+            if (at + 1 < length) {
+                text[at + 1] = (char) 0xa4;
+                assert_true (text_is_utf8 (text, length));
+            }
+        }
+}
+
+/* Every length around the blocks that are looked at together, with something odd at each place. */
+static void test_utf8_blocks (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *odd;
+        size_t size;
+        bool valid;
+    } rows[] = {{"a", 1, true},        {"\0", 1, false},          {"\x80", 1, false},
+                {"\xc3\xa9", 2, true}, {"\xe2\x82\xac", 3, true}, {"\xe2\x82", 2, false}};
+    char text[80];
+    for (size_t length = 0; length <= 70; length++)
+        for (size_t at = 0; at <= length; at++)
+            for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                memset (text, 'x', sizeof text);
+                memcpy (text + at, rows[i].odd, rows[i].size);
+                assert_int_equal (text_is_utf8 (text, length + rows[i].size), rows[i].valid);
+            }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_utf8),
-        cmocka_unit_test (test_code_points),
-        cmocka_unit_test (test_e164),
-        cmocka_unit_test (test_header_parts),
-        cmocka_unit_test (test_hex),
-        cmocka_unit_test (test_base64),
-        cmocka_unit_test (test_base64_refuses),
-        cmocka_unit_test (test_base64_random),
-        cmocka_unit_test (test_duration),
-        cmocka_unit_test (test_numbers),
-        cmocka_unit_test (test_token_characters),
+        cmocka_unit_test (test_utf8),          cmocka_unit_test (test_utf8_places),
+        cmocka_unit_test (test_utf8_blocks),   cmocka_unit_test (test_visible),
+        cmocka_unit_test (test_code_points),   cmocka_unit_test (test_e164),
+        cmocka_unit_test (test_header_parts),  cmocka_unit_test (test_hex),
+        cmocka_unit_test (test_base64),        cmocka_unit_test (test_base64_refuses),
+        cmocka_unit_test (test_base64_random), cmocka_unit_test (test_duration),
+        cmocka_unit_test (test_numbers),       cmocka_unit_test (test_token_characters),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ static int ask_send (bus_t *self, envelope_t *header, bytes_t body, pending_t *p
 
 void bus_ask (bus_t *self, envelope_t *header, bytes_t body, bus_answer_fn *done, void *context)
 {
-    failure_t failure = {0};
+    failure_t failure; /* filled by who fails */
     header->kind = ENV_ASK;
     header->sender = self->service;
     if (id_is_nil (header->id))
@@ -188,15 +188,16 @@ void asks_expire (bus_t *self, int64_t now_ms)
     }
 }
 
-void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body)
+void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t body)
 {
     pending_t *p = (pending_t *) (void *) waiting_find (&self->asks, route->id);
-    failure_t failure = {0};
+    failure_t failure; /* not cleared: large, and mostly nobody looks at more than its code */
+    failure.code = 0;
     envelope_t e;
     if (!p || p->held)
         return; /* its deadline passed, or it went to a broker that was before */
     arena_reset (self->scratch);
-    bool read = envelope_read (header, self->scratch, &e, NULL) == 0;
+    bool read = envelope_rest_read (route, self->scratch, &e, NULL) == 0;
     if (!read || (route->kind == ENV_FAILURE && envelope_failure_read (body, &failure)))
         failure_set (&failure, E_INTERNAL, "", "the answer is not of the form of one");
     bus_answer_fn *done = p->done;

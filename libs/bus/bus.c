@@ -53,6 +53,7 @@ static void hello_send (bus_t *self, int64_t now_ms)
         .serves = self->config.ops != NULL,
         .ops = self->config.ops,
         .trains = true,
+        .packed = true,
     };
     buf_clear (&self->body);
     hello_write (&hello, &self->body);
@@ -64,7 +65,7 @@ static void hello_send (bus_t *self, int64_t now_ms)
 static void session_begin (bus_t *self)
 {
     self->welcomed = false;
-    self->trains = false;
+    self->packed = false;
     link_end (self);
     self->session = waiting_random ();
     self->hello_ms = 0;
@@ -96,7 +97,7 @@ static void beat_came (bus_t *self, bytes_t body, int64_t now_ms, bool welcome)
     self->refusal = (failure_t){0};
     beat_clock_note (&self->clock, beat.clock_ms, now_ms);
     if (welcome)
-        self->trains = beat.trains;
+        self->packed = beat.packed;
     if (first)
         beat_send (self, now_ms);
     if (first && self->draining && self->config.ops)
@@ -119,16 +120,16 @@ static void message_take (bus_t *self, bytes_t header, bytes_t body, int64_t now
     switch (route.kind) {
     case ENV_ASK:
         if (self->welcomed)
-            inbox_ask (self, &route, header, body, now_ms);
+            inbox_ask (self, &route, body, now_ms);
         break;
     case ENV_ANSWER:
-        asks_answered (self, &route, header, body);
+        asks_answered (self, &route, body);
         break;
     case ENV_FAILURE:
         if (id_is_nil (route.id))
             refusal_read (self, body);
         else
-            asks_answered (self, &route, header, body);
+            asks_answered (self, &route, body);
         break;
     case ENV_WELCOME:
         beat_came (self, body, now_ms, true);
@@ -149,16 +150,11 @@ static void message_take (bus_t *self, bytes_t header, bytes_t body, int64_t now
 static int messages_take (bus_t *self)
 {
     int count = 0;
-    zmq_msg_t header, body;
-    zmq_msg_init (&header);
-    zmq_msg_init (&body);
+    bytes_t header, body;
     while (count < WORK_BATCH && link_receive (self, &header, &body)) {
-        message_take (self, bytes_of (zmq_msg_data (&header), zmq_msg_size (&header)),
-                      bytes_of (zmq_msg_data (&body), zmq_msg_size (&body)), clock_mono_ms ());
+        message_take (self, header, body, clock_mono_ms ());
         count++;
     }
-    zmq_msg_close (&header);
-    zmq_msg_close (&body);
     return count;
 }
 

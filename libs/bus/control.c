@@ -13,7 +13,7 @@ void hello_write (const hello_t *in, buf_t *out)
 {
     uint32_t count = 0;
     for (; in->ops && in->ops[count]; count++) {}
-    mp_array (out, HELLO_COUNT + 1);
+    mp_array (out, HELLO_COUNT + 2);
     mp_str (out, in->service);
     mp_int (out, in->replica);
     mp_int (out, in->pid);
@@ -24,6 +24,7 @@ void hello_write (const hello_t *in, buf_t *out)
     for (uint32_t i = 0; i < count; i++)
         mp_str (out, in->ops[i]);
     mp_bool (out, in->trains);
+    mp_bool (out, in->packed);
 }
 
 /* "sms_send" or "sms_send!". */
@@ -100,6 +101,7 @@ int hello_read (bytes_t body, arena_t *arena, hello_t *out, failure_t *failure)
     if (in.failed || !ops_read (&in, arena, &h))
         return failure_set (failure, E_BAD_REQUEST, "ops", "the hello's list of ops does not fit");
     h.trains = fields > HELLO_COUNT && mp_read_bool (&in);
+    h.packed = fields > HELLO_COUNT + 1 && mp_read_bool (&in);
     if (in.failed)
         return failure_set (failure, E_BAD_REQUEST, "hello", "the hello does not fit");
     *out = h;
@@ -108,7 +110,7 @@ int hello_read (bytes_t body, arena_t *arena, hello_t *out, failure_t *failure)
 
 void beat_write (const beat_t *in, buf_t *out)
 {
-    mp_array (out, BEAT_COUNT + 1);
+    mp_array (out, BEAT_COUNT + 2);
     mp_int (out, in->clock_ms);
     mp_bin (out, &in->incarnation, sizeof in->incarnation);
     mp_bin (out, &in->session, sizeof in->session);
@@ -116,6 +118,7 @@ void beat_write (const beat_t *in, buf_t *out)
     mp_bool (out, in->owner);
     mp_str (out, in->reason);
     mp_bool (out, in->trains);
+    mp_bool (out, in->packed);
 }
 
 int beat_read (bytes_t body, beat_t *out)
@@ -132,6 +135,7 @@ int beat_read (bytes_t body, beat_t *out)
     b.owner = mp_read_bool (&in);
     bytes_t reason = mp_read_str (&in);
     b.trains = fields > BEAT_COUNT && mp_read_bool (&in);
+    b.packed = fields > BEAT_COUNT + 1 && mp_read_bool (&in);
     if (in.failed || reason.size > BEAT_REASON_MAX ||
         !text_is_utf8 ((const char *) reason.data, reason.size))
         return E_BAD_REQUEST;

@@ -28,7 +28,8 @@ typedef struct hello {
     uint32_t credit;
     bool serves;
     const char *const *ops; /* "sms_send!" = only the owner may answer; NULL-terminated */
-    bool trains;            /* takes messages of several pairs (wire.h) */
+    bool trains;            /* takes messages of several pairs, two frames each */
+    bool packed;            /* and those in one frame (train.h) */
 } hello_t;
 
 void hello_write (const hello_t *in, buf_t *out);
@@ -43,7 +44,8 @@ typedef struct beat {
     bool ready;           /* peer -> broker from here on */
     bool owner;
     char reason[BEAT_REASON_MAX + 1]; /* why not ready */
-    bool trains; /* broker -> peer, in a welcome: takes messages of several pairs */
+    bool trains;                      /* broker -> peer, in a welcome: as in the hello */
+    bool packed;
 } beat_t;
 
 void beat_write (const beat_t *in, buf_t *out);

@@ -53,34 +53,45 @@ static const header_field_t header_fields[] = {
 enum {
     FIELD_COUNT = sizeof header_fields / sizeof header_fields[0],
     ROUTE_COUNT = 7, /* kind to count */
+    SUBJECT_AT = 4,  /* behind them; trace follows */
     VALUES_MAX = 48, /* of this and newer versions */
     IDEM_COUNT = 6,
     IDEM_MORE = 8, /* with how long to wait and what is forgotten */
-    KEY_MAX = 255  /* characters */
+    KEY_MAX = 255, /* characters */
+    SIZE_OF_PRINT = sizeof (((idempotency_t *) 0)->fingerprint)
 };
-
-_Static_assert(FIELD_COUNT <= 32, "envelope_write has a bit for each");
 
 static const void *field_at (const envelope_t *in, const header_field_t *field)
 {
     return (const char *) in + field->offset;
 }
 
-static bool text_is_given (const void *at)
-{
-    const char *text = *(const char *const *) at;
-    return text && *text;
-}
+/* ---- writing ---- */
+
+/* Room for all of a header but its texts: kept behind each text, so that only those look for room. */
+enum { WRITE_ROOM = 640, VALUE_MAX = 18 /* an id */, TEXT_HEAD_MAX = 5 };
+
+_Static_assert(sizeof (principal_kind_t) == sizeof (uint32_t), "both are written as numbers");
+_Static_assert((FIELD_COUNT + IDEM_MORE) * VALUE_MAX + SIZE_OF_PRINT + IDEM_FORGETS / 8 <
+                   WRITE_ROOM,
+               "fields without texts have room");
+
+typedef struct writing {
+    buf_t *out;
+    uint8_t *at; /* NULL: no memory */
+} writing_t;
 
 static bool field_is_given (const header_field_t *field, const void *at)
 {
+    const char *text;
     switch (field->kind) {
     case HEADER_KIND:
         return true;
     case HEADER_ID:
         return !id_is_nil (*(const id16_t *) at);
     case HEADER_TEXT:
-        return text_is_given (at);
+        text = *(const char *const *) at;
+        return text && *text;
     case HEADER_U32:
         return *(const uint32_t *) at != 0;
     case HEADER_PRINCIPAL:
@@ -93,68 +104,172 @@ static bool field_is_given (const header_field_t *field, const void *at)
     return false;
 }
 
-static void idem_write (const idempotency_t *in, buf_t *out)
+static void put_byte (writing_t *w, unsigned byte)
 {
-    bool more = in->wait_ms || in->forgets;
-    mp_array (out, more ? IDEM_MORE : IDEM_COUNT);
-    mp_str (out, in->dialect);
-    mp_id (out, in->scope);
-    mp_str (out, in->route);
-    mp_str (out, in->key);
-    mp_bin (out, in->fingerprint, sizeof in->fingerprint);
-    mp_str (out, in->request_id);
-    if (!more)
-        return;
-    mp_int (out, in->wait_ms);
-    if (in->forgets)
-        mp_bin (out, in->forgets, IDEM_FORGETS / 8);
-    else
-        mp_nil (out);
+    *w->at++ = (uint8_t) byte;
 }
 
-/* One that is given. */
-static void field_write (const header_field_t *field, const void *at, buf_t *out)
+static void put_bytes (writing_t *w, const void *data, size_t size)
 {
+    memcpy (w->at, data, size);
+    w->at += size;
+}
+
+/* `type` and the number behind it, in `width` bytes. */
+static void put_head (writing_t *w, unsigned type, uint32_t number, size_t width)
+{
+    put_byte (w, type);
+    while (width-- > 0)
+        put_byte (w, number >> 8 * width);
+}
+
+static void put_nil (writing_t *w)
+{
+    put_byte (w, 0xc0);
+}
+
+static void put_number (writing_t *w, uint32_t number)
+{
+    if (number <= 0x7f)
+        put_byte (w, number);
+    else if (number <= UINT8_MAX)
+        put_head (w, 0xcc, number, 1);
+    else if (number <= UINT16_MAX)
+        put_head (w, 0xcd, number, 2);
+    else
+        put_head (w, 0xce, number, 4);
+}
+
+static void put_number_or_nil (writing_t *w, uint32_t number)
+{
+    if (number)
+        put_number (w, number);
+    else
+        put_nil (w);
+}
+
+static void put_text (writing_t *w, const char *text)
+{
+    size_t length = strlen (text);
+    w->out->size = (size_t) (w->at - w->out->data);
+    w->at = length <= UINT32_MAX - WRITE_ROOM
+                ? buf_reserve (w->out, TEXT_HEAD_MAX + length + WRITE_ROOM)
+                : NULL;
+    if (!w->at)
+        return;
+    if (length <= 31)
+        put_byte (w, 0xa0 | (unsigned) length);
+    else if (length <= UINT8_MAX)
+        put_head (w, 0xd9, (uint32_t) length, 1);
+    else if (length <= UINT16_MAX)
+        put_head (w, 0xda, (uint32_t) length, 2);
+    else
+        put_head (w, 0xdb, (uint32_t) length, 4);
+    put_bytes (w, text, length);
+}
+
+static void put_text_or_nil (writing_t *w, const char *text)
+{
+    if (w->at && text)
+        put_text (w, text);
+    else if (w->at)
+        put_nil (w);
+}
+
+static void put_bin (writing_t *w, const void *data, size_t size)
+{
+    put_head (w, 0xc4, (uint32_t) size, 1);
+    put_bytes (w, data, size);
+}
+
+static void put_id (writing_t *w, const id16_t *id)
+{
+    if (id_is_nil (*id))
+        put_nil (w);
+    else
+        put_bin (w, id->b, sizeof id->b);
+}
+
+static void put_idem (writing_t *w, const idempotency_t *in)
+{
+    bool more = in->wait_ms || in->forgets;
+    if (!in->key) {
+        put_nil (w);
+        return;
+    }
+    put_byte (w, 0x90 | (more ? IDEM_MORE : IDEM_COUNT));
+    put_text_or_nil (w, in->dialect);
+    if (!w->at)
+        return;
+    put_id (w, &in->scope);
+    put_text_or_nil (w, in->route);
+    put_text_or_nil (w, in->key);
+    if (!w->at)
+        return;
+    put_bin (w, in->fingerprint, sizeof in->fingerprint);
+    put_text_or_nil (w, in->request_id);
+    if (!more || !w->at)
+        return;
+    put_number (w, in->wait_ms);
+    if (in->forgets)
+        put_bin (w, in->forgets, IDEM_FORGETS / 8);
+    else
+        put_nil (w);
+}
+
+/* Nil if it is not given. */
+static void put_field (writing_t *w, const header_field_t *field, const void *value)
+{
+    const char *text;
     switch (field->kind) {
     case HEADER_KIND:
-        mp_int (out, (int64_t) * (const envelope_kind_t *) at);
+        put_number (w, (uint32_t) * (const envelope_kind_t *) value);
         break;
     case HEADER_ID:
-        mp_id (out, *(const id16_t *) at);
+        put_id (w, value);
         break;
     case HEADER_TEXT:
-        mp_str (out, *(const char *const *) at);
+        text = *(const char *const *) value;
+        put_text_or_nil (w, text && *text ? text : NULL);
         break;
     case HEADER_U32:
-        mp_int (out, *(const uint32_t *) at);
-        break;
     case HEADER_PRINCIPAL:
-        mp_int (out, (int64_t) * (const principal_kind_t *) at);
+        put_number_or_nil (w, *(const uint32_t *) value);
         break;
     case HEADER_BOOL:
-        mp_bool (out, *(const bool *) at);
+        put_byte (w, *(const bool *) value ? 0xc3 : 0xc0);
         break;
     case HEADER_IDEM:
-        idem_write (at, out);
+        put_idem (w, value);
         break;
     }
 }
 
 void envelope_write (const envelope_t *in, buf_t *out)
 {
-    uint32_t given = 1; /* a bit for each field; the first always is */
-    for (size_t i = 1; i < FIELD_COUNT; i++)
-        given |= (uint32_t) field_is_given (&header_fields[i], field_at (in, &header_fields[i]))
-                 << i;
-    size_t count = 32 - (size_t) __builtin_clz (given);
-    mp_array (out, (uint32_t) count + 1);
-    mp_int (out, ENVELOPE_VERSION);
-    for (size_t i = 0; i < count; i++)
-        if (given >> i & 1)
-            field_write (&header_fields[i], field_at (in, &header_fields[i]), out);
-        else
-            mp_nil (out);
+    size_t count =
+        FIELD_COUNT; /* without those that are absent at the end; the first is always given */
+    while (!field_is_given (&header_fields[count - 1], field_at (in, &header_fields[count - 1])))
+        count--;
+    writing_t w = {out, buf_reserve (out, WRITE_ROOM)};
+    if (!w.at)
+        return;
+    if (count < 15)
+        put_byte (&w, 0x90 | ((unsigned) count + 1));
+    else
+        put_head (&w, 0xdc, (uint32_t) count + 1, 2);
+    put_number (&w, ENVELOPE_VERSION);
+    for (size_t i = 0; i < count && w.at; i++) {
+        const header_field_t *field = &header_fields[i];
+        put_field (&w, field, field_at (in, field));
+    }
+    if (w.at)
+        out->size = (size_t) (w.at - out->data);
+    else
+        out->failed = true;
 }
+
+/* ---- reading ---- */
 
 static int bad (failure_t *failure, const char *field)
 {
@@ -267,35 +382,13 @@ static int header_open (bytes_t header, mp_reader_t *in, uint32_t *count, failur
     if (header.size > ENVELOPE_HEADER_MAX)
         return bad (failure, "size");
     *in = mp_read (header);
-    uint32_t values = mp_read_array (in);
+    uint32_t values =
+        header.size && (header.data[0] & 0xf0) == 0x90 ? *in->at++ & 0x0fu : mp_read_array (in);
     if (in->failed || values < 2 || values > VALUES_MAX)
         return bad (failure, "header");
     if (mp_read_int (in) != ENVELOPE_VERSION || in->failed)
         return bad (failure, "version");
     *count = values - 1;
-    return 0;
-}
-
-int envelope_read (bytes_t header, arena_t *arena, envelope_t *out, failure_t *failure)
-{
-    mp_reader_t in;
-    envelope_t e = {0};
-    uint32_t count;
-    if (header_open (header, &in, &count, failure))
-        return E_BAD_REQUEST;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i >= FIELD_COUNT)
-            mp_skip (&in);
-        else if (!field_read (&header_fields[i], &in, arena, (char *) &e + header_fields[i].offset))
-            return bad (failure, header_fields[i].name);
-    }
-    if (!mp_done (&in))
-        return bad (failure, "end");
-    if (!e.target)
-        e.target = "";
-    if (!e.sender)
-        e.sender = "";
-    *out = e;
     return 0;
 }
 
@@ -338,7 +431,7 @@ int envelope_route_peek (bytes_t header, envelope_route_t *out, failure_t *failu
 {
     mp_reader_t in;
     envelope_route_t r = {0};
-    uint32_t count;
+    uint32_t count = 0;
     if (header_open (header, &in, &count, failure))
         return E_BAD_REQUEST;
     uint32_t routing = count < ROUTE_COUNT ? count : ROUTE_COUNT;
@@ -364,6 +457,64 @@ int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failu
         return bad (failure, "end");
     *out = r;
     return 0;
+}
+
+static bool routed_text (bytes_t text, arena_t *arena, const char **out)
+{
+    *out = "";
+    if (text.size == 0)
+        return true;
+    if (!text_is_utf8 ((const char *) text.data, text.size))
+        return false;
+    *out = arena_strndup (arena, (const char *) text.data, text.size);
+    return *out != NULL;
+}
+
+int envelope_rest_read (const envelope_route_t *route, arena_t *arena, envelope_t *out,
+                        failure_t *failure)
+{
+    mp_reader_t in = mp_read (route->rest);
+    envelope_t e = {.kind = route->kind,
+                    .id = route->id,
+                    .ttl_ms = route->ttl_ms,
+                    .org = route->org,
+                    .count = route->count};
+    if (!routed_text (route->target, arena, &e.target))
+        return bad (failure, "target");
+    if (!routed_text (route->sender, arena, &e.sender))
+        return bad (failure, "sender");
+    for (uint32_t i = 0; i < route->rest_count; i++) {
+        if (i >= FIELD_COUNT - ROUTE_COUNT) {
+            mp_skip (&in);
+            continue;
+        }
+        const header_field_t *field = &header_fields[ROUTE_COUNT + i];
+        if (!field_read (field, &in, arena, (char *) &e + field->offset))
+            return bad (failure, field->name);
+    }
+    if (!mp_done (&in))
+        return bad (failure, "end");
+    *out = e;
+    return 0;
+}
+
+int envelope_read (bytes_t header, arena_t *arena, envelope_t *out, failure_t *failure)
+{
+    envelope_route_t route;
+    int code = envelope_route_peek (header, &route, failure);
+    return code ? code : envelope_rest_read (&route, arena, out, failure);
+}
+
+void envelope_route_about (const envelope_route_t *in, bytes_t *subject, bytes_t *trace)
+{
+    mp_reader_t at = mp_read (in->rest);
+    *subject = *trace = (bytes_t){0};
+    for (uint32_t i = 0; i < SUBJECT_AT && i < in->rest_count; i++)
+        mp_skip (&at);
+    if (in->rest_count > SUBJECT_AT && !mp_read_nil (&at))
+        *subject = mp_read_str (&at);
+    if (in->rest_count > SUBJECT_AT + 1 && !mp_read_nil (&at))
+        *trace = mp_read_str (&at);
 }
 
 static void route_text_write (bytes_t text, buf_t *out)

@@ -93,8 +93,12 @@ typedef struct envelope_route {
 } envelope_route_t;
 
 int envelope_route_read (bytes_t header, envelope_route_t *out, failure_t *failure);
-/* As that, without a look at what stands behind: for who reads all of it with envelope_read. */
+/* As that, without a look at what stands behind: for who reads that with envelope_rest_read. */
 int envelope_route_peek (bytes_t header, envelope_route_t *out, failure_t *failure);
+int envelope_rest_read (const envelope_route_t *route, arena_t *arena, envelope_t *out,
+                        failure_t *failure);
+/* Two of the fields behind: a look for who forwards the ask. Empty where there is none. */
+void envelope_route_about (const envelope_route_t *in, bytes_t *subject, bytes_t *trace);
 /* The same header with another sender and another time left. */
 void envelope_route_write (const envelope_route_t *in, bytes_t sender, uint32_t ttl_ms, buf_t *out);
 

@@ -103,7 +103,7 @@ void bus_arena_done (bus_t *self, arena_t **arena, size_t body_size)
 }
 
 /* Hands the ask to the service; 0 or why it cannot. */
-static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_ms,
+static int ask_deliver (bus_t *self, const envelope_route_t *route, bytes_t body, uint32_t age_ms,
                         failure_t *failure)
 {
     envelope_t e;
@@ -114,7 +114,7 @@ static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_
         arena_destroy (&arena);
         return failure_set (failure, E_NO_MEMORY, "", "no memory for the request");
     }
-    int code = envelope_read (header, arena, &e, failure);
+    int code = envelope_rest_read (route, arena, &e, failure);
     if (code) {
         self->inbox[slot - 1].next = self->inbox_free;
         self->inbox_free = slot;
@@ -127,8 +127,7 @@ static int ask_deliver (bus_t *self, bytes_t header, bytes_t body, uint32_t age_
     return 0;
 }
 
-void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body,
-                int64_t now_ms)
+void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t body, int64_t now_ms)
 {
     failure_t failure = {0};
     uint32_t age = beat_clock_age (&self->clock, now_ms);
@@ -143,7 +142,7 @@ void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, byte
         code = failure_set (&failure, E_TIMEOUT, "", "the deadline passed before %s could begin",
                             self->service);
     else
-        code = ask_deliver (self, header, body, age, &failure);
+        code = ask_deliver (self, route, body, age, &failure);
     if (code) {
         bus_credit (self, 1);
         failure_post (self, route->id, &failure, false, NULL);

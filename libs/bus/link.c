@@ -43,6 +43,8 @@ int link_open (bus_t *self, failure_t *failure)
         return code;
     if (!strncmp (endpoint, "tcp://", 6) && !self->config.curve)
         return failure_set (failure, E_BAD_REQUEST, "keys", "%s needs keys", endpoint);
+    zmq_msg_init (&self->received[0]);
+    zmq_msg_init (&self->received[1]);
     self->context = zmq_ctx_new ();
     if (self->context)
         self->socket = zmq_socket (self->context, ZMQ_DEALER);
@@ -61,8 +63,10 @@ int link_open (bus_t *self, failure_t *failure)
 void link_close (bus_t *self)
 {
     int linger_ms = 200;
-    link_end (self);
     if (self->socket) {
+        link_end (self);
+        zmq_msg_close (&self->received[0]);
+        zmq_msg_close (&self->received[1]);
         zmq_setsockopt (self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close (self->socket);
     }
@@ -71,18 +75,16 @@ void link_close (bus_t *self)
     link_forget (self);
 }
 
-/* The frames of a train are kept here until all are there: should the connection go between two frames, libzmq would not free those that it has.
- * What goes in the moment of sending is as lost as any other message in its pipe. */
+/* What goes in the moment of sending is as lost as any other message in its pipe. */
 static void train_end (bus_t *self)
 {
-    unsigned count = 2 * self->pairs;
-    self->touched |= count > 0;
-    self->pairs = 0;
-    self->bytes = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (zmq_msg_send (&self->train[i], self->socket,
-                          ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
-            zmq_msg_close (&self->train[i]);
+    train_t *train = &self->train;
+    if (!train->pairs)
+        return;
+    self->touched = true;
+    zmq_send (self->socket, train->data, train->size, ZMQ_DONTWAIT);
+    train->pairs = 0;
+    train->size = 0;
 }
 
 static bool train_may_begin (bus_t *self)
@@ -92,32 +94,9 @@ static bool train_may_begin (bus_t *self)
     return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
 }
 
-static bool frame_keep (zmq_msg_t *frame, bytes_t data)
-{
-    if (zmq_msg_init_size (frame, data.size))
-        return false;
-    if (data.size)
-        memcpy (zmq_msg_data (frame), data.data, data.size);
-    return true;
-}
-
-static bool train_add (bus_t *self, bytes_t header, bytes_t body)
-{
-    zmq_msg_t *frames = &self->train[2 * self->pairs];
-    if ((!self->pairs && !train_may_begin (self)) || !frame_keep (&frames[0], header))
-        return false;
-    if (!frame_keep (&frames[1], body)) {
-        zmq_msg_close (&frames[0]);
-        return false;
-    }
-    self->pairs++;
-    self->bytes += header.size + body.size;
-    return true;
-}
-
 void link_gather (bus_t *self)
 {
-    self->gathers = self->trains;
+    self->gathers = self->packed;
 }
 
 void link_end (bus_t *self)
@@ -128,13 +107,17 @@ void link_end (bus_t *self)
 
 bool link_send (bus_t *self, bytes_t header, bytes_t body)
 {
+    bool gathers = self->gathers && train_takes (header, body);
     self->touched = true;
-    if (!self->gathers || self->pairs == TRAIN_PAIRS || self->bytes >= TRAIN_BYTES)
+    if (!gathers || !train_has_room (&self->train, header, body))
         train_end (self);
-    if (self->gathers)
-        return train_add (self, header, body);
-    return zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
-           zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT) >= 0;
+    if (!gathers)
+        return zmq_send (self->socket, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
+               zmq_send (self->socket, body.data, body.size, ZMQ_DONTWAIT) >= 0;
+    if (!self->train.pairs && !train_may_begin (self))
+        return false;
+    train_add (&self->train, header, body);
+    return true;
 }
 
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)
@@ -144,12 +127,29 @@ bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body)
     return !buf_failed (&self->header) && link_send (self, buf_bytes (&self->header), body);
 }
 
-bool link_receive (bus_t *self, zmq_msg_t *header, zmq_msg_t *body)
+static bytes_t received (bus_t *self, unsigned part)
 {
+    zmq_msg_t *frame = &self->received[part];
+    return bytes_of (zmq_msg_data (frame), zmq_msg_size (frame));
+}
+
+bool link_receive (bus_t *self, bytes_t *header, bytes_t *body)
+{
+    zmq_msg_t *first = &self->received[0], *second = &self->received[1];
     self->touched = true;
-    while (zmq_msg_recv (header, self->socket, ZMQ_DONTWAIT) >= 0)
-        if (zmq_msg_more (header) && zmq_msg_recv (body, self->socket, ZMQ_DONTWAIT) >= 0)
-            return true;   /* after a body comes a header again, of this train or of another */
+    for (;;) {
+        if (train_next (&self->coming, header, body))
+            return true;
+        if (zmq_msg_recv (first, self->socket, ZMQ_DONTWAIT) < 0)
+            break;
+        if (!zmq_msg_more (first)) {
+            self->coming = train_open (received (self, 0));
+        } else if (zmq_msg_recv (second, self->socket, ZMQ_DONTWAIT) >= 0) {
+            *header = received (self, 0); /* after a body may come a header again */
+            *body = received (self, 1);
+            return true;
+        }
+    }
     self->touched = false; /* it has looked at all that had come */
     return false;
 }
@@ -158,8 +158,8 @@ bool link_has_more (bus_t *self)
 {
     int events = 0;
     size_t size = sizeof events;
-    if (!self->touched)
-        return false;
+    if (!self->touched || self->coming.size)
+        return self->coming.size > 0;
     self->touched = false;
     return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
 }

@@ -65,7 +65,8 @@ static void hello_comes_back (void **state)
                   .credit = 512,
                   .serves = true,
                   .ops = ops,
-                  .trains = true},
+                  .trains = true,
+                  .packed = true},
             out;
     arena_t *arena = arena_new (1 << 16);
     buf_t buf = {0};
@@ -83,9 +84,13 @@ static void hello_comes_back (void **state)
     assert_true (out.trains);
     for (size_t size = 0; size < buf.size; size++)
         assert_int_equal (hello_read (bytes_of (buf.data, size), arena, &out, NULL), E_BAD_REQUEST);
-    assert_int_equal (buf.data[0]--, 0x98); /* as it was before there were trains */
+    assert_true (out.packed);
+    assert_int_equal (buf.data[0]--, 0x99); /* as it was before trains were packed */
     assert_int_equal (hello_read (bytes_of (buf.data, buf.size - 1), arena, &out, NULL), 0);
-    assert_false (out.trains);
+    assert_true (out.trains && !out.packed);
+    assert_int_equal (buf.data[0]--, 0x98); /* and before there were trains */
+    assert_int_equal (hello_read (bytes_of (buf.data, buf.size - 2), arena, &out, NULL), 0);
+    assert_false (out.trains || out.packed);
     buf_free (&buf);
     arena_destroy (&arena);
 }
@@ -123,7 +128,8 @@ static void beat_comes_back (void **state)
                  .ready = true,
                  .owner = true,
                  .reason = "follows accounts",
-                 .trains = true},
+                 .trains = true,
+                 .packed = true},
            out;
     buf_t buf = {0};
     beat_write (&in, &buf);
@@ -134,9 +140,13 @@ static void beat_comes_back (void **state)
     for (size_t size = 0; size < buf.size; size++)
         assert_int_equal (beat_read (bytes_of (buf.data, size), &out), E_BAD_REQUEST);
     assert_true (out.trains);
-    assert_int_equal (buf.data[0]--, 0x97); /* as it was before there were trains */
+    assert_true (out.packed);
+    assert_int_equal (buf.data[0]--, 0x98); /* as it was before trains were packed */
     assert_int_equal (beat_read (bytes_of (buf.data, buf.size - 1), &out), 0);
-    assert_false (out.trains);
+    assert_true (out.trains && !out.packed);
+    assert_int_equal (buf.data[0]--, 0x97); /* and before there were trains */
+    assert_int_equal (beat_read (bytes_of (buf.data, buf.size - 2), &out), 0);
+    assert_false (out.trains || out.packed);
     buf_free (&buf);
 }
 

@@ -5,6 +5,7 @@
 
 #include "bus/bus.h"
 #include "bus/control.h"
+#include "bus/train.h"
 #include "bus/waiting.h"
 #include "bus/wire.h"
 
@@ -57,12 +58,12 @@ struct bus {
     char service[ENVELOPE_NAME_MAX + 1];
     void *context;
     void *socket;
-    bool trains;    /* the broker takes them */
-    bool gathers;   /* until link_end */
-    unsigned pairs; /* of the train that is gathered */
-    size_t bytes;
-    zmq_msg_t train[2 * TRAIN_PAIRS];
-    buf_t header; /* scratch for what is written */
+    bool packed;           /* the broker takes trains in one frame */
+    bool gathers;          /* until link_end */
+    train_t train;         /* that is gathered */
+    zmq_msg_t received[2]; /* header and body, or a train */
+    bytes_t coming;        /* what is left of the train that was received */
+    buf_t header;          /* scratch for what is written */
     buf_t body;
     arena_t *scratch; /* strings of what is read, until the next message */
     id_source_t ids;
@@ -103,8 +104,8 @@ int link_open (bus_t *self, failure_t *failure);
 void link_close (bus_t *self);
 bool link_send (bus_t *self, bytes_t header, bytes_t body); /* false: nothing went out */
 bool link_send_envelope (bus_t *self, const envelope_t *e, bytes_t body);
-bool link_receive (bus_t *self, zmq_msg_t *header,
-                   zmq_msg_t *body); /* both initialised; false: nothing there */
+/* Good until the next; false: nothing there. */
+bool link_receive (bus_t *self, bytes_t *header, bytes_t *body);
 bool link_has_more (bus_t *self);
 /* Now or from link_flush; false: there is no memory, and the other side's deadline ends it. */
 bool link_post (bus_t *self, const envelope_t *e, bytes_t body);
@@ -119,15 +120,14 @@ bytes_t parcel_body (const parcel_t *self);
 /* asks.c */
 void asks_send_held (bus_t *self, int64_t now_ms);
 void asks_expire (bus_t *self, int64_t now_ms);
-void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body);
+void asks_answered (bus_t *self, const envelope_route_t *route, bytes_t body);
 void asks_fail_sent (bus_t *self, int code, const char *text); /* what is under way */
 void asks_fail_held (bus_t *self, int code, const char *text);
 void asks_free (bus_t *self);
 int64_t asks_next_ms (const bus_t *self); /* monotonic; INT64_MAX = none */
 
 /* inbox.c */
-void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t header, bytes_t body,
-                int64_t now_ms);
+void inbox_ask (bus_t *self, const envelope_route_t *route, bytes_t body, int64_t now_ms);
 void inbox_credit_flush (bus_t *self);
 
 /* bus.c */

@@ -1,19 +1,36 @@
-/* tap.c - a SUB socket on the tap's address. Messages that do not fit the form are passed over. */
+/* tap.c - a SUB socket on the tap's address. Messages that do not fit the form are passed over.
+ *
+ * Who has a sieve subscribes to that first. If no word comes, the broker does not sieve, and he subscribes to the service as well; when
+ * the word does come after all, he leaves that again. The broker sends the sieved copy first, so nothing is missed or doubled between the two. */
 #include "bus/tap.h"
 
 #include "base/clock.h"
-#include "base/msgpack.h"
+#include "bus/waiting.h"
 #include "bus/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
-enum { PARTS = 4, RECEIVE_MESSAGES = 100000 };
+enum {
+    PARTS = 4,
+    RECEIVE_MESSAGES = 100000,
+    RECEIVE_TRAINS = 10000,
+    FIRST_WORD_MS = 200, /* a broker that sieves says so at once */
+    WORD_MS = 3500       /* and then each second */
+};
 
 struct tap {
     void *context;
     void *socket;
+    char service[ENVELOPE_TARGET_MAX + 1];
+    buf_t topic; /* the sieve's; empty = none */
+    bool plain;  /* subscribed to the service */
+    int64_t trusted_until_ms;
+    zmq_msg_t parts
+        [PARTS]; /* of the last message: sieve, train, a body apart; or target, meta, header, body */
+    int count;
+    mp_reader_t train; /* what is left of it */
 };
 
 void tap_meta_write (const tap_meta_t *in, buf_t *out)
@@ -38,22 +55,87 @@ int tap_meta_read (bytes_t packed, tap_meta_t *out)
     return 0;
 }
 
-int tap_new (const char *endpoint, const char *service, tap_t **out, failure_t *failure)
+void tap_pair_write (const tap_meta_t *meta, bytes_t header, const bytes_t *body, buf_t *out)
+{
+    tap_meta_write (meta, out);
+    mp_bin (out, header.data, header.size);
+    if (body)
+        mp_bin (out, body->data, body->size);
+    else
+        mp_nil (out);
+}
+
+int tap_pair_read (mp_reader_t *in, tap_pair_t *out)
+{
+    tap_pair_t pair = {0};
+    bytes_t meta = mp_skip (in);
+    if (in->failed || tap_meta_read (meta, &pair.meta))
+        return E_BAD_REQUEST;
+    pair.header = mp_read_bin (in);
+    pair.apart = mp_read_nil (in);
+    if (!pair.apart)
+        pair.body = mp_read_bin (in);
+    if (in->failed)
+        return E_BAD_REQUEST;
+    *out = pair;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static bool subscription (tap_t *self, int option, bytes_t topic)
+{
+    return zmq_setsockopt (self->socket, option, topic.data, topic.size) == 0;
+}
+
+static bool plain_begin (tap_t *self)
+{
+    self->plain = true;
+    return subscription (self, ZMQ_SUBSCRIBE, bytes_of_str (self->service));
+}
+
+static void plain_end (tap_t *self)
+{
+    self->plain = false;
+    subscription (self, ZMQ_UNSUBSCRIBE, bytes_of_str (self->service));
+}
+
+static bool sieve_begin (tap_t *self, const sieve_t *sieve)
+{
+    sieve_t own = *sieve;
+    own.number = waiting_random ();
+    sieve_write (&own, &self->topic);
+    self->trusted_until_ms = clock_mono_ms () + FIRST_WORD_MS;
+    if (!buf_failed (&self->topic) && self->topic.size <= SIEVE_TOPIC_MAX)
+        return subscription (self, ZMQ_SUBSCRIBE, buf_bytes (&self->topic));
+    buf_free (&self->topic); /* too much to ask for: he gets all and looks for himself */
+    return plain_begin (self);
+}
+
+static bool tap_open (tap_t *self, const char *endpoint, bytes_t service, const sieve_t *sieve)
+{
+    int messages = sieve ? RECEIVE_TRAINS : RECEIVE_MESSAGES;
+    self->context = zmq_ctx_new ();
+    self->socket = self->context ? zmq_socket (self->context, ZMQ_SUB) : NULL;
+    if (!self->socket || service.size >= sizeof self->service)
+        return false;
+    if (service.size)
+        memcpy (self->service, service.data, service.size);
+    return !zmq_setsockopt (self->socket, ZMQ_RCVHWM, &messages, sizeof messages) &&
+           (sieve ? sieve_begin (self, sieve) : plain_begin (self)) &&
+           !zmq_connect (self->socket, endpoint);
+}
+
+static int tap_make (const char *endpoint, bytes_t service, const sieve_t *sieve, tap_t **out,
+                     failure_t *failure)
 {
     int code = wire_endpoint_check (endpoint, failure);
     if (code)
         return code;
-    int messages = RECEIVE_MESSAGES;
     tap_t *self = calloc (1, sizeof *self);
-    if (self)
-        self->context = zmq_ctx_new ();
-    if (self && self->context)
-        self->socket = zmq_socket (self->context, ZMQ_SUB);
-    bool open = self && self->socket &&
-                !zmq_setsockopt (self->socket, ZMQ_RCVHWM, &messages, sizeof messages) &&
-                !zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, service, strlen (service)) &&
-                !zmq_connect (self->socket, endpoint);
-    if (!open) {
+    for (int i = 0; self && i < PARTS; i++)
+        zmq_msg_init (&self->parts[i]);
+    if (!self || !tap_open (self, endpoint, service, sieve)) {
         failure_set (failure, E_IO, "endpoint", "cannot listen to %s: %s", endpoint,
                      zmq_strerror (zmq_errno ()));
         tap_destroy (&self);
@@ -63,66 +145,133 @@ int tap_new (const char *endpoint, const char *service, tap_t **out, failure_t *
     return 0;
 }
 
+int tap_new (const char *endpoint, const char *service, tap_t **out, failure_t *failure)
+{
+    return tap_make (endpoint, bytes_of_str (service), NULL, out, failure);
+}
+
+int tap_new_sieved (const char *endpoint, const sieve_t *sieve, tap_t **out, failure_t *failure)
+{
+    return tap_make (endpoint, sieve->service, sieve, out, failure);
+}
+
 void tap_destroy (tap_t **self)
 {
     if (!self || !*self)
         return;
+    for (int i = 0; i < PARTS; i++)
+        zmq_msg_close (&(*self)->parts[i]);
     if ((*self)->socket)
         zmq_close ((*self)->socket);
     if ((*self)->context)
         zmq_ctx_term ((*self)->context);
+    buf_free (&(*self)->topic);
     free (*self);
     *self = NULL;
 }
 
-/* All parts of one message; false if it has another number of them. */
-static bool parts_receive (tap_t *self, zmq_msg_t parts[PARTS])
+/* ---- messages ---- */
+
+/* All parts of the next message, as far as they are counted; false if there is none. */
+static bool parts_receive (tap_t *self)
 {
-    int count = 0, more = 1;
-    while (more) {
-        zmq_msg_t extra;
-        zmq_msg_t *part = count < PARTS ? &parts[count] : &extra;
-        if (part == &extra)
-            zmq_msg_init (&extra);
-        more = zmq_msg_recv (part, self->socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more (part);
-        if (part == &extra)
-            zmq_msg_close (&extra);
-        count++;
+    zmq_msg_t extra, *part = &self->parts[0];
+    self->count = 0;
+    zmq_msg_init (&extra);
+    while (zmq_msg_recv (part, self->socket, ZMQ_DONTWAIT) >= 0) {
+        self->count++;
+        if (!zmq_msg_more (part))
+            break;
+        part = self->count < PARTS ? &self->parts[self->count] : &extra;
     }
-    return count == PARTS;
+    zmq_msg_close (&extra);
+    return self->count > 0;
 }
 
-static bytes_t part_bytes (zmq_msg_t *part)
+static bytes_t part_bytes (tap_t *self, int part)
 {
-    return bytes_of (zmq_msg_data (part), zmq_msg_size (part));
+    return bytes_of (zmq_msg_data (&self->parts[part]), zmq_msg_size (&self->parts[part]));
 }
 
-static bool message_read (zmq_msg_t parts[PARTS], arena_t *arena, tap_message_t *out)
+static bool envelope_take (const tap_meta_t *meta, bytes_t header, bytes_t body, arena_t *arena,
+                           tap_message_t *out)
 {
-    bytes_t topic = part_bytes (&parts[0]), body = part_bytes (&parts[3]);
-    if (tap_meta_read (part_bytes (&parts[1]), &out->meta) ||
-        envelope_read (part_bytes (&parts[2]), arena, &out->envelope, NULL))
+    if (envelope_read (header, arena, &out->envelope, NULL))
+        return false;
+    out->meta = *meta;
+    out->target = out->envelope.target;
+    out->body = bytes_of (arena_memdup (arena, body.data, body.size), body.size);
+    return out->body.data || body.size == 0;
+}
+
+static bool plain_read (tap_t *self, arena_t *arena, tap_message_t *out)
+{
+    tap_meta_t meta;
+    bytes_t topic = part_bytes (self, 0);
+    if (self->count != PARTS || !self->plain || tap_meta_read (part_bytes (self, 1), &meta) ||
+        !envelope_take (&meta, part_bytes (self, 2), part_bytes (self, 3), arena, out))
         return false;
     out->target = arena_strndup (arena, (const char *) topic.data, topic.size);
-    out->body = bytes_of (arena_memdup (arena, body.data, body.size), body.size);
-    return out->target && (out->body.data || body.size == 0);
+    return out->target;
+}
+
+/* A word or a train: the broker sieves. */
+static void train_take (tap_t *self)
+{
+    self->trusted_until_ms = clock_mono_ms () + WORD_MS;
+    if (self->plain)
+        plain_end (self);
+    if (self->count == 2 || self->count == 3)
+        self->train = mp_read (part_bytes (self, 1));
+}
+
+/* The next of the train. */
+static bool train_read (tap_t *self, arena_t *arena, tap_message_t *out)
+{
+    while (self->train.at < self->train.end) {
+        tap_pair_t pair;
+        if (tap_pair_read (&self->train, &pair)) {
+            self->train = (mp_reader_t){0};
+            break;
+        }
+        if (pair.apart && self->count == 3)
+            pair.body = part_bytes (self, 2);
+        if (envelope_take (&pair.meta, pair.header, pair.body, arena, out))
+            return true;
+    }
+    return false;
+}
+
+/* False: nothing is there now. */
+static bool message_next (tap_t *self, arena_t *arena, tap_message_t *out)
+{
+    bytes_t sieve = buf_bytes (&self->topic);
+    while (!train_read (self, arena, out)) {
+        if (!parts_receive (self))
+            return false;
+        if (sieve.size && bytes_equal (part_bytes (self, 0), sieve))
+            train_take (self);
+        else if (plain_read (self, arena, out))
+            return true;
+    }
+    return true;
 }
 
 bool tap_next (tap_t *self, int timeout_ms, arena_t *arena, tap_message_t *out)
 {
-    int64_t until = clock_mono_ms () + timeout_ms;
-    for (;;) {
-        int64_t left = timeout_ms < 0 ? -1 : until - clock_mono_ms ();
-        zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
-        if (zmq_poll (&item, 1, timeout_ms < 0 ? -1 : left > 0 ? (long) left : 0) <= 0)
+    int64_t until = timeout_ms < 0 ? INT64_MAX : clock_mono_ms () + timeout_ms;
+    while (!message_next (self, arena, out)) {
+        int64_t now = clock_mono_ms (), wake = until;
+        if (!self->plain && now >= self->trusted_until_ms)
+            plain_begin (self);
+        else if (!self->plain && self->trusted_until_ms < wake)
+            wake = self->trusted_until_ms;
+        if (now >= until)
             return false;
-        zmq_msg_t parts[PARTS];
-        for (int i = 0; i < PARTS; i++)
-            zmq_msg_init (&parts[i]);
-        bool read = parts_receive (self, parts) && message_read (parts, arena, out);
-        for (int i = 0; i < PARTS; i++)
-            zmq_msg_close (&parts[i]);
-        if (read)
-            return true;
+        zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
+        long left = wake == INT64_MAX ? -1 : (long) (wake - now);
+        if (zmq_poll (&item, 1, left) < 0)
+            return false;
     }
+    return true;
 }

@@ -1,4 +1,5 @@
 /* train_test.c - messages of several pairs: how the broker's end reads and makes them. The other end is a bare DEALER. */
+#include "bus/train.h"
 #include "bus/wire.h"
 
 #include <setjmp.h>
@@ -112,6 +113,49 @@ static void half_a_pair_is_dropped (void **state)
     assert_false (router_receive (r->router, &r->message));
 }
 
+/* `pairs` of them, "h1" "b1" and so on, the last of which lacks its last `cut` bytes. */
+static void train_send (rail_t *r, int peer, int pairs, size_t cut)
+{
+    train_t *train = calloc (1, sizeof *train);
+    assert_non_null (train);
+    for (int i = 1; i <= pairs; i++) {
+        char header[] = {'h', (char) ('0' + i), 0}, body[] = {'b', (char) ('0' + i), 0};
+        train_add (train, bytes_of_str (header), bytes_of_str (body));
+    }
+    bytes_t all = train_bytes (train);
+    assert_int_equal (zmq_send (r->peers[peer], all.data, all.size - cut, 0), all.size - cut);
+    free (train);
+}
+
+static void packed_pairs_are_read_one_by_one (void **state)
+{
+    rail_t *r = *state;
+    train_send (r, 0, 3, 0);
+    comes (r, "h1", "b1");
+    assert_int_equal (r->message.peer, r->numbers[0]);
+    router_wait (r->router, -1, WAIT_MS); /* does not sleep while there are more */
+    comes (r, "h2", "b2");
+    parts_send (r->peers[1], (const char *[]){"h4", "b4", NULL});
+    comes (r, "h3", "b3");
+    assert_int_equal (r->message.peer, r->numbers[0]);
+    comes (r, "h4", "b4");
+    assert_int_equal (r->message.peer, r->numbers[1]);
+}
+
+/* A pair that is cut off ends its train and nothing else. */
+static void a_train_that_is_cut_off_ends (void **state)
+{
+    rail_t *r = *state;
+    for (size_t cut = 1; cut < 13; cut++) {
+        train_send (r, 0, 2, cut);
+        comes (r, "h1", "b1");
+    }
+    parts_send (r->peers[0], (const char *[]){"\xc1", NULL});
+    parts_send (r->peers[0], (const char *[]){"h4", "b4", NULL});
+    comes (r, "h4", "b4");
+    assert_false (router_receive (r->router, &r->message));
+}
+
 static void pair_send (rail_t *r, int peer, bool train)
 {
     frame_t body;
@@ -122,19 +166,30 @@ static void pair_send (rail_t *r, int peer, bool train)
     frame_close (&body);
 }
 
-/* Pairs of the next message of a peer. */
+/* Pairs of the next message of a peer; 0: one of two frames. */
 static int message_pairs (rail_t *r, int peer)
 {
-    int parts = 0, more = 1;
+    static uint8_t frame[TRAIN_BYTES];
+    int more = 0, pairs = 0;
     size_t size = sizeof more;
-    for (; more; parts++) {
-        char part[8];
-        assert_int_equal (zmq_recv (r->peers[peer], part, sizeof part, 0), 1);
-        assert_int_equal (part[0], parts % 2 ? 'b' : 'h');
+    bytes_t header, body;
+    int length = zmq_recv (r->peers[peer], frame, sizeof frame, 0);
+    assert_true (length > 0);
+    zmq_getsockopt (r->peers[peer], ZMQ_RCVMORE, &more, &size);
+    if (more) {
+        assert_int_equal (frame[0], 'h');
+        assert_int_equal (zmq_recv (r->peers[peer], frame, sizeof frame, 0), 1);
+        assert_int_equal (frame[0], 'b');
         zmq_getsockopt (r->peers[peer], ZMQ_RCVMORE, &more, &size);
+        assert_false (more);
+        return 0;
     }
-    assert_int_equal (parts % 2, 0);
-    return parts / 2;
+    bytes_t rest = train_open (bytes_of (frame, (size_t) length));
+    for (; train_next (&rest, &header, &body); pairs++) {
+        assert_true (bytes_equal (header, bytes_of_str ("h")));
+        assert_true (bytes_equal (body, bytes_of_str ("b")));
+    }
+    return pairs;
 }
 
 static void trains_go_to_one_peer (void **state)
@@ -150,10 +205,30 @@ static void trains_go_to_one_peer (void **state)
     assert_int_equal (
         router_send_bytes (r->router, r->numbers[0], bytes_of_str ("h"), bytes_of_str ("b")), 0);
     router_wait (r->router, -1, 0);
-    static const int of_first[] = {3, 1, 1, 2, 1};
+    static const int of_first[] = {3, 1, 0, 2, 0};
     for (size_t i = 0; i < sizeof of_first / sizeof *of_first; i++)
         assert_int_equal (message_pairs (r, 0), of_first[i]);
     assert_int_equal (message_pairs (r, 1), 1);
+}
+
+/* Great bodies are not copied: they go alone, and what waited goes before them. */
+static void a_great_pair_goes_alone (void **state)
+{
+    rail_t *r = *state;
+    static uint8_t great[TRAIN_PAIR_MAX], back[TRAIN_PAIR_MAX];
+    frame_t body;
+    memset (great, 'g', sizeof great);
+    assert_int_equal (frame_fill (&body, bytes_of (great, sizeof great)), 0);
+    pair_send (r, 0, true);
+    assert_int_equal (router_send (r->router, r->numbers[0], bytes_of_str ("h"), &body, true), 0);
+    pair_send (r, 0, true);
+    router_wait (r->router, -1, 0);
+    assert_int_equal (message_pairs (r, 0), 1);
+    assert_int_equal (zmq_recv (r->peers[0], back, sizeof back, 0), 1);
+    assert_int_equal (zmq_recv (r->peers[0], back, sizeof back, 0), sizeof back);
+    assert_memory_equal (back, great, sizeof back);
+    assert_int_equal (message_pairs (r, 0), 1);
+    frame_close (&body);
 }
 
 static void trains_have_an_end (void **state)
@@ -187,7 +262,10 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (pairs_are_read_one_by_one, rail_lay, rail_lift),
         cmocka_unit_test_setup_teardown (half_a_pair_is_dropped, rail_lay, rail_lift),
+        cmocka_unit_test_setup_teardown (packed_pairs_are_read_one_by_one, rail_lay, rail_lift),
+        cmocka_unit_test_setup_teardown (a_train_that_is_cut_off_ends, rail_lay, rail_lift),
         cmocka_unit_test_setup_teardown (trains_go_to_one_peer, rail_lay, rail_lift),
+        cmocka_unit_test_setup_teardown (a_great_pair_goes_alone, rail_lay, rail_lift),
         cmocka_unit_test_setup_teardown (trains_have_an_end, rail_lay, rail_lift),
         cmocka_unit_test_setup_teardown (a_peer_that_went_is_told, rail_lay, rail_lift),
     };

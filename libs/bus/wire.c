@@ -1,4 +1,4 @@
-/* wire.c - the ROUTER and the tap's XPUB.
+/* wire.c - the ROUTER.
  *
  * Always DONTWAIT and ROUTER_MANDATORY: without the first one full pipe stops the broker, without the second messages to the gone
  * vanish. The ipc address is bound before CURVE is switched on, so each of the two listeners keeps its own way; the authenticator is
@@ -6,6 +6,8 @@
 #include "bus/wire.h"
 
 #include "bus/curve.h"
+#include "bus/mirror.h"
+#include "bus/train.h"
 
 #include <czmq.h>
 #include <errno.h>
@@ -16,7 +18,6 @@ enum {
     ROUTING_ID_SIZE = 5, /* a zero byte and a number: what ROUTER gives to connections */
     SEND_MESSAGES = 20000,
     RECEIVE_MESSAGES = 10000,
-    TAP_MESSAGES = 10000,
     BACKLOG = 512,
     MESSAGE_MAX = ENVELOPE_BODY_MAX + 16384
 };
@@ -26,21 +27,20 @@ _Static_assert(sizeof (frame_t) == sizeof (zmq_msg_t), "a frame holds a zmq_msg_
 struct router {
     void *context;
     void *socket;
-    void *tap;
-    zactor_t *auth; /* NULL without TCP; the context is czmq's then */
+    mirror_t *tap;     /* NULL without */
+    mirror_t *watched; /* the same while somebody listens */
+    zactor_t *auth;    /* NULL without TCP; the context is czmq's then */
     curve_names_t *names;
-    size_t tap_topics; /* subscribed to at present */
-    uint32_t from;     /* whose train is being read: the next frame is a header */
+    uint32_t from; /* whose train is being read: the next frame is a header */
     bool reading;
-    uint32_t to; /* whose train is gathered */
-    unsigned pairs;
-    size_t bytes;
-    frame_t train[2 * TRAIN_PAIRS];
+    frame_t packed; /* a train that came */
+    bytes_t coming; /* what is left of it */
+    uint32_t to;    /* whose train is gathered */
+    train_t train;
     int fd; /* ZeroMQ's: readable when the socket has something to look at, and told only once */
     int tap_fd;
     bool touched; /* used since it was last seen empty: a wake may have got lost in that */
-    bool tap_touched;
-    bool silent; /* nothing has come since then */
+    bool silent;  /* nothing has come since then */
 };
 
 static zmq_msg_t *msg_of (const frame_t *frame)
@@ -78,20 +78,25 @@ bytes_t frame_bytes (const frame_t *self)
     return bytes_of (zmq_msg_data (msg_of (self)), zmq_msg_size (msg_of (self)));
 }
 
-/* A train has been addressed, and nothing more of it was given to ZeroMQ: should the connection go between two frames, it would not free those
- * that it has. A connection that goes now has them as lost as any others in its pipe. */
+void frame_share (const frame_t *self, void *socket)
+{
+    frame_t shared;
+    frame_init (&shared);
+    zmq_msg_copy (msg_of (&shared), msg_of (self));
+    zmq_msg_send (msg_of (&shared), socket, ZMQ_DONTWAIT);
+    frame_close (&shared);
+}
+
+/* It has been addressed. A connection that goes now has it as lost as any other in its pipe. */
 static void train_end (router_t *self)
 {
-    unsigned count = 2 * self->pairs;
-    if (!count)
+    train_t *train = &self->train;
+    if (!train->pairs)
         return;
     self->touched = true;
-    self->pairs = 0;
-    self->bytes = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (zmq_msg_send (msg_of (&self->train[i]), self->socket,
-                          ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
-            frame_close (&self->train[i]);
+    zmq_send (self->socket, train->data, train->size, ZMQ_DONTWAIT);
+    train->pairs = 0;
+    train->size = 0;
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)
@@ -127,7 +132,7 @@ static bool router_options (void *socket)
            zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
 }
 
-static int bind_at (void *socket, const char *endpoint, failure_t *failure)
+int wire_bind (void *socket, const char *endpoint, failure_t *failure)
 {
     int code = wire_endpoint_check (endpoint, failure);
     if (code)
@@ -141,16 +146,6 @@ static int bind_at (void *socket, const char *endpoint, failure_t *failure)
     code = why == EADDRINUSE ? E_CONFLICT : why == EINVAL || why == ENODEV ? E_BAD_REQUEST : E_IO;
     return failure_set (failure, code, "endpoint", "cannot listen on %s: %s", endpoint,
                         zmq_strerror (why));
-}
-
-static int tap_open (router_t *self, const char *endpoint, failure_t *failure)
-{
-    self->tap = zmq_socket (self->context, ZMQ_XPUB);
-    if (!self->tap || !option_set (self->tap, ZMQ_SNDHWM, TAP_MESSAGES) ||
-        !option_set (self->tap, ZMQ_LINGER, 0) || !option_set (self->tap, ZMQ_XPUB_NODROP, 1))
-        return failure_set (failure, E_NO_MEMORY, "tap", "no socket for the tap: %s",
-                            zmq_strerror (errno));
-    return bind_at (self->tap, endpoint, failure);
 }
 
 /* The authenticator that lets in those whose certificate lies in the folder. */
@@ -182,7 +177,7 @@ static int curve_bind (router_t *self, const router_config_t *config, failure_t 
     curve_keys_wipe (&own);
     if (!set)
         return failure_set (failure, E_IO, "keys", "cannot set up CURVE: %s", zmq_strerror (errno));
-    return bind_at (self->socket, config->tcp, failure);
+    return wire_bind (self->socket, config->tcp, failure);
 }
 
 static int fd_of (void *socket)
@@ -207,18 +202,19 @@ static int router_open (router_t *self, const router_config_t *config, failure_t
     int code = config->tcp ? auth_open (self, config->keys, failure) : 0;
     if (code)
         return code;
+    frame_init (&self->packed);
     self->socket = zmq_socket (self->context, ZMQ_ROUTER);
     if (!self->socket || !router_options (self->socket))
         return failure_set (failure, E_NO_MEMORY, "", "no socket: %s", zmq_strerror (errno));
     if (config->ipc)
-        code = bind_at (self->socket, config->ipc, failure);
+        code = wire_bind (self->socket, config->ipc, failure);
     if (!code && config->tcp)
         code = curve_bind (self, config, failure);
     if (!code && config->tap)
-        code = tap_open (self, config->tap, failure);
+        code = mirror_new (self->context, config->tap, &self->tap, failure);
     self->fd = fd_of (self->socket);
-    self->tap_fd = self->tap ? fd_of (self->tap) : -1;
-    self->touched = self->tap_touched = true;
+    self->tap_fd = self->tap ? mirror_fd (self->tap) : -1;
+    self->touched = true;
     return code;
 }
 
@@ -243,9 +239,11 @@ void router_destroy (router_t **self)
     if (!self || !*self)
         return;
     router_t *r = *self;
-    train_end (r);
-    if (r->tap)
-        zmq_close (r->tap);
+    if (r->socket) {
+        train_end (r);
+        frame_close (&r->packed);
+    }
+    mirror_destroy (&r->tap);
     if (r->socket)
         zmq_close (r->socket);
     if (r->auth) {
@@ -259,23 +257,21 @@ void router_destroy (router_t **self)
     *self = NULL;
 }
 
-/* Somebody subscribed to a topic (first byte 1) or nobody does any more (0). */
-static void tap_listeners (router_t *self)
-{
-    unsigned char change;
-    while (zmq_recv (self->tap, &change, 1, ZMQ_DONTWAIT) > 0) {
-        if (change == 1)
-            self->tap_topics++;
-        else if (change == 0 && self->tap_topics)
-            self->tap_topics--;
-    }
-}
-
 static bool has_message (void *socket)
 {
     int events = 0;
     size_t size = sizeof events;
     return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLIN;
+}
+
+/* `woken`: by the socket; else at the end of a round. */
+static void tap_look (router_t *self, bool woken)
+{
+    if (woken)
+        mirror_look (self->tap);
+    else
+        mirror_turn (self->tap);
+    self->watched = mirror_is_watched (self->tap) ? self->tap : NULL;
 }
 
 /* In place of zmq_poll, which asks each socket twice at each call, and the kernel behind it. */
@@ -284,17 +280,16 @@ bool router_wait (router_t *self, int fd, int timeout_ms)
     struct pollfd items[] = {
         {self->fd, POLLIN, 0}, {fd, POLLIN, 0}, {self->tap_fd, POLLIN, 0}}; /* -1 is passed over */
     train_end (self);
-    bool some = self->touched && has_message (self->socket);
+    if (self->watched)
+        tap_look (self, false);
+    bool some = self->coming.size || (self->touched && has_message (self->socket));
     self->touched = some;
-    if (self->tap && self->tap_touched && has_message (self->tap))
-        tap_listeners (self);
-    self->tap_touched = false;
     int count = poll (items, 3, some ? 0 : timeout_ms);
     self->silent = !some && count >= 0 && items[0].revents == 0;
     if (count <= 0)
         return false;
     if (items[2].revents & POLLIN)
-        tap_listeners (self);
+        tap_look (self, true);
     return items[1].revents & (POLLIN | POLLERR);
 }
 
@@ -355,19 +350,50 @@ static bool sender_receive (router_t *self)
     return self->reading;
 }
 
+/* The next pair of the train, in frames of its own: they may be kept for longer than the train. */
+static bool pair_take (router_t *self, router_message_t *out)
+{
+    bytes_t header, body;
+    if (!train_next (&self->coming, &header, &body))
+        return false;
+    frame_close (&out->header);
+    frame_close (&out->body);
+    if (frame_fill (&out->header, header) || frame_fill (&out->body, body))
+        return false; /* no memory: its asker hears of it at its deadline */
+    out->peer = self->from;
+    out->name = name_of (self, &self->packed);
+    return true;
+}
+
+/* A message of one frame: a train, or nothing of ours. */
+static void train_came (router_t *self, frame_t *frame)
+{
+    frame_move (&self->packed, frame);
+    self->coming = train_open (frame_bytes (&self->packed));
+}
+
 bool router_receive (router_t *self, router_message_t *out)
 {
-    while (sender_receive (self)) {
+    for (;;) {
+        while (self->coming.size)
+            if (pair_take (self, out))
+                return true;
+        if (!sender_receive (self))
+            return false;
         self->reading = false;
-        if (!part_receive (self->socket, &out->header) || !more_follows (&out->header) ||
-            !part_receive (self->socket, &out->body))
-            continue; /* the end of a message that is not made of pairs */
+        if (!part_receive (self->socket, &out->header))
+            continue;
+        if (!more_follows (&out->header)) {
+            train_came (self, &out->header);
+            continue;
+        }
+        if (!part_receive (self->socket, &out->body))
+            continue;
         self->reading = more_follows (&out->body);
         out->peer = self->from;
         out->name = name_of (self, &out->header);
         return true;
     }
-    return false;
 }
 
 /* Opens a message to a connection. */
@@ -383,31 +409,44 @@ static int address_send (router_t *self, uint32_t peer)
     return 0;
 }
 
-int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
+/* A pair as a message of two frames. */
+static int pair_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body)
 {
-    bool joins = self->pairs && train && self->to == peer && self->pairs < TRAIN_PAIRS &&
-                 self->bytes < TRAIN_BYTES;
-    frame_t first;
+    frame_t first, second;
     if (frame_fill (&first, header))
         return E_BUSY;
-    if (!joins)
-        train_end (self);
-    int code = joins ? 0 : address_send (self, peer);
+    int code = address_send (self, peer);
     if (code) {
         frame_close (&first);
         return code;
     }
-    frame_t *frames = &self->train[2 * self->pairs];
-    frame_init (&frames[0]);
-    frame_init (&frames[1]);
-    frame_move (&frames[0], &first);
+    frame_init (&second);
     if (body)
-        frame_move (&frames[1], body);
-    self->to = peer;
-    self->pairs++;
-    self->bytes += header.size + frame_bytes (&frames[1]).size;
-    if (!train)
+        frame_move (&second, body);
+    if (zmq_msg_send (msg_of (&first), self->socket, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        frame_close (&first);
+    if (zmq_msg_send (msg_of (&second), self->socket, ZMQ_DONTWAIT) < 0)
+        frame_close (&second);
+    return 0;
+}
+
+int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, bool train)
+{
+    bytes_t data = body ? frame_bytes (body) : (bytes_t){0};
+    bool packs = train && train_takes (header, data);
+    bool joins = packs && self->train.pairs && self->to == peer &&
+                 train_has_room (&self->train, header, data);
+    if (!joins)
         train_end (self);
+    if (!packs)
+        return pair_send (self, peer, header, body);
+    int code = joins ? 0 : address_send (self, peer);
+    if (code)
+        return code;
+    self->to = peer;
+    train_add (&self->train, header, data);
+    if (body)
+        frame_close (body);
     return 0;
 }
 
@@ -422,22 +461,13 @@ int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t bo
     return 0;
 }
 
-bool router_tapped (const router_t *self)
+mirror_t *router_mirror (const router_t *self)
 {
-    return self->tap_topics > 0;
+    return self->watched;
 }
 
-bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body)
+void router_tapped (const router_t *self, uint64_t *sent, uint64_t *dropped)
 {
-    self->tap_touched = true;
-    if (zmq_send (self->tap, topic.data, topic.size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-        return false;
-    zmq_send (self->tap, meta.data, meta.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    zmq_send (self->tap, header.data, header.size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    frame_t shared;
-    frame_init (&shared);
-    zmq_msg_copy (msg_of (&shared), msg_of (body));
-    zmq_msg_send (msg_of (&shared), self->tap, ZMQ_DONTWAIT);
-    frame_close (&shared);
-    return true;
+    *sent = self->tap ? mirror_sent (self->tap) : 0;
+    *dropped = self->tap ? mirror_dropped (self->tap) : 0;
 }

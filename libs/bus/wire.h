@@ -1,7 +1,8 @@
-/* wire.h - the broker's end of the bus: one ROUTER on ipc and TCP, and the tap. All of ZeroMQ that the broker sees.
+/* wire.h - the broker's end of the bus: one ROUTER on ipc and TCP, and the tap (mirror.h). All of ZeroMQ that the broker sees.
  *
- * A message is a pair of frames, header and body, or a train: several pairs one after the other, for peers that said in their hello that
- * they take them. What is sent in one round then costs libzmq and the kernel little more than one message.
+ * A message is a pair of frames, header and body, or a train of pairs in one frame (train.h), for peers that said in their hello that
+ * they take them: what is sent in one round then costs libzmq and the kernel little more than one message. Several pairs of frames
+ * in one message, as brokers and peers once sent them, are still read.
  *
  * Nothing here blocks but router_wait. A peer is known by the number that its connection got; a connection that is gone or whose
  * pipe is full is told at once. On TCP each connection has proved the key of a certificate in the keys folder. */
@@ -10,9 +11,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-
-/* What one train holds at most. */
-enum { TRAIN_PAIRS = 64, TRAIN_BYTES = 1 << 16 };
 
 /* One message part, counted by reference. Move it, never copy the struct. */
 typedef struct frame {
@@ -59,11 +57,19 @@ int router_send (router_t *self, uint32_t peer, bytes_t header, frame_t *body, b
 /* As router_send, alone and with the body copied. */
 int router_send_bytes (router_t *self, uint32_t peer, bytes_t header, bytes_t body);
 
-bool router_tapped (const router_t *self); /* somebody listens */
-/* To those who listen; the body is shared, not copied. False if dropped because they are slow. */
-bool router_tap (router_t *self, bytes_t topic, bytes_t meta, bytes_t header, const frame_t *body);
+typedef struct mirror mirror_t;
+
+/* What the tap's listeners get (mirror.h); NULL while nobody listens. */
+mirror_t *router_mirror (const router_t *self);
+/* Envelopes that listeners got, and those that they were too slow for. */
+void router_tapped (const router_t *self, uint64_t *sent, uint64_t *dropped);
 
 /* The path of an ipc endpoint fits the kernel's 107 bytes. 0 or E_BAD_REQUEST. */
 int wire_endpoint_check (const char *endpoint, failure_t *failure);
+
+/* Binds, an ipc socket for the owner alone. 0; E_CONFLICT, E_BAD_REQUEST or E_IO. */
+int wire_bind (void *socket, const char *endpoint, failure_t *failure);
+/* Sends it as the last part of a message; the data are shared. */
+void frame_share (const frame_t *self, void *socket);
 
 #endif

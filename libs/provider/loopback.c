@@ -81,7 +81,7 @@ static int loopback_send (turn_t *t, const provider_message_t *message, outbound
         answer.word = PROVIDER_LOOPBACK_WORD_SILENT;
     char id[ID_UUID_LENGTH + 1];
     id_write_uuid (message->token, id);
-    answer.provider_id = arena_printf (t->arena, "lb-%s", id);
+    answer.provider_id = arena_join (t->arena, "lb-", id);
     buf_t body = buf_in (t->arena);
     schema_pack (&provider_loopback_answer_type, &answer, &body);
     if (buf_failed (&body))

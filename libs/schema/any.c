@@ -219,10 +219,45 @@ static bool plain8 (const char *text)
             zero_bytes (word ^ 0x5c5c5c5c5c5c5c5cu)) == 0;
 }
 
+/* Of sixteen, as the compiler's vectors do it. */
+static bool plain16 (const char *text)
+{
+    typedef uint8_t row_t __attribute__ ((vector_size (16)));
+    row_t row;
+    uint64_t found[2];
+    memcpy (&row, text, sizeof row);
+    row_t special = (row_t) (row < 0x20) | (row_t) (row == '"') | (row_t) (row == '\\');
+    memcpy (found, &special, sizeof found);
+    return (found[0] | found[1]) == 0;
+}
+
+/* Of all of them: the last piece overlaps the one before. */
+static bool is_plain (const char *text, size_t length)
+{
+    char word[8] = "        ";
+    if (length < sizeof word) {
+        memcpy (word, text, length);
+        return plain8 (word);
+    }
+    if (length < 16)
+        return plain8 (text) && plain8 (text + length - 8);
+    for (size_t i = 0; length - i > 16; i += 16)
+        if (!plain16 (text + i))
+            return false;
+    return plain16 (text + length - 16);
+}
+
 void json_quote (buf_t *out, const char *text, size_t length)
 {
     size_t from = 0, i = 0;
-    buf_reserve (out, length + 2); /* all of it at once, if nothing is escaped */
+    uint8_t *at = buf_reserve (out, length + 2); /* all of it at once, if nothing is escaped */
+    if (at && is_plain (text, length)) {
+        at[0] = '"';
+        memcpy (at + 1, text, length);
+        at[length + 1] = '"';
+        out->size += length + 2;
+        return;
+    }
     buf_add_byte (out, '"');
     while (i < length) {
         if (length - i >= 8 && plain8 (text + i)) {

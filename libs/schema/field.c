@@ -36,6 +36,11 @@ static bool flat_given (const schema_field_t *field, const void *in)
 
 bool schema_field_given (const schema_field_t *field, const void *in)
 {
+    return field_given (field, in);
+}
+
+bool field_given_other (const schema_field_t *field, const void *in)
+{
     const void *at = field_at (field, in);
     switch ((schema_kind_t) field->kind) {
     case SK_BOOL:

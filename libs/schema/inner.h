@@ -38,9 +38,20 @@ typedef struct json_raw {
 
 json_in_t json_in (bytes_t json, arena_t *arena, const schema_ctx_t *ctx, failure_t *failure);
 int json_fail (json_in_t *in, const char *what);
-void json_space (json_in_t *in);
+void json_space_pass (json_in_t *in);
+static inline void json_space (json_in_t *in)
+{
+    if (in->at < in->end && (uint8_t) *in->at <= ' ')
+        json_space_pass (in);
+}
+
 /* First character of the next value, 0 at the end. */
-char json_peek (json_in_t *in);
+static inline char json_peek (json_in_t *in)
+{
+    json_space (in);
+    return in->at < in->end ? *in->at : 0;
+}
+
 bool json_literal (json_in_t *in, const char *word);
 int json_string (json_in_t *in, json_raw_t *out);
 /* Decode a checked string into `out` (raw.length bytes suffice). Returns the length; no NUL is added. */
@@ -105,6 +116,15 @@ static inline bool field_has (const schema_field_t *field, const void *in)
 static inline void field_set_has (const schema_field_t *field, void *out)
 {
     *(uint64_t *) out |= UINT64_C (1) << field->has_bit;
+}
+
+/* schema_field_given: of the common kinds here. */
+bool field_given_other (const schema_field_t *field, const void *in);
+static inline bool field_given (const schema_field_t *field, const void *in)
+{
+    if (field->kind == SK_STR || field->kind == SK_OBJ)
+        return *(const void *const *) field_at (field, in) != NULL;
+    return field_given_other (field, in);
 }
 
 static inline size_t field_name_length (const schema_field_t *field)

@@ -3,6 +3,7 @@
 #include "schema/inner.h"
 
 #include "base/text.h"
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,21 +30,17 @@ int json_fail (json_in_t *in, const char *what)
                         what);
 }
 
-void json_space (json_in_t *in)
+void json_space_pass (json_in_t *in)
 {
     while (in->at < in->end &&
            (*in->at == ' ' || *in->at == '\n' || *in->at == '\r' || *in->at == '\t'))
         in->at++;
 }
 
-char json_peek (json_in_t *in)
-{
-    json_space (in);
-    return in->at < in->end ? *in->at : 0;
-}
-
 bool json_literal (json_in_t *in, const char *word)
 {
+    if (in->at == in->end || *in->at != *word)
+        return false;
     size_t length = strlen (word);
     if ((size_t) (in->end - in->at) < length || memcmp (in->at, word, length) != 0)
         return false;
@@ -55,7 +52,7 @@ bool json_literal (json_in_t *in, const char *word)
 
 #define EACH(byte) ((uint64_t) (byte) *UINT64_C (0x0101010101010101))
 
-/* Nonzero if one of the eight bytes is a quote, a backslash, a control character or not ASCII. */
+/* Nonzero if one of the eight bytes is a quote, a backslash, a control character or not ASCII; the lowest bit that is set is of the lowest such byte. */
 static inline uint64_t is_special (uint64_t word)
 {
     uint64_t quote = word ^ EACH ('"'), slash = word ^ EACH ('\\');
@@ -67,10 +64,11 @@ static inline uint64_t is_special (uint64_t word)
 static const char *scan_plain (const char *at, const char *end)
 {
     while (end - at >= 8) {
-        uint64_t word;
+        uint64_t word, special;
         memcpy (&word, at, sizeof word);
-        if (is_special (word))
-            break;
+        special = is_special (le64toh (word));
+        if (special)
+            return at + __builtin_ctzll (special) / 8;
         at += 8;
     }
     while (at < end && (uint8_t) *at >= 0x20 && (uint8_t) *at < 0x80 && *at != '"' && *at != '\\')

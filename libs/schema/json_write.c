@@ -211,7 +211,7 @@ static void write_fields (writer_t *w, const schema_type_t *type, const void *in
     bool first = true;
     for (size_t i = 0; i < type->field_count; i++) {
         const schema_field_t *field = &type->fields[i];
-        bool given = schema_field_given (field, in);
+        bool given = field_given (field, in);
         if (!given && !(field->flags & SF_REQUIRED))
             continue;
         write_name (w->out, field, first);

@@ -2,6 +2,7 @@
 #include "schema/inner.h"
 
 #include "base/msgpack.h"
+#include <endian.h>
 #include <string.h>
 
 static void pack_kind (const schema_field_t *field, uint8_t kind, const void *at, buf_t *out);
@@ -90,6 +91,91 @@ static bytes_t unknown_of (const schema_type_t *type, const void *in)
                                     : *(const bytes_t *) ((const char *) in + type->unknown_offset);
 }
 
+/* schema_field_given of the kinds that are packed, in the few steps that it takes for each field of each row. */
+static inline bool is_given (const schema_field_t *field, const void *in)
+{
+    const void *at = field_at (field, in);
+    switch ((schema_kind_t) field->kind) {
+    case SK_BOOL:
+        return *(const bool *) at || field_has (field, in);
+    case SK_INT:
+    case SK_TIME:
+        return *(const int64_t *) at != 0 || field_has (field, in);
+    case SK_ENUM:
+        return *(const int32_t *) at != 0;
+    case SK_ID:
+        return !id_is_nil (*(const id16_t *) at);
+    case SK_STR:
+        return *(const char *const *) at != NULL;
+    case SK_OBJ:
+        return *(const void *const *) at != NULL;
+    case SK_BYTES:
+        return ((const bytes_t *) at)->size > 0 || field_has (field, in);
+    case SK_LIST:
+        return ((const schema_list_t *) at)->count > 0 || field_has (field, in);
+    default:
+        return schema_field_given (field, in);
+    }
+}
+
+enum { SHORT_MOST = 31, SMALL_MOST = 2 + SHORT_MOST /* number of a field, head and text */ };
+
+/* The value at `at`, where there is room for SMALL_MOST; where it ends, NULL: it takes more, and nothing is written. */
+static inline uint8_t *write_small (const schema_field_t *field, const void *value, uint8_t *at)
+{
+    const char *text;
+    uint64_t number;
+    size_t length;
+    switch ((schema_kind_t) field->kind) {
+    case SK_BOOL:
+        *at++ = *(const bool *) value ? 0xc3 : 0xc2;
+        return at;
+    case SK_ENUM:
+        *at = (uint8_t) * (const uint32_t *) value;
+        return *(const uint32_t *) value <= 127 ? at + 1 : NULL;
+    case SK_INT:
+    case SK_TIME:
+        number = *(const uint64_t *) value;
+        *at++ = number <= 127 ? (uint8_t) number : 0xcf;
+        if (number <= 127)
+            return at;
+        if (number <= UINT32_MAX || number > INT64_MAX)
+            return NULL;
+        number = htobe64 (number);
+        memcpy (at, &number, sizeof number);
+        return at + sizeof number;
+    case SK_ID:
+        *at++ = 0xc4;
+        *at++ = sizeof (id16_t);
+        memcpy (at, value, sizeof (id16_t));
+        return at + sizeof (id16_t);
+    case SK_STR:
+        text = *(const char *const *) value;
+        length = text ? strlen (text) : SIZE_MAX;
+        if (length > SHORT_MOST)
+            return NULL;
+        *at++ = (uint8_t) (0xa0 | length);
+        memcpy (at, text, length);
+        return at + length;
+    default:
+        return NULL;
+    }
+}
+
+/* A field that takes little, with its number, in one piece of what the buf has. False: nothing is written. */
+static inline bool pack_small (const schema_field_t *field, const void *in, buf_t *out)
+{
+    uint8_t *at = out->data + out->size;
+    if (field->number > 127 || out->failed || out->limit || out->capacity - out->size <= SMALL_MOST)
+        return false;
+    *at = (uint8_t) field->number;
+    const uint8_t *end = write_small (field, field_at (field, in), at + 1);
+    if (!end)
+        return false;
+    out->size += (size_t) (end - at);
+    return true;
+}
+
 static uint32_t pair_count (bytes_t packed)
 {
     mp_reader_t in = mp_read (packed);
@@ -107,16 +193,17 @@ void schema_pack (const schema_type_t *type, const void *in, buf_t *out)
     uint32_t count = unknown.size ? pair_count (unknown) : 0;
     uint64_t given = 0;
     for (size_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].number && schema_field_given (&type->fields[i], in)) {
+        if (type->fields[i].number && is_given (&type->fields[i], in)) {
             given |= UINT64_C (1) << i;
             count++;
         }
     mp_map (out, count);
-    for (size_t i = 0; i < type->field_count; i++) {
-        if (!((given >> i) & 1))
+    for (; given; given &= given - 1) {
+        const schema_field_t *field = &type->fields[__builtin_ctzll (given)];
+        if (pack_small (field, in, out))
             continue;
-        mp_int (out, type->fields[i].number);
-        pack_kind (&type->fields[i], type->fields[i].kind, field_at (&type->fields[i], in), out);
+        mp_int (out, field->number);
+        pack_kind (field, field->kind, field_at (field, in), out);
     }
     if (unknown.size)
         mp_raw (out, unknown);

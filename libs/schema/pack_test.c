@@ -1,4 +1,5 @@
 /* pack_test.c - structs to msgpack and back, by field number. */
+#define _GNU_SOURCE
 #include "schema/schema.h"
 
 #include "base/msgpack.h"
@@ -233,6 +234,50 @@ static void test_show (void **state)
     buf_free (&out);
 }
 
+/* Some fields alone: the others are left, whatever they hold, and what is unknown is kept. */
+static void test_some (void **state)
+{
+    (void) state;
+    arena_t *arena = arena_new (1 << 20);
+    zoo_animal_t full = {0};
+    assert_int_equal (
+        schema_json_read (&zoo_animal_type, NULL, bytes_of_str (full_json), arena, &full, NULL), 0);
+    full.unknown = bytes_of ("\xCD\x03\xE7\x01", 4); /* 999: 1 */
+    buf_t packed = buf_in (arena), have = buf_in (arena);
+    schema_pack (&zoo_animal_type, &full, &packed);
+    for (size_t i = 0; i < zoo_animal_type.field_count; i++) {
+        zoo_animal_t out = {0}, none = {0};
+        const schema_field_t *field = &zoo_animal_type.fields[i];
+        assert_int_equal (schema_unpack_some (&zoo_animal_type, UINT64_C (1) << i,
+                                              buf_bytes (&packed), arena, &out),
+                          0);
+        assert_int_equal (out.has, UINT64_C (1) << field->has_bit);
+        assert_true (bytes_equal (out.unknown, full.unknown));
+        for (size_t k = 0; k < zoo_animal_type.field_count; k++)
+            if (k != i)
+                assert_false (schema_field_given (&zoo_animal_type.fields[k], &out));
+        /* alone in a struct it packs as it does among the others */
+        memcpy (&none, &out, sizeof none);
+        none.unknown = bytes_of (NULL, 0);
+        buf_clear (&have);
+        schema_pack (&zoo_animal_type, &none, &have);
+        assert_non_null (memmem (packed.data, packed.size, have.data + 1, have.size - 1));
+    }
+    uint64_t all = (UINT64_C (1) << zoo_animal_type.field_count) - 1;
+    zoo_animal_t out = {0};
+    assert_int_equal (schema_unpack_some (&zoo_animal_type, all, buf_bytes (&packed), arena, &out),
+                      0);
+    buf_clear (&have);
+    schema_pack (&zoo_animal_type, &out, &have);
+    assert_true (bytes_equal (buf_bytes (&packed), buf_bytes (&have)));
+    /* what is passed over must be whole all the same */
+    for (size_t size = 0; size < packed.size; size++)
+        assert_int_equal (
+            schema_unpack_some (&zoo_animal_type, 0, bytes_of (packed.data, size), arena, &out),
+            E_BAD_REQUEST);
+    arena_destroy (&arena);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +285,7 @@ int main (void)
         cmocka_unit_test (test_unknown),   cmocka_unit_test (test_refuse),
         cmocka_unit_test (test_depth),     cmocka_unit_test (test_input),
         cmocka_unit_test (test_no_memory), cmocka_unit_test (test_show),
+        cmocka_unit_test (test_some),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

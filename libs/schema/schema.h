@@ -158,6 +158,7 @@ struct schema_type {
     int32_t
         test_offset; /* of the bool that says whether ids in this struct and below it are of a test app, or -1 = as around it,
                              * at the top the context's */
+    bool fills; /* some field must be given or has a default: unpacking looks for what is absent */
 };
 
 /* How ids with a prefix are spelled (others are plain UUIDs) and who is asking; zero-initialised: plain UUIDs, nothing
@@ -199,6 +200,9 @@ void schema_pack (const schema_type_t *type, const void *in, buf_t *out);
  * keeps them, else dropped. Strings and bytes are copied to the arena. Unknown enum numbers are kept as they are. */
 int schema_unpack (const schema_type_t *type, bytes_t packed, arena_t *arena, void *out,
                    failure_t *failure);
+/* The same of some fields alone (bit i: type->fields[i]) and what is unknown; the others are passed over. Nothing is filled in. */
+int schema_unpack_some (const schema_type_t *type, uint64_t fields, bytes_t packed, arena_t *arena,
+                        void *out);
 
 /* Packed bytes of a core type straight to JSON, for tap and explain; bytes that do not fit the type show as {"?": base64}. */
 void schema_show (const schema_type_t *type, const schema_ctx_t *ctx, bytes_t packed, buf_t *out);

@@ -11,6 +11,7 @@ typedef struct unpacker {
     mp_reader_t in;
     arena_t *arena;
     failure_t *failure;
+    uint64_t passed; /* fields of the outermost struct that are passed over */
     unsigned depth;
 } unpacker_t;
 
@@ -30,8 +31,8 @@ static int check (unpacker_t *u, const path_t *path, const char *want)
 
 static int read_str (unpacker_t *u, const path_t *path, const char **slot)
 {
-    bytes_t text = mp_peek (&u->in) == MP_STR ? mp_read_str (&u->in) : (bytes_t){0};
-    if (u->in.failed || !text.data || !text_is_utf8 ((const char *) text.data, text.size))
+    bytes_t text = mp_read_str (&u->in);
+    if (u->in.failed || !text_is_utf8 ((const char *) text.data, text.size))
         return misfit (u, path, "UTF-8 text");
     *slot = arena_strndup (u->arena, (const char *) text.data, text.size);
     return *slot ? 0 : path_no_memory (u->failure);
@@ -116,8 +117,9 @@ static int read_map (unpacker_t *u, const path_t *path, schema_map_t *slot)
     return 0;
 }
 
-static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind, const path_t *path,
-                       void *slot)
+/* What most fields are; -1: another kind. */
+static inline __attribute__ ((always_inline)) int read_plain (unpacker_t *u, uint8_t kind,
+                                                              const path_t *path, void *slot)
 {
     switch ((schema_kind_t) kind) {
     case SK_BOOL:
@@ -127,9 +129,6 @@ static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind,
     case SK_TIME:
         *(int64_t *) slot = mp_read_int (&u->in);
         return check (u, path, "a whole number");
-    case SK_NUM:
-        *(double *) slot = mp_read_float (&u->in);
-        return check (u, path, "a number");
     case SK_ENUM:
         return read_enum (u, path, slot);
     case SK_ID:
@@ -137,6 +136,25 @@ static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind,
         return check (u, path, "an id");
     case SK_STR:
         return read_str (u, path, slot);
+    default:
+        return -1;
+    }
+}
+
+static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind, const path_t *path,
+                       void *slot)
+{
+    switch ((schema_kind_t) kind) {
+    case SK_BOOL:
+    case SK_INT:
+    case SK_TIME:
+    case SK_ENUM:
+    case SK_ID:
+    case SK_STR:
+        return read_plain (u, kind, path, slot);
+    case SK_NUM:
+        *(double *) slot = mp_read_float (&u->in);
+        return check (u, path, "a number");
     case SK_BYTES:
         return read_bytes (u, path, slot);
     case SK_OBJ:
@@ -158,18 +176,20 @@ static int read_value (unpacker_t *u, const schema_field_t *field, uint8_t kind,
 }
 
 /* The index of the field with this number, or field_count. Writers go in order of numbers, so *expect is mostly right. */
-static size_t field_index (const schema_type_t *type, int64_t number, size_t *expect)
+static inline size_t field_index (const schema_type_t *type, int64_t number, size_t *expect)
 {
-    size_t at = *expect;
-    for (size_t i = 0; i < type->field_count; i++, at++) {
-        if (at >= type->field_count)
-            at = 0;
+    size_t count = type->field_count;
+    for (size_t at = *expect; at < count; at++)
         if (type->fields[at].number == number) {
             *expect = at + 1;
             return at;
         }
-    }
-    return type->field_count;
+    for (size_t at = 0; at < *expect; at++)
+        if (type->fields[at].number == number) {
+            *expect = at + 1;
+            return at;
+        }
+    return count;
 }
 
 /* One pair that this program does not know: kept as it is. */
@@ -184,8 +204,8 @@ static int read_unknown (unpacker_t *u, const uint8_t *key, const path_t *path, 
     return buf_failed (unknown) ? path_no_memory (u->failure) : 0;
 }
 
-static int read_pair (unpacker_t *u, const schema_type_t *type, const path_t *path, void *out,
-                      uint64_t *seen, size_t *expect, buf_t *unknown)
+static inline int read_pair (unpacker_t *u, const schema_type_t *type, const path_t *path,
+                             void *out, uint64_t *seen, size_t *expect, buf_t *unknown)
 {
     const uint8_t *key = u->in.at;
     int64_t number = mp_read_int (&u->in);
@@ -199,10 +219,16 @@ static int read_pair (unpacker_t *u, const schema_type_t *type, const path_t *pa
     if ((*seen >> i) & 1)
         return path_fail (u->failure, &at, E_BAD_REQUEST, "is given twice");
     *seen |= UINT64_C (1) << i;
+    if (__builtin_expect (u->depth == 1 && (u->passed >> i) & 1, 0)) {
+        mp_skip (&u->in);
+        return check (u, &at, "well-formed msgpack");
+    }
     if (mp_read_nil (&u->in))
         return 0;
     field_set_has (field, out);
-    return read_value (u, field, field->kind, &at, (char *) out + field->offset);
+    void *slot = (char *) out + field->offset;
+    int code = read_plain (u, field->kind, &at, slot);
+    return __builtin_expect (code < 0, 0) ? read_value (u, field, field->kind, &at, slot) : code;
 }
 
 /* Inputs of ops only (the generator gives other types neither flag nor default): what the caller left out. */
@@ -231,8 +257,6 @@ static int read_struct (unpacker_t *u, const schema_type_t *type, const path_t *
     if (u->depth >= MP_DEPTH_MAX)
         return misfit (u, path, "nested less deeply");
     u->depth++;
-    if (mp_peek (&u->in) != MP_MAP)
-        return misfit (u, path, "a map");
     uint32_t count = mp_read_map (&u->in);
     if (u->in.failed)
         return misfit (u, path, "a map");
@@ -247,16 +271,29 @@ static int read_struct (unpacker_t *u, const schema_type_t *type, const path_t *
     if (unknown.size && type->unknown_offset >= 0)
         *(bytes_t *) ((char *) out + type->unknown_offset) = buf_bytes (&unknown);
     u->depth--;
-    return fill_absent (u, type, path, out);
+    return type->fills ? fill_absent (u, type, path, out) : 0;
+}
+
+static int unpack (unpacker_t *u, const schema_type_t *type, void *out)
+{
+    int code = read_struct (u, type, NULL, out);
+    if (code)
+        return code;
+    return mp_done (&u->in)
+               ? 0
+               : path_fail (u->failure, NULL, E_BAD_REQUEST, "must be one msgpack map");
 }
 
 int schema_unpack (const schema_type_t *type, bytes_t packed, arena_t *arena, void *out,
                    failure_t *failure)
 {
-    unpacker_t u = {mp_read (packed), arena, failure, 0};
-    int code = read_struct (&u, type, NULL, out);
-    if (code)
-        return code;
-    return mp_done (&u.in) ? 0
-                           : path_fail (failure, NULL, E_BAD_REQUEST, "must be one msgpack map");
+    unpacker_t u = {.in = mp_read (packed), .arena = arena, .failure = failure};
+    return unpack (&u, type, out);
+}
+
+int schema_unpack_some (const schema_type_t *type, uint64_t fields, bytes_t packed, arena_t *arena,
+                        void *out)
+{
+    unpacker_t u = {.in = mp_read (packed), .arena = arena, .passed = ~fields};
+    return unpack (&u, type, out);
 }

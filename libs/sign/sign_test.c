@@ -193,13 +193,35 @@ static void test_random (void **state)
     sign_wipe (NULL, 0);
 }
 
+/* One bit at each place of texts of up to five words. */
+static void test_equal (void **state)
+{
+    uint8_t a[40], b[40];
+    (void) state;
+    sign_random (a, sizeof a);
+    memcpy (b, a, sizeof b);
+    for (size_t size = 0; size <= sizeof a; size++) {
+        assert_true (sign_equal (a, b, size));
+        for (size_t bit = 0; bit < 8 * sizeof b; bit++) {
+            b[bit / 8] ^= (uint8_t) (1 << bit % 8);
+            assert_int_equal (sign_equal (a, b, size), bit >= 8 * size);
+            b[bit / 8] = a[bit / 8];
+        }
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_sha256),  cmocka_unit_test (test_hmac),
-        cmocka_unit_test (test_init),    cmocka_unit_test (test_sha256),
-        cmocka_unit_test (test_hmac),    cmocka_unit_test (test_hmac_agrees),
-        cmocka_unit_test (test_ed25519), cmocka_unit_test (test_ed25519_keypair),
+        cmocka_unit_test (test_equal),
+        cmocka_unit_test (test_sha256),
+        cmocka_unit_test (test_hmac),
+        cmocka_unit_test (test_init),
+        cmocka_unit_test (test_sha256),
+        cmocka_unit_test (test_hmac),
+        cmocka_unit_test (test_hmac_agrees),
+        cmocka_unit_test (test_ed25519),
+        cmocka_unit_test (test_ed25519_keypair),
         cmocka_unit_test (test_random),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

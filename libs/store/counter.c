@@ -15,7 +15,9 @@ enum { SLOTS_FIRST = 64, KEPT_MOST = 4096 };
 /* One that this transaction touched. */
 typedef struct counter {
     uint64_t stored, value;
-    size_t at; /* of its key in `keys` */
+    const schema_index_t *index;
+    size_t fields;
+    size_t at; /* of its key in `keys`; what the values of the fields begin with is the index's */
     size_t size;
     uint32_t hash;
     uint32_t next; /* in its slot; index + 1, 0 = none */
@@ -83,13 +85,33 @@ static int stored_put (txn_t *txn, bytes_t key, uint64_t n)
 
 /* ---- in memory ---- */
 
-static counter_t *counter_find (const counters_t *self, bytes_t key, uint32_t hash)
+/* A counter is looked for by its index and the values alone; only one that is new here has its key made. */
+typedef struct sought {
+    const schema_record_t *record;
+    const schema_index_t *index;
+    size_t fields;
+    bytes_t prefix;
+    uint32_t hash;
+} sought_t;
+
+static sought_t sought_of (const schema_record_t *record, const schema_index_t *index,
+                           size_t fields, const uint8_t *prefix, size_t size)
 {
-    uint32_t i = self->slot_count ? self->slots[hash & (self->slot_count - 1)] : 0;
+    sought_t sought = {record, index, fields, bytes_of (prefix, size), 0};
+    sought.hash =
+        key_hash (sought.prefix) + (uint32_t) ((uintptr_t) index >> 4) + (uint32_t) fields;
+    return sought;
+}
+
+static counter_t *counter_find (const counters_t *self, const sought_t *sought)
+{
+    uint32_t i = self->slot_count ? self->slots[sought->hash & (self->slot_count - 1)] : 0;
     for (; i; i = self->items[i - 1].next) {
         counter_t *item = &self->items[i - 1];
-        if (item->hash == hash && item->size == key.size &&
-            memcmp (self->keys.data + item->at, key.data, key.size) == 0)
+        if (item->hash == sought->hash && item->index == sought->index &&
+            item->fields == sought->fields && item->size == COUNTER_HEAD + sought->prefix.size &&
+            memcmp (self->keys.data + item->at + COUNTER_HEAD, sought->prefix.data,
+                    sought->prefix.size) == 0)
             return item;
     }
     return NULL;
@@ -121,10 +143,22 @@ static int counters_grow (counters_t *self)
     return 0;
 }
 
-static int counter_load (txn_t *txn, bytes_t key, uint32_t hash, counter_t **out)
+static bytes_t sought_key (const sought_t *sought, uint8_t space[COUNTER_MAX])
 {
+    return bytes_of (space, counter_key (sought->record, sought->index, sought->fields,
+                                         sought->prefix.data, sought->prefix.size, space));
+}
+
+static int counter_load (txn_t *txn, const sought_t *sought, counter_t **out)
+{
+    uint8_t space[COUNTER_MAX];
     counters_t *self = txn->counters;
-    counter_t item = {.at = self->keys.size, .size = key.size, .hash = hash};
+    bytes_t key = sought_key (sought, space);
+    counter_t item = {.index = sought->index,
+                      .fields = sought->fields,
+                      .at = self->keys.size,
+                      .size = key.size,
+                      .hash = sought->hash};
     int rc = self->count == self->capacity ? counters_grow (self) : 0;
     if (!rc)
         rc = stored_get (txn, key, &item.stored);
@@ -164,14 +198,12 @@ static int undo_note (txn_t *txn, const counter_t *item)
 int counter_add (txn_t *txn, const schema_record_t *record, const schema_index_t *index,
                  size_t fields, const uint8_t *prefix, size_t size, int delta)
 {
-    uint8_t space[COUNTER_MAX];
     counter_t *item = NULL;
-    bytes_t key = bytes_of (space, counter_key (record, index, fields, prefix, size, space));
-    uint32_t hash = hash_add (2166136261U, key.data, key.size);
+    sought_t sought = sought_of (record, index, fields, prefix, size);
     if (!txn->counters && !(txn->counters = calloc (1, sizeof *txn->counters)))
         return E_NO_MEMORY;
-    item = counter_find (txn->counters, key, hash);
-    int rc = item ? 0 : counter_load (txn, key, hash, &item);
+    item = counter_find (txn->counters, &sought);
+    int rc = item ? 0 : counter_load (txn, &sought, &item);
     if (!rc && delta < 0 && !item->value)
         rc = E_CORRUPT;
     if (!rc)
@@ -185,13 +217,10 @@ int counter_get (txn_t *txn, const schema_record_t *record, const schema_index_t
                  size_t fields, const uint8_t *prefix, size_t size, uint64_t *out)
 {
     uint8_t space[COUNTER_MAX];
-    bytes_t key = bytes_of (space, counter_key (record, index, fields, prefix, size, space));
-    const counter_t *item =
-        txn->counters
-            ? counter_find (txn->counters, key, hash_add (2166136261U, key.data, key.size))
-            : NULL;
+    sought_t sought = sought_of (record, index, fields, prefix, size);
+    const counter_t *item = txn->counters ? counter_find (txn->counters, &sought) : NULL;
     if (!item)
-        return stored_get (txn, key, out);
+        return stored_get (txn, sought_key (&sought, space), out);
     *out = item->value;
     return 0;
 }

@@ -6,6 +6,7 @@
  * values; a unique one has the id as value and no entry for rows whose last field is absent.
  *
  * Counters: counter.c. */
+#include <endian.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ bool index_kind_ok (int kind)
            kind == SK_ENUM || kind == SK_BOOL;
 }
 
-static store_key_t field_key (const schema_field_t *field, const void *row)
+static inline __attribute__ ((always_inline)) store_key_t field_key (const schema_field_t *field,
+                                                                     const void *row)
 {
     const uint8_t *at = (const uint8_t *) row + field->offset;
     store_key_t key = {0};
@@ -63,7 +65,8 @@ bool index_key_absent (const schema_field_t *field, const store_key_t *key)
                                    : !key->num;
 }
 
-static int key_add (index_key_t *out, const void *data, size_t size)
+static inline __attribute__ ((always_inline)) int key_add (index_key_t *out, const void *data,
+                                                           size_t size)
 {
     if (size > KEY_MAX - out->size)
         return E_TOO_LARGE;
@@ -72,7 +75,8 @@ static int key_add (index_key_t *out, const void *data, size_t size)
     return 0;
 }
 
-static int field_add (index_key_t *out, int kind, const store_key_t *key)
+static inline __attribute__ ((always_inline)) int field_add (index_key_t *out, int kind,
+                                                             const store_key_t *key)
 {
     uint8_t b[8];
     if (kind == SK_ID)
@@ -83,9 +87,8 @@ static int field_add (index_key_t *out, int kind, const store_key_t *key)
         b[0] = key->num != 0;
         return key_add (out, b, 1);
     }
-    uint64_t n = (uint64_t) key->num ^ 1ULL << 63;
-    for (size_t i = 0; i < 8; i++)
-        b[i] = (uint8_t) (n >> (56 - 8 * i));
+    uint64_t n = htobe64 ((uint64_t) key->num ^ 1ULL << 63);
+    memcpy (b, &n, sizeof b);
     return key_add (out, b, 8);
 }
 
@@ -182,6 +185,34 @@ int store_count (txn_t *txn, const schema_record_t *record, const char *name,
 
 /* ---- entries ---- */
 
+static bool field_same (const schema_field_t *field, const void *a, const void *b)
+{
+    store_key_t x = field_key (field, a), y = field_key (field, b);
+    if (field->kind == SK_ID)
+        return id_equal (x.id, y.id);
+    if (field->kind == SK_STR)
+        return x.str && y.str ? strcmp (x.str, y.str) == 0 : x.str == y.str;
+    return x.num == y.num;
+}
+
+/* The row stands in the index where it stood: nothing to look for and nothing to move. */
+static bool stays (const schema_index_t *index, const void *old, const void *row)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if (!field_same (index->fields[i], old, row))
+            return false;
+    return true;
+}
+
+/* Keys without text have one size, and that fits. */
+static bool is_sized (const schema_index_t *index)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if (index->fields[i]->kind == SK_STR)
+            return false;
+    return true;
+}
+
 static int clash_check (txn_t *txn, table_t *table, const index_key_t *key, id16_t id)
 {
     bytes_t value;
@@ -193,13 +224,16 @@ static int clash_check (txn_t *txn, table_t *table, const index_key_t *key, id16
                : E_ALREADY_EXISTS;
 }
 
-int index_check (txn_t *txn, record_table_t *table, const void *row, const char **clash)
+int index_check (txn_t *txn, record_table_t *table, const void *old, const void *row,
+                 const char **clash)
 {
     const schema_record_t *record = table->record;
     id16_t id = row_id (record->id, row);
     index_key_t key;
     for (size_t i = 0; i < record->index_count; i++) {
         const schema_index_t *index = &record->indexes[i];
+        if ((old && stays (index, old, row)) || (!index->unique && is_sized (index)))
+            continue;
         int rc = index_row_key (record, index, NULL, 0, row, &key);
         if (!rc && index->unique && key.entry)
             rc = clash_check (txn, table->indexes[i], &key, id);
@@ -229,16 +263,18 @@ static int entry_move (txn_t *txn, record_table_t *table, size_t n, const void *
     const schema_record_t *record = table->record;
     const schema_index_t *index = &record->indexes[n];
     index_key_t old_key, row_key;
+    if (old && row && stays (index, old, row))
+        return 0;
     int rc = old ? index_row_key (record, index, NULL, 0, old, &old_key) : 0;
     if (!rc && row)
         rc = index_row_key (record, index, NULL, 0, row, &row_key);
     if (rc)
         return rc;
-    bool stays = old && row && old_key.entry == row_key.entry &&
-                 same (&old_key, old_key.size, &row_key, row_key.size);
-    if (old && old_key.entry && !stays)
+    bool still = old && row && old_key.entry == row_key.entry &&
+                 same (&old_key, old_key.size, &row_key, row_key.size); /* NULL and "" */
+    if (old && old_key.entry && !still)
         rc = entry_set (txn, table, n, &old_key, row_id (record->id, old), false);
-    if (!rc && row && row_key.entry && !stays)
+    if (!rc && row && row_key.entry && !still)
         rc = entry_set (txn, table, n, &row_key, row_id (record->id, row), true);
     return rc ? rc
               : counters_update (txn, table, index, old ? &old_key : NULL, row ? &row_key : NULL);
@@ -270,7 +306,7 @@ int index_build (txn_t *txn, record_table_t *table, size_t n)
     bytes_t key, value;
     void *row;
     while (!(rc = kv_next (txn, &c, &key, &value))) {
-        rc = row_decode_scratch (txn, table->record, value, &row);
+        rc = row_decode_scratch (txn, table, &value, &row);
         if (!rc)
             rc = entry_move (txn, table, n, NULL, row);
         if (!rc && table->indexes[n]->pending >= BUILD_BATCH)

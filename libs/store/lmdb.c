@@ -1,6 +1,8 @@
 /* lmdb.c - the LMDB backend; the only file that knows LMDB.
  *
  * The map is set once at open and never resized (a resize under a reader thread crashes it).
+ * A write transaction keeps a cursor for each table that it touches: rows of one turn stand close together, and a cursor looks at
+ * the page where it stands before it goes down the tree again.
  * MDB_NOTLS: readers' slots belong to transaction objects, so that any thread may use one and the
  * pool may keep them. MDB_NORDAHEAD: rows are read one by one through indexes, and a store larger
  * than memory would otherwise evict 32 pages for each it needs. Not MDB_NOMEMINIT: the unused part of
@@ -21,9 +23,14 @@
 
 #include "store/private.h"
 
+enum { CORE_TABLES = 2 /* LMDB's own, which have the first numbers */ };
+
 typedef struct lmdb {
     MDB_env *env;
-    atomic_int last; /* last failure, LMDB's number */
+    atomic_int last;           /* last failure, LMDB's number */
+    _Atomic (MDB_txn *) write; /* the write transaction; the rest is its thread's */
+    MDB_cursor **cursors;      /* by table; LMDB frees them with the transaction */
+    unsigned cursor_count;
 } lmdb_t;
 
 static int code_of (int rc)
@@ -57,9 +64,11 @@ static int code_of (int rc)
     }
 }
 
-static int fail (lmdb_t *self, int rc)
+static inline int fail (lmdb_t *self, int rc)
 {
-    if (rc && rc != MDB_NOTFOUND && rc != MDB_KEYEXIST)
+    if (!rc)
+        return 0;
+    if (rc != MDB_NOTFOUND && rc != MDB_KEYEXIST)
         atomic_store (&self->last, rc);
     return code_of (rc);
 }
@@ -96,14 +105,18 @@ static int lmdb_open (const backend_options_t *options, void **env, failure_t *f
     lmdb_t *self = calloc (1, sizeof *self);
     if (!self)
         return failure_set (failure, E_NO_MEMORY, NULL, "no memory to open the store");
+    self->cursor_count = options->tables + CORE_TABLES;
+    self->cursors = calloc (self->cursor_count, sizeof (MDB_cursor *));
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->no_sync ? MDB_NOSYNC : 0);
-    int rc = mdb_env_create (&self->env);
+    int rc = self->cursors ? mdb_env_create (&self->env) : ENOMEM;
     if (!rc)
         rc = mdb_env_set_mapsize (self->env, options->map_size);
     if (!rc)
         rc = mdb_env_set_maxreaders (self->env, options->readers);
     if (!rc)
         rc = mdb_env_set_maxdbs (self->env, options->tables);
+    if (!rc)
+        rc = mdb_env_set_userctx (self->env, self);
     if (!rc)
         rc = mdb_env_open (self->env, options->folder, flags, 0600);
     if (!rc) {
@@ -114,6 +127,7 @@ static int lmdb_open (const backend_options_t *options, void **env, failure_t *f
     text_of (rc, text, sizeof text);
     if (self->env)
         mdb_env_close (self->env);
+    free (self->cursors);
     free (self);
     int code = code_of (rc) == E_CORRUPT || rc == ENOMEM ? code_of (rc) : E_IO;
     return failure_set (failure, code, NULL, "cannot open the store in %s: %s", options->folder,
@@ -124,6 +138,7 @@ static void lmdb_close (void *env)
 {
     lmdb_t *self = env;
     mdb_env_close (self->env);
+    free (self->cursors);
     free (self);
 }
 
@@ -283,11 +298,21 @@ static int lmdb_rebuild (const char *folder, const char *file, uint64_t map_size
                         text);
 }
 
+static void cursors_forget (lmdb_t *self, MDB_txn *ended)
+{
+    if (atomic_load_explicit (&self->write, memory_order_relaxed) != ended)
+        return;
+    atomic_store_explicit (&self->write, NULL, memory_order_relaxed);
+    memset (self->cursors, 0, self->cursor_count * sizeof *self->cursors);
+}
+
 static int lmdb_begin (void *env, bool write, void **txn)
 {
     lmdb_t *self = env;
     MDB_txn *t;
     int rc = mdb_txn_begin (self->env, NULL, write ? 0 : MDB_RDONLY, &t);
+    if (!rc && write)
+        atomic_store_explicit (&self->write, t, memory_order_relaxed);
     if (!rc)
         *txn = t;
     return fail (self, rc);
@@ -295,12 +320,14 @@ static int lmdb_begin (void *env, bool write, void **txn)
 
 static int lmdb_commit (void *env, void *txn)
 {
+    cursors_forget (env, txn);
     int rc = mdb_txn_commit (txn);
     return fail (env, rc);
 }
 
 static void lmdb_abort (void *txn)
 {
+    cursors_forget (mdb_env_get_userctx (mdb_txn_env (txn)), txn);
     mdb_txn_abort (txn);
 }
 
@@ -336,10 +363,30 @@ static int lmdb_table_stat (void *env, void *txn, unsigned table, uint64_t *entr
     return 0;
 }
 
+/* The cursor of a table in the write transaction. NULL: it is another transaction, or there is no memory; all goes without, too. */
+static inline MDB_cursor *cursor_of (lmdb_t *self, MDB_txn *txn, unsigned table)
+{
+    if (atomic_load_explicit (&self->write, memory_order_relaxed) != txn ||
+        table >= self->cursor_count)
+        return NULL;
+    if (!self->cursors[table] && mdb_cursor_open (txn, table, &self->cursors[table]))
+        self->cursors[table] = NULL;
+    return self->cursors[table];
+}
+
+static void cursor_drop (lmdb_t *self, unsigned table)
+{
+    if (table >= self->cursor_count || !self->cursors[table])
+        return;
+    mdb_cursor_close (self->cursors[table]);
+    self->cursors[table] = NULL;
+}
+
 static int lmdb_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *value)
 {
     MDB_val k = val_of (key), v;
-    int rc = mdb_get (txn, table, &k, &v);
+    MDB_cursor *at = cursor_of (env, txn, table);
+    int rc = at ? mdb_cursor_get (at, &k, &v, MDB_SET) : mdb_get (txn, table, &k, &v);
     if (!rc)
         *value = bytes_of_val (&v);
     return fail (env, rc);
@@ -350,17 +397,22 @@ static int lmdb_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t 
 {
     MDB_val k = val_of (key), v = val_of (value);
     unsigned flags = how == PUT_NEW ? MDB_NOOVERWRITE : how == PUT_APPEND ? MDB_APPEND : 0;
-    return fail (env, mdb_put (txn, table, &k, &v, flags));
+    MDB_cursor *at = cursor_of (env, txn, table);
+    return fail (env,
+                 at ? mdb_cursor_put (at, &k, &v, flags) : mdb_put (txn, table, &k, &v, flags));
 }
 
 static int lmdb_del (void *env, void *txn, unsigned table, bytes_t key)
 {
-    MDB_val k = val_of (key);
-    return fail (env, mdb_del (txn, table, &k, NULL));
+    MDB_val k = val_of (key), v;
+    MDB_cursor *at = cursor_of (env, txn, table);
+    int rc = at ? mdb_cursor_get (at, &k, &v, MDB_SET) : mdb_del (txn, table, &k, NULL);
+    return fail (env, !rc && at ? mdb_cursor_del (at, 0) : rc);
 }
 
 static int lmdb_clear (void *env, void *txn, unsigned table)
 {
+    cursor_drop (env, table);
     return fail (env, mdb_drop (txn, table, 0));
 }
 

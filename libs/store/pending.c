@@ -1,7 +1,7 @@
 /* pending.c - what a write transaction keeps in memory until its commit: entries of plain indexes, and counters (counter.c).
  *
  * Entries and counters are many small writes to many tables, and hardly ever read in the transaction that makes them; written once, at the
- * outermost level, they need no way back (trail.c), and what is made and taken back again in one transaction is close together. A savepoint that is rolled back takes them back; a walk over
+ * outermost level, they need no way back (trail.c), and what is made and taken back again in one transaction is never written. A savepoint that is rolled back takes them back; a walk over
  * an index in the transaction has them written first, at the level where it stands, so nobody can tell. Unique indexes are asked at every write and
  * are not put off.
  *
@@ -16,15 +16,64 @@ enum { ENTRIES_FIRST = 64, KEPT_MOST = 65536 };
 typedef struct entry {
     table_t *table;
     size_t at, size; /* of the key in `keys` */
-    bool add;        /* else it goes */
+    uint32_t hash;
+    uint32_t next; /* in its slot, an earlier one; index + 1, 0 = none */
+    uint32_t
+        other; /* index + 1 of the one that this one takes back, or is taken back by; 0 = none */
+    bool add;  /* else it goes */
 } entry_t;
 
 struct entries {
     entry_t *items; /* in the order in which they were made */
     size_t count, capacity;
-    size_t written; /* the first so many are in their tables */
+    size_t written;  /* the first so many are in their tables */
+    uint32_t *slots; /* as many as there is room for entries, a power of two; index + 1 */
     buf_t keys;
 };
+
+static void entry_link (entries_t *self, size_t i)
+{
+    uint32_t *slot = &self->slots[self->items[i].hash & (self->capacity - 1)];
+    self->items[i].next = *slot;
+    *slot = (uint32_t) i + 1;
+}
+
+static int entries_grow (entries_t *self)
+{
+    size_t more = self->capacity ? 2 * self->capacity : ENTRIES_FIRST;
+    uint32_t *slots = calloc (more, sizeof *slots);
+    entry_t *items = realloc (self->items, more * sizeof *items);
+    if (items)
+        self->items = items;
+    if (!slots || !items || more > UINT32_MAX) {
+        free (slots);
+        return E_NO_MEMORY;
+    }
+    free (self->slots);
+    self->slots = slots;
+    self->capacity = more;
+    for (size_t i = 0; i < self->count; i++)
+        entry_link (self, i);
+    return 0;
+}
+
+/* An entry that goes, and was made in this transaction and not written yet: neither is. */
+static void entry_cancel (entries_t *self, size_t gone)
+{
+    entry_t *entry = &self->items[gone];
+    const uint8_t *key = self->keys.data + entry->at;
+    for (uint32_t i = entry->next; i > self->written; i = self->items[i - 1].next) {
+        entry_t *made = &self->items[i - 1];
+        if (made->hash != entry->hash || made->table != entry->table || made->size != entry->size ||
+            memcmp (self->keys.data + made->at, key, entry->size) != 0)
+            continue;
+        if (made->add) {
+            made->other = (uint32_t) gone + 1;
+            entry->other = i;
+        }
+        return;
+    }
+}
 
 int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add)
 {
@@ -33,21 +82,20 @@ int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add)
     if (!txn->entries && !(txn->entries = calloc (1, sizeof *txn->entries)))
         return E_NO_MEMORY;
     entries_t *self = txn->entries;
-    if (self->count == self->capacity) {
-        size_t more = self->capacity ? 2 * self->capacity : ENTRIES_FIRST;
-        entry_t *items = realloc (self->items, more * sizeof *items);
-        if (!items)
-            return E_NO_MEMORY;
-        self->items = items;
-        self->capacity = more;
-    }
+    int rc = self->count == self->capacity ? entries_grow (self) : 0;
+    if (rc)
+        return rc;
     size_t at = self->keys.size;
     buf_add (&self->keys, key.data, key.size);
     if (buf_failed (&self->keys)) { /* what it holds is whole, and later asks need it */
         self->keys.failed = false;
         return E_NO_MEMORY;
     }
-    self->items[self->count++] = (entry_t){table, at, key.size, add};
+    self->items[self->count] =
+        (entry_t){.table = table, .at = at, .size = key.size, .hash = key_hash (key), .add = add};
+    entry_link (self, self->count++);
+    if (!add)
+        entry_cancel (self, self->count - 1);
     table->pending++;
     return 0;
 }
@@ -59,8 +107,9 @@ static int entries_write (txn_t *txn)
     while (self && self->written < self->count) {
         const entry_t *entry = &self->items[self->written];
         bytes_t key = bytes_of (self->keys.data + entry->at, entry->size);
-        int rc = entry->add ? kv_add (txn, entry->table, key, (bytes_t){0})
-                            : kv_del (txn, entry->table, key);
+        int rc = entry->other ? 0
+                 : entry->add ? kv_add (txn, entry->table, key, (bytes_t){0})
+                              : kv_del (txn, entry->table, key);
         if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
             rc = txn_doom (txn, E_CORRUPT);
         if (rc)
@@ -82,6 +131,9 @@ static void entries_undo (entries_t *self, size_t count, size_t written)
         const entry_t *entry = &self->items[--self->count];
         if (self->count >= self->written)
             entry->table->pending--;
+        self->slots[entry->hash & (self->capacity - 1)] = entry->next;
+        if (entry->other)
+            self->items[entry->other - 1].other = 0;
         self->keys.size = entry->at;
     }
     if (self->written > self->count)
@@ -97,6 +149,7 @@ static void entries_destroy (entries_t **self)
         return;
     buf_free (&gone->keys);
     free (gone->items);
+    free (gone->slots);
     free (gone);
     *self = NULL;
 }

@@ -135,9 +135,52 @@ static void commit_that_cannot_write (void **state)
     assert_int_equal (n, 1);
 }
 
+/* How many writes a commit makes. */
+static unsigned commit_writes (store_t *store, txn_t *txn)
+{
+    enum { MANY = 1000 };
+    store_fail_write (store, MANY);
+    commit (&txn);
+    return MANY - store_fail_write (store, 0);
+}
+
+static void put_state (txn_t *txn, unsigned n, int32_t state)
+{
+    item_t item = item_make (n, 1, NULL);
+    item.state = state;
+    assert_int_equal (store_put (txn, &item_v1, &item, NULL), 0);
+}
+
+/* An entry that was made and went again in one transaction is not written; if only the going is rolled back, it is. */
+static void taken_back_is_not_written (void **state)
+{
+    fixture_t *f = *state;
+    model_t model = {{[0] = 3, [1] = 3, [2] = 2}};
+    txn_t *txn = begin_write (f->store);
+    put_state (txn, 1, 3);
+    unsigned once = commit_writes (f->store, txn);
+    txn = begin_write (f->store);
+    assert_int_equal (txn_savepoint (txn), 0);
+    for (int32_t at = 1; at <= 3; at++)
+        put_state (txn, 2, at);
+    assert_int_equal (txn_release (txn), 0);
+    assert_int_equal (commit_writes (f->store, txn), once);
+    txn = begin_write (f->store);
+    put_state (txn, 3, 1);
+    put_state (txn, 3, 2);
+    assert_int_equal (txn_savepoint (txn), 0);
+    put_state (txn, 3, 3);
+    txn_rollback (txn);
+    assert_int_equal (commit_writes (f->store, txn), once);
+    txn = begin_read (f->store);
+    agree (f, txn, &model);
+    txn_abort (&txn);
+}
+
 int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {T (random_story), T (commit_that_cannot_write)};
+    const struct CMUnitTest tests[] = {T (random_story), T (commit_that_cannot_write),
+                                       T (taken_back_is_not_written)};
     return cmocka_run_group_tests_name ("store_pending", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "store/backend.h"
 #include "store/store.h"
@@ -25,6 +26,7 @@ typedef struct record_table {
     const schema_record_t *record;
     table_t *rows;
     table_t **indexes;
+    uint64_t indexed; /* the fields that its indexes are of; bit i: type->fields[i] */
 } record_table_t;
 
 struct store {
@@ -167,6 +169,21 @@ int kv_remove (txn_t *txn, table_t *table, bytes_t key, bytes_t old);
 void cursors_unhandle (txn_t *txn);
 void cursors_free (txn_t *txn);
 
+/* Of a key that is looked for in memory; nothing stored holds it. */
+static inline uint32_t key_hash (bytes_t key)
+{
+    uint64_t hash = key.size, word = 0;
+    size_t at = 0;
+    for (; at + sizeof word <= key.size; at += sizeof word) {
+        memcpy (&word, key.data + at, sizeof word);
+        hash = (hash ^ word) * UINT64_C (0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    for (; at < key.size; at++)
+        hash = (hash ^ key.data[at]) * UINT64_C (0x9e3779b97f4a7c15);
+    return (uint32_t) (hash ^ hash >> 32);
+}
+
 /* counter.c: the counter of an index for its first `fields` fields, whose key is prefix[size]. */
 int counter_add (txn_t *txn, const schema_record_t *record, const schema_index_t *index,
                  size_t fields, const uint8_t *prefix, size_t size, int delta /* 1, -1 */);
@@ -208,9 +225,10 @@ int index_prefix (const schema_index_t *index, const store_key_t *keys, size_t c
 int index_row_key (const schema_record_t *record, const schema_index_t *index,
                    const store_key_t *keys, size_t key_count, const void *row, index_key_t *out);
 bool index_key_absent (const schema_field_t *field, const store_key_t *key);
-/* Would `row` clash with another? E_ALREADY_EXISTS with *clash, E_TOO_LARGE. Writes nothing. */
-int index_check (txn_t *txn, record_table_t *table, const void *row, const char **clash);
-/* Entries and counters from old (NULL = none) to row (NULL = none). */
+/* Would `row` clash with another? E_ALREADY_EXISTS with *clash, E_TOO_LARGE. Writes nothing. `old` is what it replaces (NULL = none). */
+int index_check (txn_t *txn, record_table_t *table, const void *old, const void *row,
+                 const char **clash);
+/* Entries and counters from old (NULL = none) to row (NULL = none). Of old only the indexed fields count. */
 int index_update (txn_t *txn, record_table_t *table, const void *old, const void *row);
 /* Make index number `n` anew from the rows. */
 int index_build (txn_t *txn, record_table_t *table, size_t n);
@@ -219,6 +237,7 @@ void index_signature (const schema_index_t *index, buf_t *out);
 /* record.c */
 id16_t row_id (const schema_field_t *field, const void *row);
 int row_decode (const schema_record_t *record, bytes_t packed, arena_t *arena, void *out);
-int row_decode_scratch (txn_t *txn, const schema_record_t *record, bytes_t packed, void **out);
+/* What indexes are of and what is unknown, in the scratch arena; *packed too, from there on. */
+int row_decode_scratch (txn_t *txn, const record_table_t *table, bytes_t *packed, void **out);
 
 #endif

@@ -26,8 +26,9 @@ int row_decode (const schema_record_t *record, bytes_t packed, arena_t *arena, v
     return rc == E_BAD_REQUEST ? E_CORRUPT : rc;
 }
 
-int row_decode_scratch (txn_t *txn, const schema_record_t *record, bytes_t packed, void **out)
+int row_decode_scratch (txn_t *txn, const record_table_t *table, bytes_t *packed, void **out)
 {
+    const schema_type_t *type = table->record->type;
     arena_t *scratch;
     jmp_buf trap;
     int rc = txn_scratch (txn, &scratch);
@@ -38,10 +39,11 @@ int row_decode_scratch (txn_t *txn, const schema_record_t *record, bytes_t packe
         return E_NO_MEMORY;
     }
     arena_trap (scratch, &trap);
-    *out = arena_alloc (scratch, record->type->size);
-    rc = row_decode (record, packed, scratch, *out);
+    packed->data = arena_memdup (scratch, packed->data, packed->size);
+    *out = arena_alloc (scratch, type->size);
+    rc = schema_unpack_some (type, table->indexed, *packed, scratch, *out);
     arena_trap (scratch, NULL);
-    return rc;
+    return rc == E_BAD_REQUEST ? E_CORRUPT : rc;
 }
 
 static const bytes_t *row_unknown (const schema_record_t *record, const void *row)
@@ -133,7 +135,7 @@ static int row_add (txn_t *txn, const record_table_t *table, id16_t id)
     return rc == E_ALREADY_EXISTS ? kv_add (txn, table->rows, key, buf_bytes (&txn->row)) : rc;
 }
 
-/* After index_check. Old is NULL if there is no row with this id, else it stands in the scratch arena, and as it was read in `packed`. */
+/* After index_check. Old is NULL if there is no row with this id, else its indexed fields stand in the scratch arena, and in `packed` all of it. */
 static int row_write (txn_t *txn, record_table_t *table, const void *old, bytes_t packed,
                       const void *row)
 {
@@ -150,20 +152,19 @@ static int row_write (txn_t *txn, record_table_t *table, const void *old, bytes_
     return rc ? txn_doom (txn, rc) : 0;
 }
 
-/* Before the old row is read, which is kept as it was given, and no longer than to the next call. */
-static int row_check (txn_t *txn, record_table_t *table, const void *row, const char **clash)
+static int row_check (const record_table_t *table, const void *row, const char **clash)
 {
     if (clash)
         *clash = NULL;
-    return !table || id_is_nil (row_id (table->record->id, row))
-               ? E_INTERNAL
-               : index_check (txn, table, row, clash);
+    return !table || id_is_nil (row_id (table->record->id, row)) ? E_INTERNAL : 0;
 }
 
 int store_insert (txn_t *txn, const schema_record_t *record, const void *row, const char **clash)
 {
     record_table_t *table = store_record (txn->store, record);
-    int rc = row_check (txn, table, row, clash);
+    int rc = row_check (table, row, clash);
+    if (!rc)
+        rc = index_check (txn, table, NULL, row, clash);
     return rc ? rc : row_write (txn, table, NULL, (bytes_t){0}, row);
 }
 
@@ -172,14 +173,16 @@ int store_put (txn_t *txn, const schema_record_t *record, const void *row, const
     bytes_t packed = {0};
     void *old = NULL;
     record_table_t *table = store_record (txn->store, record);
-    int rc = row_check (txn, table, row, clash);
+    int rc = row_check (table, row, clash);
     if (rc)
         return rc;
     rc = row_read (txn, table, row_id (record->id, row), &packed);
     if (!rc)
-        rc = row_decode_scratch (txn, record, packed, &old);
+        rc = row_decode_scratch (txn, table, &packed, &old);
     else if (rc == E_NOT_FOUND)
         rc = 0;
+    if (!rc)
+        rc = index_check (txn, table, old, row, clash);
     return rc ? rc : row_write (txn, table, old, packed, row);
 }
 
@@ -190,7 +193,7 @@ int store_del (txn_t *txn, const schema_record_t *record, id16_t id)
     record_table_t *table = store_record (txn->store, record);
     int rc = table ? row_read (txn, table, id, &packed) : E_INTERNAL;
     if (!rc)
-        rc = row_decode_scratch (txn, record, packed, &old);
+        rc = row_decode_scratch (txn, table, &packed, &old);
     if (!rc)
         rc = kv_remove (txn, table->rows, bytes_of (id.b, sizeof id.b), packed);
     if (rc)

@@ -293,13 +293,54 @@ static void bad_rows_are_corrupt (void **state)
     txn_abort (&txn);
 }
 
+static int number_find (txn_t *txn, fixture_t *f, const char *number)
+{
+    item_t found = {0};
+    store_key_t keys[] = {{.id = test_app (1)}, {.str = number}};
+    return store_find (txn, &item_v1, "by_number", keys, 2, f->arena, &found);
+}
+
+/* A put that changes no field of an index leaves it alone; no text and empty text are two things. */
+static void what_stays_stays (void **state)
+{
+    fixture_t *f = *state;
+    static const struct {
+        const char *number;
+        int old, empty;
+    } rows[] = {{"+1", 0, E_NOT_FOUND}, {"+1", 0, E_NOT_FOUND},           {"", E_NOT_FOUND, 0},
+                {"", E_NOT_FOUND, 0},   {NULL, E_NOT_FOUND, E_NOT_FOUND}, {"+1", 0, E_NOT_FOUND}};
+    item_t item = item_make (1, 1, NULL), other = item_make (2, 1, "+2");
+    insert (f->store, &item);
+    insert (f->store, &other);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        item.number = rows[i].number;
+        item.note = "changes";
+        put_item (f->store, &item);
+        txn_t *txn = begin_write (f->store);
+        assert_int_equal (number_find (txn, f, "+1"), rows[i].old);
+        assert_int_equal (number_find (txn, f, ""), rows[i].empty);
+        assert_int_equal (number_find (txn, f, "+2"), 0);
+        uint64_t before = fingerprint (txn, f->store);
+        for (size_t n = 0; n < item_v1.index_count; n++)
+            assert_int_equal (index_build (txn, &f->store->records[0], n), 0);
+        assert_int_equal (fingerprint (txn, f->store), before);
+        txn_abort (&txn);
+    }
+    txn_t *txn = begin_write (f->store);
+    const char *clash;
+    item.number = "+2";
+    assert_int_equal (store_put (txn, &item_v1, &item, &clash), E_ALREADY_EXISTS);
+    assert_string_equal (clash, "by_number");
+    txn_abort (&txn);
+}
+
 int main (void)
 {
 #define T(t) cmocka_unit_test_setup_teardown (t, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T (get_names_owner),        T (ids_may_interleave),   T (unique_clash_is_named),
         T (long_key_is_refused),    T (counters_follow),      T (every_write_fails),
-        T (unknown_fields_survive), T (bad_rows_are_corrupt),
+        T (unknown_fields_survive), T (bad_rows_are_corrupt), T (what_stays_stays),
     };
     return cmocka_run_group_tests_name ("store_record", tests, NULL, NULL);
 }

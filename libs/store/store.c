@@ -43,6 +43,15 @@ static table_t *table_add (store_t *self, const char *name, const char *index)
     return t;
 }
 
+/* Bit of a field in its type. */
+static uint64_t field_bit (const schema_type_t *type, const schema_field_t *field)
+{
+    for (size_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].number == field->number)
+            return UINT64_C (1) << i;
+    return 0;
+}
+
 static int record_add (store_t *self, const schema_record_t *record)
 {
     record_table_t *t = &self->records[self->record_count++];
@@ -51,11 +60,14 @@ static int record_add (store_t *self, const schema_record_t *record)
     t->indexes = calloc (record->index_count + 1, sizeof *t->indexes);
     if (!t->rows || !t->indexes)
         return E_NO_MEMORY;
+    t->indexed = field_bit (record->type, record->id);
     for (size_t i = 0; i < record->index_count; i++) {
         const schema_index_t *index = &record->indexes[i];
-        for (size_t f = 0; f < index->count; f++)
+        for (size_t f = 0; f < index->count; f++) {
             if (!index_kind_ok (index->fields[f]->kind))
                 return E_INTERNAL;
+            t->indexed |= field_bit (record->type, index->fields[f]);
+        }
         if (!(t->indexes[i] = table_add (self, record->table, index->name)))
             return E_NO_MEMORY;
     }

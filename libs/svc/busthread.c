@@ -235,3 +235,13 @@ void svc_ask (svc_t *svc, svc_ask_t *ask)
 {
     queue_put (svc->asks, &ask->item);
 }
+
+void svc_asks_hold (svc_t *svc)
+{
+    queue_hold (svc->asks);
+}
+
+void svc_asks_go (svc_t *svc)
+{
+    queue_go (svc->asks);
+}

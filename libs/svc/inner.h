@@ -298,7 +298,8 @@ typedef struct writer {
     int broken;     /* the store failed in the middle of this turn: it ends without a commit */
     arena_t *arena; /* for all but asks */
     id_source_t ids;
-    uint64_t sequence; /* newest event, committed or not */
+    uint64_t sequence;           /* newest event, committed or not */
+    buf_t event_body, event_row; /* of one event, on its way */
     counted_t *counted;
     size_t counted_count, counted_capacity;
     resumed_t *resumed;
@@ -567,6 +568,5 @@ int svc_store_open (svc_t *svc, failure_t *failure);
 enum { SVC_FOLDER_SIZE = 512 + 128 };
 const char *svc_store_folder (const svc_t *svc, char space[SVC_FOLDER_SIZE]);
 void svc_fatal (svc_t *svc, int code, const char *why);
-void svc_wake (svc_t *svc);
 
 #endif

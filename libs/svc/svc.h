@@ -85,6 +85,9 @@ int svc_main (const svc_service_t *service, int argc, char **argv);
 
 /* ---- for start/ready hooks and stateless services ---- */
 
+/* What `healthy` says has changed: it is asked at once. From any thread. */
+void svc_wake (svc_t *svc);
+
 const void *svc_settings (const svc_t *svc); /* NAME_settings_t; replaced as a whole on HUP */
 const char *svc_data (const svc_t *svc);     /* DIR */
 uint64_t svc_disk_low (const svc_t *svc);    /* bytes that new work must leave free */
@@ -104,6 +107,9 @@ typedef struct svc_ask {
     void *context;
 } svc_ask_t;
 void svc_ask (svc_t *svc, svc_ask_t *ask);
+/* Asks between the two leave together. From any thread, for moments. */
+void svc_asks_hold (svc_t *svc);
+void svc_asks_go (svc_t *svc);
 
 /* A JSON log line: extra fields as "key", "value" pairs, NULL-terminated. Values that are secret or personal do not belong here. */
 typedef enum svc_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } svc_level_t;

@@ -149,11 +149,12 @@ int event_add (turn_t *t, const schema_event_t *event, const event_about_t *abou
 {
     if (t->inner->readonly || !t->svc->journal.table)
         return fail (t, E_INTERNAL, NULL, "Events are made in turns of the owner");
-    buf_t packed = {0};
-    buf_t row = {0};
-    schema_pack (event->type, body, &packed);
+    writer_t *w = &t->svc->writer;
     const envelope_t *ask = t->ask;
-    uint64_t sequence = t->svc->writer.sequence + 1;
+    uint64_t sequence = w->sequence + 1;
+    buf_clear (&w->event_body);
+    buf_clear (&w->event_row);
+    schema_pack (event->type, body, &w->event_body);
     common_event_t e = {.sequence = (int64_t) sequence,
                         .number = event->number,
                         .at = t->now,
@@ -164,20 +165,18 @@ int event_add (turn_t *t, const schema_event_t *event, const event_about_t *abou
                         .app = id_is_nil (about->app) ? ask->app : about->app,
                         .test = about->test || ask->test,
                         .trace = ask->trace,
-                        .body = buf_bytes (&packed),
+                        .body = buf_bytes (&w->event_body),
                         .subject = about->subject ? about->subject : ask->subject};
-    schema_pack (&common_event_type, &e, &row);
+    schema_pack (&common_event_type, &e, &w->event_row);
     uint8_t key[8];
     sequence_key (sequence, key);
-    int rc = buf_failed (&packed) || buf_failed (&row) ? E_NO_MEMORY : 0;
-    if (!rc)
-        rc =
-            kv_append (t->txn, t->svc->journal.table, bytes_of (key, sizeof key), buf_bytes (&row));
-    buf_free (&packed);
-    buf_free (&row);
+    if (buf_failed (&w->event_body) || buf_failed (&w->event_row))
+        return E_NO_MEMORY;
+    int rc = kv_append (t->txn, t->svc->journal.table, bytes_of (key, sizeof key),
+                        buf_bytes (&w->event_row));
     if (rc)
         return rc;
-    t->svc->writer.sequence = sequence;
+    w->sequence = sequence;
     t->inner->last_event = sequence;
     return erase_heard (t, event, body, false);
 }

@@ -11,7 +11,13 @@
 #include "svc/again.h"
 #include "svc/outward.h"
 
-enum { WRITER_MEMORY = 64 << 20, OWN_POLL_MS = 20, IDLE_MS = 1000, IDLE_TEST_MS = 50 };
+enum {
+    WRITER_MEMORY = 64 << 20,
+    OWN_POLL_MS = 20,
+    IDLE_MS = 1000,
+    IDLE_TEST_MS = 50,
+    EVENT_KEPT = 256 << 10
+};
 
 /* What came of a job, on its way into a turn. */
 typedef struct outward_work {
@@ -320,6 +326,10 @@ void writer_forget (writer_t *w)
     w->answered = NULL;
     w->answered_end = &w->answered;
     arena_reset (w->arena);
+    if (w->event_row.capacity > EVENT_KEPT) {
+        buf_free (&w->event_body);
+        buf_free (&w->event_row);
+    }
     metrics_lanes (w->svc);
 }
 
@@ -570,6 +580,8 @@ void writer_close (svc_t *svc)
     lanes_destroy (&w->lanes);
     resumed_drop (w); /* of a first turn that failed */
     arena_destroy (&w->arena);
+    buf_free (&w->event_body);
+    buf_free (&w->event_row);
     free (w->counted);
     w->counted = NULL;
     w->counted_capacity = 0;

@@ -1,12 +1,14 @@
 /* answer.c - status line, headers, body. One write for small answers. How it fails: the client is gone, and only web_answer_piece says so. */
 #include "web/server.h"
 
-#include <stdio.h>
+#include "base/clock.h"
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
-enum { ANSWER_TOGETHER = 32 * 1024, REST_MAX = 64 * 1024 };
+enum { ANSWER_TOGETHER = 32 * 1024, REST_MAX = 64 * 1024, WRITE_SLICE_MS = 250 };
 
 typedef struct status_row {
     int status;
@@ -161,7 +163,7 @@ static bool rest_is_short (const web_request_t *self)
     int64_t length = web_body_length (self);
     if (length < 0 || length - self->body_taken > REST_MAX)
         return false;
-    return self->body_begun || self->facts.expect == NULL;
+    return self->body_until_ms != 0 || !self->head.expects;
 }
 
 static void answer_settle (web_request_t *self, int status)
@@ -172,20 +174,79 @@ static void answer_settle (web_request_t *self, int status)
         self->close = true;
 }
 
+/* Bytes that the client's socket took at once; below 0 if the client is gone. */
+static ssize_t some_write (const conn_t *conn, const void *data, size_t size)
+{
+    ssize_t sent;
+    while ((sent = send (conn->fd, data, size, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+        continue;
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
+/* A thread waits for the client, for so long. */
+static bool thread_write (web_request_t *self, const char *data, size_t size)
+{
+    int64_t until_ms = clock_mono_ms () + self->server->config.answer_timeout_ms, now_ms;
+    struct pollfd wait = {.fd = self->conn->fd, .events = POLLOUT};
+    while (size > 0) {
+        ssize_t sent = some_write (self->conn, data, size);
+        if (sent < 0)
+            return false;
+        data += sent;
+        size -= (size_t) sent;
+        if (sent > 0)
+            continue;
+        now_ms = clock_mono_ms ();
+        bool late = now_ms >= until_ms;
+        if (late)
+            atomic_fetch_add (&self->server->timed_out, 1);
+        if (late || atomic_load (&self->server->aborting))
+            return false;
+        poll (&wait, 1,
+              until_ms - now_ms < WRITE_SLICE_MS ? (int) (until_ms - now_ms) : WRITE_SLICE_MS);
+    }
+    return true;
+}
+
+/* A loop does not: what is left goes when the client takes it. */
+static bool loop_write (conn_t *conn, const char *data, size_t size)
+{
+    ssize_t sent = conn->out.size == 0 ? some_write (conn, data, size) : 0;
+    if (sent < 0)
+        return false;
+    buf_add (&conn->out, data + sent, size - (size_t) sent);
+    return !buf_failed (&conn->out);
+}
+
+bool answer_flush (conn_t *conn)
+{
+    buf_t *out = &conn->out;
+    ssize_t sent = some_write (conn, out->data + conn->out_sent, out->size - conn->out_sent);
+    if (sent < 0)
+        return false;
+    conn->out_sent += (size_t) sent;
+    if (conn->out_sent == out->size) {
+        buf_free (out);
+        conn->out_sent = 0;
+    }
+    return true;
+}
+
 static bool answer_write (web_request_t *self, const void *data, size_t size)
 {
-    if (size == 0)
+    if (size == 0 ||
+        (self->on_thread ? thread_write (self, data, size) : loop_write (self->conn, data, size)))
         return true;
-    int done = mg_write (self->connection, data, size);
-    if (done > 0 && (size_t) done == size)
-        return true;
+    buf_free (&self->conn->out);
+    self->conn->out_sent = 0;
     self->close = true;
     return false;
 }
 
 static bool answer_is_head (const web_request_t *self)
 {
-    return self->method != NULL && strcmp (self->method, "HEAD") == 0;
+    const char *method = web_method (self);
+    return method != NULL && strcmp (method, "HEAD") == 0;
 }
 
 void web_answer (web_request_t *self, int status, const char *const *headers, bytes_t body)
@@ -207,10 +268,8 @@ void web_answer (web_request_t *self, int status, const char *const *headers, by
         self->close = true;
         return;
     }
-    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
     if (answer_write (self, out->data, out->size) && with_body && together < body.size)
         answer_write (self, body.data, body.size);
-    watch_phase_set (&self->watched, WATCH_WORK, 0);
 }
 
 void web_answer_begin (web_request_t *self, int status, const char *const *headers, uint64_t length)
@@ -220,22 +279,17 @@ void web_answer_begin (web_request_t *self, int status, const char *const *heade
     answer_settle (self, status);
     self->answer_left = status_has_body (status) && !answer_is_head (self) ? length : 0;
     buf_t *out = head_make (self, headers, length);
-    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
     if (out == NULL || !answer_write (self, out->data, out->size)) {
         self->close = true;
         self->answer_left = 0;
     }
-    watch_phase_set (&self->watched, WATCH_WORK, 0);
 }
 
 bool web_answer_piece (web_request_t *self, const void *data, size_t size)
 {
     if (size > self->answer_left)
         return false;
-    watch_phase_set (&self->watched, WATCH_ANSWER, self->server->config.answer_timeout_ms);
     bool written = answer_write (self, data, size);
-    if (watch_phase_set (&self->watched, WATCH_WORK, 0))
-        written = false;
     self->answer_left = written ? self->answer_left - size : 0;
     return written;
 }
@@ -254,6 +308,6 @@ void web_drop (web_request_t *self)
 {
     if (self->answered)
         return;
-    answer_settle (self, 499); /* not 0: civetweb would answer in our place */
+    answer_settle (self, 499);
     self->close = true;
 }

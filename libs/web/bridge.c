@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAITER_IDLE, WAITER_ASLEEP, WAITER_WOKEN, WAITER_GAVE_UP };
+enum { WAITER_IDLE, WAITER_ASLEEP, WAITER_TOLD, WAITER_WOKEN, WAITER_GAVE_UP };
 
 void web_waiter_init (web_waiter_t *self)
 {
@@ -52,18 +52,23 @@ bool web_wait (web_waiter_t *self, uint32_t timeout_ms)
     return seen == WAITER_WOKEN;
 }
 
-bool web_wake (web_waiter_t *self)
+/* What it was before; WAITER_WOKEN and WAITER_GAVE_UP stay. */
+static uint32_t waiter_end (web_waiter_t *self)
 {
     uint32_t seen = atomic_load_explicit (&self->state, memory_order_acquire);
-    while (seen == WAITER_IDLE || seen == WAITER_ASLEEP)
+    while (seen != WAITER_WOKEN && seen != WAITER_GAVE_UP)
         if (atomic_compare_exchange_weak_explicit (&self->state, &seen, WAITER_WOKEN,
-                                                   memory_order_acq_rel, memory_order_acquire)) {
-            if (seen == WAITER_ASLEEP)
-                syscall (SYS_futex, (uint32_t *) &self->state, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
-                         NULL, 0);
-            return true;
-        }
-    return false;
+                                                   memory_order_acq_rel, memory_order_acquire))
+            break;
+    if (seen == WAITER_ASLEEP)
+        syscall (SYS_futex, (uint32_t *) &self->state, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    return seen;
+}
+
+bool web_wake (web_waiter_t *self)
+{
+    uint32_t was = waiter_end (self);
+    return was != WAITER_WOKEN && was != WAITER_GAVE_UP;
 }
 
 bool web_waiter_gave_up (const web_waiter_t *self)
@@ -74,6 +79,8 @@ bool web_waiter_gave_up (const web_waiter_t *self)
 void web_call_init (web_call_t *self, void (*destroy) (web_call_t *self))
 {
     self->item.next = NULL;
+    self->told = NULL;
+    self->asker = NULL;
     web_waiter_init (&self->waiter);
     atomic_init (&self->shares, 2);
     self->destroy = destroy;
@@ -88,9 +95,27 @@ void web_call_release (web_call_t *self)
 
 bool web_call_complete (web_call_t *self)
 {
-    bool seen = web_wake (&self->waiter);
+    uint32_t was = waiter_end (&self->waiter);
+    if (was == WAITER_TOLD)
+        queue_put (self->told, &self->item);
     web_call_release (self);
-    return seen;
+    return was != WAITER_WOKEN && was != WAITER_GAVE_UP;
+}
+
+bool web_call_tell (web_call_t *self, queue_t *queue, void *asker)
+{
+    uint32_t idle = WAITER_IDLE;
+    self->told = queue;
+    self->asker = asker;
+    return atomic_compare_exchange_strong_explicit (&self->waiter.state, &idle, WAITER_TOLD,
+                                                    memory_order_acq_rel, memory_order_acquire);
+}
+
+bool web_call_give_up (web_call_t *self)
+{
+    uint32_t told = WAITER_TOLD;
+    return atomic_compare_exchange_strong_explicit (&self->waiter.state, &told, WAITER_GAVE_UP,
+                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
 bool web_call_abandoned (const web_call_t *self)

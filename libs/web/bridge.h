@@ -31,8 +31,11 @@ bool web_waiter_gave_up (const web_waiter_t *self);
 
 typedef struct web_call web_call_t;
 struct web_call {
-    queue_item_t item; /* first: it travels through the bridge's queue */
+    queue_item_t
+        item; /* first: it travels through the bridge's queue, and to the asker's where it waits by one */
     web_waiter_t waiter;
+    queue_t *told; /* where it goes when it is completed (web_call_tell) */
+    void *asker;   /* whose it is there */
     atomic_uint shares;
     void (*destroy) (web_call_t *self);
 };
@@ -42,6 +45,10 @@ void web_call_init (web_call_t *self, void (*destroy) (web_call_t *self));
 void web_call_release (web_call_t *self);
 /* The completer's end: wake the asker and let go. False if the asker had given up. */
 bool web_call_complete (web_call_t *self);
+/* In place of web_wait, for an asker that waits for many: once completed, the call itself is put into `queue`. False: it is completed already, and comes into no queue. */
+bool web_call_tell (web_call_t *self, queue_t *queue, void *asker);
+/* After web_call_tell: true if it is not completed and now never comes; false: it is in the queue or on its way. */
+bool web_call_give_up (web_call_t *self);
 /* The asker has given up: work that has not begun need not begin. */
 bool web_call_abandoned (const web_call_t *self);
 

@@ -2,7 +2,6 @@
  *
  * The delimiter is CR LF "--" boundary; the body is read as if a CR LF stood before it, so that the first one is like the others. Of the window all but the last
  * bytes, which may be the start of a delimiter, are handed on at once. Malformed input ends with E_BAD_REQUEST that says what is wrong. */
-#define _GNU_SOURCE /* memmem */
 #include "web/multipart.h"
 
 #include "web/params.h"

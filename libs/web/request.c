@@ -1,17 +1,18 @@
-/* request.c - one request: checked, handed to submit and complete, its body read under one deadline.
+/* request.c - one request: what it says, its body, and on a thread the whole way from submit to its answer.
  *
- * civetweb reads headers kindly (the first of two Content-Lengths, "+4x" as 4, chunked beside a length, folded lines); behind a proxy that reads
- * them otherwise this would let one request hide in another's body, so such requests are refused here. How it fails: with an answer. */
+ * A short body is there before submit. Any other is read by a thread, under one deadline and with a limit to each silence. How it fails: with an answer. */
 #include "web/server.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/socket.h>
 
 enum {
-    PARK_SLICE_MS = 250, /* how soon a parked request sees that the server aborts */
+    SLICE_MS = 250, /* how soon a thread sees that the server aborts */
     BODY_PIECE = 16 * 1024,
     BODY_AT_ONCE =
         64 * 1024, /* of what was announced: more has to come before there is room for it */
@@ -20,22 +21,15 @@ enum {
     DRAIN_MS = 500
 };
 
-void request_init (web_request_t *self, web_server_t *server, struct mg_connection *connection)
+void request_start (web_request_t *self, conn_t *conn)
 {
-    memset (self, 0, sizeof *self);
-    self->server = server;
-    self->connection = connection;
-    self->info = mg_get_request_info (connection);
+    size_t head = offsetof (web_request_t, head);
+    memset (self, 0, head);
+    memset (&self->head, 0, offsetof (head_t, lines));
+    memset ((char *) self + head + sizeof self->head, 0, sizeof *self - head - sizeof self->head);
+    self->server = conn->loop->server;
+    self->conn = conn;
     self->status = 500;
-    self->facts.length = -1;
-    atomic_init (&self->watched.phase, WATCH_WORK);
-    atomic_init (&self->watched.deadline_ms, INT64_MAX);
-    if (self->info == NULL)
-        return;
-    if (self->info->request_method != NULL && text_is_token (self->info->request_method))
-        self->method = self->info->request_method;
-    self->watched.peer = watch_peer (self->info->remote_addr, self->info->remote_port);
-    self->is_watched = true;
 }
 
 /* ---- what a request works with ---- */
@@ -72,8 +66,15 @@ static void buf_rest (buf_t *self)
 
 memory_t *request_memory (web_request_t *self)
 {
-    if (self->memory == NULL)
-        self->memory = memory_new (self->server);
+    web_server_t *server = self->server;
+    if (self->memory != NULL)
+        return self->memory;
+    pthread_mutex_lock (&server->lock);
+    memory_t *memory = server->idle;
+    if (memory != NULL)
+        server->idle = memory->next;
+    pthread_mutex_unlock (&server->lock);
+    self->memory = memory != NULL ? memory : memory_new (server);
     return self->memory;
 }
 
@@ -95,43 +96,52 @@ buf_t *web_text (web_request_t *self)
 void request_free (web_request_t *self)
 {
     memory_t *memory = self->memory;
+    web_server_t *server = self->server;
     self->memory = NULL;
-    if (memory != NULL) {
-        arena_reset (memory->arena);
-        buf_rest (&memory->body);
-        buf_rest (&memory->head);
-        buf_rest (&memory->text);
-    }
-    if (self->is_watched)
-        watch_leave (self->server, &self->watched, memory);
-    else if (memory != NULL)
-        memory_destroy (memory);
+    if (self->call != NULL)
+        web_call_release (self->call);
+    self->call = NULL;
+    if (memory == NULL)
+        return;
+    arena_reset (memory->arena);
+    buf_rest (&memory->body);
+    buf_rest (&memory->head);
+    buf_rest (&memory->text);
+    pthread_mutex_lock (&server->lock);
+    memory->next = server->idle;
+    server->idle = memory;
+    pthread_mutex_unlock (&server->lock);
 }
 
 /* ---- what was asked ---- */
 
+static const char *text_at (const web_request_t *self, uint32_t offset)
+{
+    return (const char *) self->conn->in.data + offset;
+}
+
 const char *web_method (const web_request_t *self)
 {
-    return self->method;
+    return self->head.has_method ? text_at (self, self->head.method) : NULL;
 }
 
 const char *web_raw_path (const web_request_t *self)
 {
-    return self->info != NULL ? self->info->local_uri_raw : NULL;
+    return self->head.has_method ? text_at (self, self->head.path) : NULL;
 }
 
 const char *web_query (const web_request_t *self)
 {
-    return self->info != NULL && self->info->query_string != NULL ? self->info->query_string : "";
+    return self->head.has_method ? text_at (self, self->head.query) : "";
 }
 
 bool web_header_at (const web_request_t *self, size_t index, const char **name, const char **value)
 {
-    if (self->info == NULL || index >= (size_t) self->info->num_headers)
+    if (index >= self->head.line_count)
         return false;
-    *name = self->info->http_headers[index].name;
-    *value = self->info->http_headers[index].value;
-    return *name != NULL && *value != NULL; /* a malformed request is told before its headers are */
+    *name = text_at (self, self->head.lines[index].name);
+    *value = text_at (self, self->head.lines[index].value);
+    return true;
 }
 
 static char lower (char c)
@@ -153,18 +163,16 @@ static bool name_is (const char *a, const char *b)
 
 const char *web_header (const web_request_t *self, const char *name)
 {
-    const struct mg_header *at = self->info != NULL ? self->info->http_headers : NULL;
-    const struct mg_header *end = at != NULL ? at + self->info->num_headers : NULL;
-    char first = lower (*name);
-    for (; at < end && at->name != NULL; at++)
-        if (lower (*at->name) == first && name_is (at->name, name))
-            return at->value;
+    const head_line_t *at = self->head.lines, *end = at + self->head.line_count;
+    for (; at < end; at++)
+        if (name_is (text_at (self, at->name), name))
+            return text_at (self, at->value);
     return NULL;
 }
 
 const char *web_remote (const web_request_t *self)
 {
-    return self->info != NULL ? self->info->remote_addr : "";
+    return self->conn->remote;
 }
 
 void web_set_data (web_request_t *self, void *data)
@@ -179,99 +187,10 @@ void *web_data (const web_request_t *self)
 
 int64_t web_body_length (const web_request_t *self)
 {
-    if (self->facts.coding != NULL)
-        return -1;
-    return self->facts.length >= 0 ? self->facts.length : 0;
+    return self->head.length;
 }
 
-/* ---- checks ---- */
-
-typedef struct header_counts {
-    unsigned length;
-    unsigned coding;
-    unsigned host;
-} header_counts_t;
-
-static int length_read (const char *value, header_facts_t *facts)
-{
-    size_t digits = strspn (value, "0123456789");
-    if (digits == 0 || digits >= 19 || value[digits] != '\0')
-        return 400;
-    if (facts->length < 0)
-        facts->length = strtoll (value, NULL, 10);
-    return 0;
-}
-
-/* Checks a header and notes it, if it is one of ours; the first of a name counts. */
-static int header_take (const char *name, const char *value, header_facts_t *facts,
-                        header_counts_t *counts)
-{
-    if (!text_is_token (name) || strchr (value, '\r') != NULL || strchr (value, '\n') != NULL)
-        return 400;
-    if (name_is (name, "Content-Length")) {
-        counts->length++;
-        return length_read (value, facts);
-    }
-    if (name_is (name, "Transfer-Encoding")) {
-        counts->coding++;
-        facts->coding = facts->coding != NULL ? facts->coding : value;
-        return strcasecmp (value, "chunked") == 0 ? 0 : 400;
-    }
-    if (name_is (name, "Connection"))
-        facts->connection = facts->connection != NULL ? facts->connection : value;
-    else if (name_is (name, "Expect"))
-        facts->expect = facts->expect != NULL ? facts->expect : value;
-    else if (name_is (name, "Upgrade"))
-        facts->upgrade = true;
-    counts->host += name_is (name, "Host");
-    return 0;
-}
-
-/* 0, or the status to refuse with. */
-static int request_check (web_request_t *self)
-{
-    header_counts_t counts = {0};
-    const char *name, *value;
-    if (self->info == NULL || self->method == NULL || self->info->local_uri_raw == NULL)
-        return 400;
-    if (self->info->num_headers >= MG_MAX_HEADERS)
-        return 431; /* civetweb drops those after the last */
-    for (size_t i = 0; web_header_at (self, i, &name, &value); i++) {
-        int status = header_take (name, value, &self->facts, &counts);
-        if (status != 0)
-            return status;
-    }
-    bool is_11 = self->info->http_version != NULL && strcmp (self->info->http_version, "1.1") == 0;
-    if (counts.length + counts.coding > 1 || counts.host > 1)
-        return 400;
-    if ((is_11 && counts.host == 0) || (!is_11 && counts.coding > 0))
-        return 400;
-    return 0;
-}
-
-static bool header_has_word (const char *value, const char *word)
-{
-    size_t length = strlen (word);
-    while (value != NULL && *value != '\0') {
-        value += strspn (value, " \t,");
-        size_t span = strcspn (value, " \t,");
-        if (span == length && strncasecmp (value, word, length) == 0)
-            return true;
-        value += span;
-    }
-    return false;
-}
-
-static bool request_wants_close (const web_request_t *self)
-{
-    const char *connection = self->facts.connection;
-    if (header_has_word (connection, "close") || self->facts.upgrade)
-        return true;
-    bool is_11 = strcmp (self->info->http_version, "1.1") == 0;
-    return !is_11 && !header_has_word (connection, "keep-alive");
-}
-
-/* ---- the way through ---- */
+/* ---- on a thread ---- */
 
 static bool park_wait (web_request_t *self)
 {
@@ -280,25 +199,54 @@ static bool park_wait (web_request_t *self)
         if (left_ms <= 0 || atomic_load (&self->server->aborting))
             return web_wait (&self->call->waiter, 0);
         if (web_wait_slice (&self->call->waiter,
-                            left_ms < PARK_SLICE_MS ? (uint32_t) left_ms : PARK_SLICE_MS))
+                            left_ms < SLICE_MS ? (uint32_t) left_ms : SLICE_MS))
             return true;
     }
 }
 
-static void request_serve (web_request_t *self)
+static web_next_t thread_step (web_request_t *self, web_next_t next)
 {
     const web_config_t *config = &self->server->config;
-    web_next_t next = config->submit (config->context, self);
-    while (next == WEB_WAIT && self->call != NULL) {
-        bool in_time = park_wait (self);
-        web_call_t *call = self->call;
-        self->call = NULL;
-        next = config->complete != NULL ? config->complete (config->context, self, call, in_time)
-                                        : WEB_DONE;
-        web_call_release (call);
+    web_call_t *call = self->call;
+    if (next == WEB_THREAD)
+        return config->resume (config->context, self);
+    if (call == NULL)
+        return WEB_DONE;
+    bool in_time = park_wait (self);
+    self->call = NULL;
+    next = config->complete (config->context, self, call, in_time);
+    web_call_release (call);
+    return next;
+}
+
+/* A close with unread bytes would reset the connection, and the client could lose the answer that says why. */
+static void request_drain (web_request_t *self)
+{
+    char piece[4096];
+    if (self->body_done)
+        return;
+    if (self->body_until_ms == 0 && self->head.expects) { /* it waits for a go that will not come */
+        self->close = true;
+        return;
     }
-    if (!self->answered)
-        request_refuse (self, 500, "The request was not answered.");
+    self->body_until_ms = clock_mono_ms () + DRAIN_MS;
+    size_t taken = 0;
+    while (!self->body_done && taken < DRAIN_MAX) {
+        long got = web_body_piece (self, piece, sizeof piece);
+        taken += got > 0 ? (size_t) got : 0;
+    }
+    if (!self->body_done)
+        self->close = true;
+}
+
+void request_run (web_request_t *self, bool begun)
+{
+    const web_config_t *config = &self->server->config;
+    web_next_t next = begun ? WEB_THREAD : config->submit (config->context, self);
+    while (next != WEB_DONE)
+        next = thread_step (self, next);
+    request_end (self);
+    request_drain (self);
 }
 
 void web_park (web_request_t *self, web_call_t *call, uint32_t timeout_ms)
@@ -309,22 +257,7 @@ void web_park (web_request_t *self, web_call_t *call, uint32_t timeout_ms)
     self->park_ms = timeout_ms;
 }
 
-void request_run (web_request_t *self)
-{
-    int status = request_check (self);
-    self->body_done = status != 0 || web_body_length (self) == 0;
-    self->close = status != 0 || request_wants_close (self);
-    if (mg_get_user_connection_data (self->connection) == &self->server->late) {
-        self->close =
-            true; /* without a word, as if nobody listened any more: the client goes to another server */
-    } else if (status == 0) {
-        request_serve (self);
-    } else {
-        request_refuse (self, status,
-                        status == 431 ? "The request has too many headers."
-                                      : "The request's headers are not sound.");
-    }
-}
+/* ---- answers in the application's place ---- */
 
 void request_refuse (web_request_t *self, int status, const char *text)
 {
@@ -337,18 +270,23 @@ void request_refuse (web_request_t *self, int status, const char *text)
     }
 }
 
+void request_end (web_request_t *self)
+{
+    if (!self->answered)
+        request_refuse (self, 500, "The request was not answered.");
+}
+
 /* ---- the body ---- */
 
 static void body_begin (web_request_t *self)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    self->body_begun = true;
-    const char *expect = self->facts.expect;
-    if (!self->answered && expect != NULL && strcasecmp (expect, "100-continue") == 0)
-        mg_write (self->connection, go_on, sizeof go_on - 1);
-    watch_phase_set (&self->watched, WATCH_BODY,
-                     self->body_timeout_ms != 0 ? self->body_timeout_ms
-                                                : self->server->config.body_timeout_ms);
+    uint32_t most_ms =
+        self->body_timeout_ms != 0 ? self->body_timeout_ms : self->server->config.body_timeout_ms;
+    self->body_until_ms = clock_mono_ms () + most_ms;
+    if (!self->answered && self->head.continues)
+        send (self->conn->fd, go_on, sizeof go_on - 1,
+              MSG_NOSIGNAL); /* lost: the client goes on by itself or ends */
 }
 
 void web_body_allow (web_request_t *self, uint32_t timeout_ms)
@@ -356,42 +294,117 @@ void web_body_allow (web_request_t *self, uint32_t timeout_ms)
     self->body_timeout_ms = timeout_ms;
 }
 
-/* The end, or why it did not come: the watch cut it, or the client did. */
-static long body_end (web_request_t *self, int got, int64_t waited_ms)
+static long body_fail (web_request_t *self, int status)
 {
-    bool cut = watch_phase_set (&self->watched, WATCH_WORK, 0);
-    bool whole = got == 0 && !cut;
-    int64_t length = web_body_length (self);
-    if (whole && length >= 0 && self->body_taken < length)
-        whole = false;
+    if (status == 408)
+        atomic_fetch_add (&self->server->timed_out, 1);
     self->body_done = true;
-    if (whole)
-        return 0;
     self->close = true;
-    /* A gap longer than civetweb's own limit looks to it like the end. */
-    bool slow = cut || waited_ms + 100 >= self->server->config.header_timeout_ms;
-    self->body_status = slow ? 408 : 400;
-    return -self->body_status;
+    self->body_status = status;
+    return -status;
+}
+
+/* Until the socket can be read: 0, or 408. */
+static int body_wait (web_request_t *self)
+{
+    int64_t now_ms = clock_mono_ms (), until_ms = now_ms + self->server->config.header_timeout_ms;
+    if (self->body_until_ms < until_ms)
+        until_ms = self->body_until_ms;
+    struct pollfd wait = {.fd = self->conn->fd, .events = POLLIN};
+    for (; now_ms < until_ms; now_ms = clock_mono_ms ()) {
+        int64_t left_ms = until_ms - now_ms;
+        if (poll (&wait, 1, left_ms < SLICE_MS ? (int) left_ms : SLICE_MS) > 0)
+            return 0;
+        if (atomic_load (&self->server->aborting))
+            break;
+    }
+    return 408;
+}
+
+/* Bytes from the client: more than 0, or minus the status that their lack is answered with. */
+static long body_recv (web_request_t *self, void *out, size_t size)
+{
+    for (;;) {
+        ssize_t got =
+            clock_mono_ms () < self->body_until_ms ? recv (self->conn->fd, out, size, 0) : 0;
+        if (got > 0)
+            return (long) got;
+        if (clock_mono_ms () >= self->body_until_ms)
+            return -408;
+        if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+            return -400;
+        int status = body_wait (self);
+        if (status != 0)
+            return -status;
+    }
+}
+
+/* What came behind the head goes first. */
+static size_t rest_take (conn_t *conn, void *out, size_t size)
+{
+    size_t left = conn->rest.size - conn->rest_used, span = left < size ? left : size;
+    if (span > 0)
+        memcpy (out, conn->rest.data + conn->rest_used, span);
+    conn->rest_used += span;
+    return span;
+}
+
+static long piece_sized (web_request_t *self, void *out, size_t size)
+{
+    int64_t left = self->head.length - self->body_taken;
+    size_t most = (int64_t) size < left ? size : (size_t) left;
+    size_t got = rest_take (self->conn, out, most);
+    return got > 0 ? (long) got : body_recv (self, out, most < BODY_PIECE ? most : BODY_PIECE);
+}
+
+/* Bytes; 0 at the end. */
+static long piece_chunked (web_request_t *self, void *out, size_t size)
+{
+    conn_t *conn = self->conn;
+    for (;;) {
+        size_t used, got;
+        bool sound = chunks_take (&self->chunks, (char *) conn->rest.data + conn->rest_used,
+                                  conn->rest.size - conn->rest_used, &used, out, size, &got);
+        conn->rest_used += used;
+        if (!sound)
+            return -400;
+        if (got > 0 || chunks_end (&self->chunks))
+            return (long) got;
+        buf_clear (&conn->rest);
+        conn->rest_used = 0;
+        uint8_t *to = buf_reserve (&conn->rest, BODY_PIECE);
+        long more = to != NULL ? body_recv (self, to, BODY_PIECE) : -503;
+        if (more < 0)
+            return more;
+        conn->rest.size = (size_t) more;
+    }
+}
+
+static long piece_whole (web_request_t *self, void *out, size_t size)
+{
+    size_t left = self->whole.size - (size_t) self->body_taken, span = left < size ? left : size;
+    memcpy (out, self->whole.data + self->body_taken, span);
+    self->body_taken += (int64_t) span;
+    return (long) span;
 }
 
 long web_body_piece (web_request_t *self, void *out, size_t size)
 {
     if (self->body_status != 0)
         return -self->body_status;
+    if (self->whole.data != NULL && size > 0)
+        return piece_whole (self, out, size);
     if (self->body_done || size == 0)
         return 0;
-    if (!self->body_begun)
+    if (self->body_until_ms == 0)
         body_begin (self);
-    int64_t from_ms = clock_mono_ms ();
-    int got = mg_read (self->connection, out, size < BODY_PIECE ? size : BODY_PIECE);
-    if (got > 0) {
-        self->body_taken += got;
-        if (atomic_load (&self->watched.phase) != WATCH_CUT &&
-            self->body_taken != web_body_length (self))
-            return got;
-        return body_end (self, 0, 0) == 0 ? got : -self->body_status;
-    }
-    return body_end (self, got, clock_mono_ms () - from_ms);
+    bool sized = self->head.length >= 0;
+    long got = sized ? piece_sized (self, out, size) : piece_chunked (self, out, size);
+    if (got < 0)
+        return body_fail (self, (int) -got);
+    self->body_taken += got;
+    self->body_done = sized ? self->body_taken == self->head.length : chunks_end (&self->chunks);
+    return got;
 }
 
 /* How much room to make for what comes next. */
@@ -401,10 +414,8 @@ static size_t body_room (const web_request_t *self)
     return left <= 0 ? BODY_PIECE : left < BODY_AT_ONCE ? (size_t) left + 1 : BODY_AT_ONCE;
 }
 
-int web_body (web_request_t *self, size_t limit, bytes_t *out)
+static int body_gather (web_request_t *self, size_t limit, bytes_t *out)
 {
-    if (!self->body_done && web_body_length (self) > (int64_t) limit)
-        return 413;
     memory_t *memory = request_memory (self);
     if (memory == NULL)
         return 503;
@@ -429,32 +440,12 @@ int web_body (web_request_t *self, size_t limit, bytes_t *out)
     return body->size > limit ? 413 : 0;
 }
 
-/* A close with unread bytes would reset the connection, and the client could lose the answer that says why. */
-void request_drain (web_request_t *self)
+int web_body (web_request_t *self, size_t limit, bytes_t *out)
 {
-    char piece[4096];
-    if (self->body_done)
-        return;
-    const char *expect = self->facts.expect;
-    if (!self->body_begun && expect != NULL) { /* it waits for a go that will not come */
-        self->close = true;
-        return;
-    }
-    int64_t length = web_body_length (self);
-    self->body_begun = true;
-    watch_phase_set (&self->watched, WATCH_BODY, DRAIN_MS);
-    size_t taken = 0;
-    int got = 1;
-    while (got > 0 && taken < DRAIN_MAX && (length < 0 || self->body_taken < length)) {
-        got = mg_read (self->connection, piece, sizeof piece);
-        if (got > 0) {
-            taken += (size_t) got;
-            self->body_taken += got;
-        }
-    }
-    bool cut = watch_phase_set (&self->watched, WATCH_WORK, 0);
-    bool whole = length < 0 ? got == 0 : self->body_taken == length;
-    if (cut || !whole)
-        self->close = true;
-    self->body_done = true;
+    if (web_body_length (self) > (int64_t) limit)
+        return 413;
+    if (self->whole.data == NULL)
+        return body_gather (self, limit, out);
+    *out = self->whole;
+    return 0;
 }

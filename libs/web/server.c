@@ -1,24 +1,29 @@
-/* server.c - starting and stopping civetweb, and its callbacks.
+/* server.c - starting and stopping: the listening socket, the loops, the threads.
  *
- * civetweb does: sockets, a thread per open connection, parsing of request line and headers, reading and writing. Everything else of it (files,
- * CGI, authentication, CORS, WebSocket, logs) is never reached: begin_request takes every request. How it fails: web_server_new says why; afterwards
- * a failing connection is that connection's trouble, told to the log function at most. */
+ * How it fails: web_server_new says why; afterwards a failing connection is that connection's trouble. */
 #include "web/server.h"
 
-#include "base/clock.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    THREADS_DEFAULT = 320,
-    THREADS_MAX = 16384,
+    CONNECTIONS_DEFAULT = 1024,
+    CONNECTIONS_MAX = 1000000,
+    THREADS_DEFAULT = 32,
+    THREADS_MAX = 8192,
+    LOOPS_MAX = 64,
+    LOOPS_SELF = 4, /* as many as this, unless told otherwise: half of the processors */
+    BACKLOG = 1024,
+    DESCRIPTORS_BESIDE = 512,
     HEADER_TIMEOUT_MS = 10000,
     BODY_TIMEOUT_MS = 30000,
     ANSWER_TIMEOUT_MS = 30000,
@@ -27,66 +32,6 @@ enum {
     ARENA_MAX = 4 * 1024 * 1024,
     ABORT_GRACE_MS = 1000
 };
-
-/* ---- civetweb's callbacks ---- */
-
-static int on_connection (const struct mg_connection *connection, void **data)
-{
-    web_server_t *self = mg_get_user_data (mg_get_context (connection));
-    atomic_fetch_add (&self->connections, 1);
-    /* Says to on_close that it was counted. */
-    *data = atomic_load (&self->stopping) ? (void *) &self->late : (void *) self;
-    return 0;
-}
-
-static void on_close (const struct mg_connection *connection)
-{
-    web_server_t *self = mg_get_user_data (mg_get_context (connection));
-    if (mg_get_user_connection_data (connection) == NULL)
-        return;
-    pthread_mutex_lock (&self->watch.lock); /* a scan that may know this socket ends first */
-    pthread_mutex_unlock (&self->watch.lock);
-    atomic_fetch_sub (&self->connections, 1);
-}
-
-static int on_request (struct mg_connection *connection)
-{
-    web_server_t *self = mg_get_user_data (mg_get_context (connection));
-    web_request_t request;
-    request_init (&request, self, connection);
-    if (request.is_watched)
-        watch_enter (self, &request.watched, &request.memory);
-    request_run (&request);
-    request_drain (&request);
-    if (request.close)
-        mg_disable_connection_keep_alive (connection);
-    request_free (&request);
-    return request.status;
-}
-
-/* civetweb refuses by itself what it cannot parse; the words are ours, and the connection ends. */
-static int on_error (struct mg_connection *connection, int status, const char *text)
-{
-    (void) text;
-    web_server_t *self = mg_get_user_data (mg_get_context (connection));
-    web_request_t request;
-    request_init (&request, self, connection);
-    request.close = true;
-    request.body_done = true;
-    request_refuse (&request, status,
-                    "The request is not well-formed HTTP, or its headers are too long.");
-    request_free (&request);
-    return 0;
-}
-
-static int on_log (const struct mg_connection *connection, const char *text)
-{
-    const struct mg_context *civetweb = mg_get_context (connection);
-    web_server_t *self = civetweb != NULL ? mg_get_user_data (civetweb) : NULL;
-    if (self != NULL && self->config.log != NULL)
-        self->config.log (self->config.log_context, text);
-    return 1; /* not to a file, not to stderr */
-}
 
 /* ---- starting ---- */
 
@@ -97,6 +42,12 @@ static uint32_t or_default (uint32_t value, uint32_t otherwise)
 
 static void config_complete (web_config_t *config)
 {
+    long processors = sysconf (_SC_NPROCESSORS_ONLN);
+    unsigned loops = processors < 4                ? 1
+                     : processors / 2 < LOOPS_SELF ? (unsigned) processors / 2
+                                                   : LOOPS_SELF;
+    config->loops = or_default (config->loops, loops);
+    config->connections = or_default (config->connections, CONNECTIONS_DEFAULT);
     config->threads = or_default (config->threads, THREADS_DEFAULT);
     config->header_timeout_ms = or_default (config->header_timeout_ms, HEADER_TIMEOUT_MS);
     config->body_timeout_ms = or_default (config->body_timeout_ms, BODY_TIMEOUT_MS);
@@ -108,98 +59,98 @@ static void config_complete (web_config_t *config)
         config->arena_max = ARENA_MAX;
 }
 
-/* "ADDRESS:PORT" with an IPv4 address; *out becomes one by which we reach ourselves. */
-static bool listen_read (const char *text, in_addr_t *out)
+/* "ADDRESS:PORT" with an IPv4 address. */
+static bool listen_read (const char *text, struct sockaddr_in *out)
 {
     char address[INET_ADDRSTRLEN];
-    struct in_addr in;
     const char *colon = text != NULL ? strrchr (text, ':') : NULL;
     if (colon == NULL || (size_t) (colon - text) >= sizeof address)
         return false;
     snprintf (address, sizeof address, "%.*s", (int) (colon - text), text);
     size_t digits = strspn (colon + 1, "0123456789");
-    if (inet_pton (AF_INET, address, &in) != 1)
+    *out = (struct sockaddr_in){.sin_family = AF_INET};
+    if (inet_pton (AF_INET, address, &out->sin_addr) != 1)
         return false;
-    *out = in.s_addr == htonl (INADDR_ANY) ? htonl (INADDR_LOOPBACK) : in.s_addr;
-    return digits > 0 && digits < 6 && colon[1 + digits] == '\0' && atoi (colon + 1) <= 65535;
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || atoi (colon + 1) > 65535)
+        return false;
+    out->sin_port = htons ((uint16_t) atoi (colon + 1));
+    return true;
 }
 
-static int config_check (const web_config_t *config, in_addr_t *address, failure_t *failure)
+static int bound (failure_t *failure, const char *name, unsigned value, unsigned least,
+                  unsigned most)
+{
+    if (value >= least && value <= most)
+        return E_OK;
+    return failure_set (failure, E_BAD_REQUEST, name, "must be from %u to %u", least, most);
+}
+
+static int config_check (const web_config_t *config, struct sockaddr_in *address,
+                         failure_t *failure)
 {
     if (!listen_read (config->listen, address))
         return failure_set (failure, E_BAD_REQUEST, "listen",
                             "'%s' is not an IPv4 address and a port, as in 127.0.0.1:8080",
                             config->listen != NULL ? config->listen : "");
-    if (config->threads < 2 || config->threads > THREADS_MAX)
-        return failure_set (failure, E_BAD_REQUEST, "threads", "must be from 2 to %d", THREADS_MAX);
-    if (config->submit == NULL)
+    int code = bound (failure, "threads", config->threads, 1, THREADS_MAX);
+    if (code == E_OK)
+        code = bound (failure, "connections", config->connections, 2, CONNECTIONS_MAX);
+    if (code == E_OK)
+        code = bound (failure, "loops", config->loops, 1, LOOPS_MAX);
+    if (code == E_OK && config->submit == NULL)
         return failure_set (failure, E_BAD_REQUEST, "submit", "is missing");
-    return E_OK;
+    return code;
 }
 
-static struct mg_context *civetweb_start (web_server_t *self, char *text, size_t text_size)
+/* A connection takes a descriptor. */
+static void descriptors_raise (const web_config_t *config)
 {
-    const web_config_t *config = &self->config;
-    char threads[16], header[16], idle[16], size[24];
-    snprintf (threads, sizeof threads, "%u", config->threads);
-    snprintf (header, sizeof header, "%u", config->header_timeout_ms);
-    snprintf (idle, sizeof idle, "%u", config->idle_timeout_ms);
-    snprintf (size, sizeof size, "%zu", config->headers_max);
-    const char *options[] = {"listening_ports",
-                             config->listen,
-                             "num_threads",
-                             threads,
-                             "request_timeout_ms",
-                             header,
-                             "keep_alive_timeout_ms",
-                             idle,
-                             "max_request_size",
-                             size,
-                             "enable_keep_alive",
-                             "yes",
-                             "tcp_nodelay",
-                             "1",
-                             "decode_url",
-                             "no",
-                             "listen_backlog",
-                             "1024",
-                             "connection_queue",
-                             "256",
-                             "enable_directory_listing",
-                             "no",
-                             "enable_auth_domain_check",
-                             "no",
-                             "access_control_allow_origin",
-                             "",
-                             NULL};
-    const struct mg_callbacks callbacks = {.begin_request = on_request,
-                                           .http_error = on_error,
-                                           .log_message = on_log,
-                                           .init_connection = on_connection,
-                                           .connection_close = on_close};
-    struct mg_init_data data = {
-        .callbacks = &callbacks, .user_data = self, .configuration_options = options};
-    unsigned code = 0;
-    struct mg_error_data error = {.code = &code, .text = text, .text_buffer_size = text_size};
-    struct sigaction children; /* mg_start ignores SIGCHLD, which is not its business */
-    sigaction (SIGCHLD, NULL, &children);
-    struct mg_context *started = mg_start2 (&data, &error);
-    sigaction (SIGCHLD, &children, NULL);
-    return started;
+    struct rlimit limit;
+    rlim_t want = (rlim_t) config->connections + DESCRIPTORS_BESIDE;
+    if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    setrlimit (RLIMIT_NOFILE, &limit); /* else accept4 says when there are no more */
+}
+
+static int listener_open (web_server_t *self, struct sockaddr_in *address)
+{
+    int on = 1;
+    socklen_t size = sizeof *address;
+    self->listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (self->listener < 0)
+        return errno;
+    setsockopt (self->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind (self->listener, (struct sockaddr *) address, sizeof *address) != 0 ||
+        listen (self->listener, BACKLOG) != 0 ||
+        getsockname (self->listener, (struct sockaddr *) address, &size) != 0)
+        return errno;
+    self->port = ntohs (address->sin_port);
+    return 0;
 }
 
 static web_server_t *server_alloc (const web_config_t *config)
 {
     web_server_t *self = calloc (1, sizeof *self);
-    if (self == NULL)
+    loop_t *loops = calloc (config->loops, sizeof *loops);
+    if (self == NULL || loops == NULL) {
+        free (self);
+        free (loops);
         return NULL;
+    }
     self->config = *config;
+    self->loops = loops;
+    self->loop_count = config->loops;
+    self->listener = -1;
+    for (unsigned i = 0; i < config->loops; i++)
+        loops[i].epoll = -1;
     pthread_condattr_t attributes;
     pthread_condattr_init (&attributes);
     pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init (&self->watch.changed, &attributes);
+    pthread_cond_init (&self->changed, &attributes);
     pthread_condattr_destroy (&attributes);
-    pthread_mutex_init (&self->watch.lock, NULL);
+    pthread_mutex_init (&self->lock, NULL);
+    threads_begin (&self->threads);
     return self;
 }
 
@@ -209,17 +160,19 @@ static void server_free (web_server_t *self)
         next = memory->next;
         memory_destroy (memory);
     }
-    free (self->watch.silent);
-    pthread_cond_destroy (&self->watch.changed);
-    pthread_mutex_destroy (&self->watch.lock);
+    if (self->listener >= 0)
+        close (self->listener);
+    pthread_cond_destroy (&self->changed);
+    pthread_mutex_destroy (&self->lock);
+    free (self->loops);
     free (self);
 }
 
 int web_server_new (const web_config_t *config, web_server_t **out, failure_t *failure)
 {
     web_config_t complete = *config;
+    struct sockaddr_in address;
     config_complete (&complete);
-    in_addr_t address = 0;
     int code = config_check (&complete, &address, failure);
     if (code != E_OK)
         return code;
@@ -227,22 +180,19 @@ int web_server_new (const web_config_t *config, web_server_t **out, failure_t *f
     if (self == NULL)
         return failure_set (failure, E_NO_MEMORY, "", "no memory for the server");
 
-    char text[256] = "";
-    self->address = address;
-    mg_init_library (MG_FEATURES_DEFAULT);
-    self->civetweb = civetweb_start (self, text, sizeof text);
+    signal (SIGPIPE, SIG_IGN);
+    descriptors_raise (&complete);
     self->config.listen = NULL; /* the caller's */
-    struct mg_server_port port;
-    if (self->civetweb == NULL || mg_get_server_ports (self->civetweb, 1, &port) != 1) {
-        failure_set (failure, E_UNAVAILABLE, "listen", "cannot listen on %s: %s", complete.listen,
-                     text);
+    int error = listener_open (self, &address);
+    if (error != 0)
+        code = failure_set (failure, E_UNAVAILABLE, "listen", "cannot listen on %s: %s",
+                            complete.listen, strerror (error));
+    for (unsigned i = 0; i < self->loop_count && code == E_OK; i++)
+        if (loop_start (&self->loops[i], self) != E_OK)
+            code = failure_set (failure, E_NO_MEMORY, "", "no memory or descriptors for a loop");
+    if (code != E_OK) {
         web_server_destroy (&self);
-        return E_UNAVAILABLE;
-    }
-    self->port = (uint16_t) port.port;
-    if (watch_start (self) != E_OK) {
-        web_server_destroy (&self);
-        return failure_set (failure, E_NO_MEMORY, "", "no memory for a thread");
+        return code;
     }
     *out = self;
     return E_OK;
@@ -250,10 +200,29 @@ int web_server_new (const web_config_t *config, web_server_t **out, failure_t *f
 
 /* ---- stopping ---- */
 
+static void loops_wake (web_server_t *self)
+{
+    for (unsigned i = 0; i < self->loop_count; i++)
+        loop_wake (&self->loops[i]);
+}
+
+void server_done (web_server_t *self, atomic_uint *count)
+{
+    if (atomic_fetch_sub (count, 1) != 1 || !atomic_load (&self->stopping))
+        return;
+    pthread_mutex_lock (&self->lock);
+    pthread_cond_broadcast (&self->changed);
+    pthread_mutex_unlock (&self->lock);
+}
+
+static bool is_busy (web_server_t *self)
+{
+    return atomic_load (&self->unseen) > 0 || atomic_load (&self->requests) > 0;
+}
+
 /* True when no request is left. */
 static bool requests_wait (web_server_t *self, uint32_t timeout_ms)
 {
-    watch_t *watch = &self->watch;
     struct timespec until;
     clock_gettime (CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ms / 1000;
@@ -263,60 +232,38 @@ static bool requests_wait (web_server_t *self, uint32_t timeout_ms)
         until.tv_nsec -= 1000000000L;
     }
     int failed = 0;
-    pthread_mutex_lock (&watch->lock);
-    while (watch->count > 0 && failed == 0)
-        failed = pthread_cond_timedwait (&watch->changed, &watch->lock, &until);
-    bool none = watch->count == 0;
-    pthread_mutex_unlock (&watch->lock);
-    return none;
-}
-
-/* After mg_stop civetweb writes nothing any more, so the aborted ones get a moment before it. */
-static void requests_abort (web_server_t *self)
-{
-    atomic_store (&self->aborting, true);
-    pthread_mutex_lock (&self->watch.lock);
-    for (watched_t *watched = self->watch.first; watched != NULL; watched = watched->next)
-        if (atomic_load (&watched->phase) == WATCH_BODY)
-            atomic_store (&watched->deadline_ms, 0);
-    pthread_mutex_unlock (&self->watch.lock);
-    requests_wait (self, ABORT_GRACE_MS);
-}
-
-/* civetweb's accepting thread looks at its stop flag when a connection comes, or every two seconds. */
-static void *stop_nudge (void *context)
-{
-    const web_server_t *self = context;
-    for (int i = 0; i < 20 && !atomic_load (&self->stopped); i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_port = htons (self->port),
-                                      .sin_addr.s_addr = self->address};
-        int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-            break;
-        (void) !connect (fd, (struct sockaddr *) &address, sizeof address);
-        usleep (20000);
-        close (fd);
-    }
-    return NULL;
+    pthread_mutex_lock (&self->lock);
+    while (is_busy (self) && failed == 0)
+        failed = pthread_cond_timedwait (&self->changed, &self->lock, &until);
+    pthread_mutex_unlock (&self->lock);
+    return !is_busy (self);
 }
 
 bool web_server_stop (web_server_t *self, uint32_t deadline_ms)
 {
-    if (self->civetweb == NULL)
+    if (self->stopped)
         return true;
+    self->stopped = true;
+    for (unsigned i = 0; i < self->loop_count; i++)
+        atomic_fetch_add (&self->unseen, self->loops[i].started);
     atomic_store (&self->stopping, true);
+    if (self->listener >= 0)
+        shutdown (self->listener, SHUT_RDWR); /* whoever connects now goes to another server */
+    loops_wake (self);
     bool clean = requests_wait (self, deadline_ms);
-    if (!clean)
-        requests_abort (self);
-    pthread_t nudge;
-    bool nudged = pthread_create (&nudge, NULL, stop_nudge, self) == 0;
-    mg_stop (self->civetweb);
-    atomic_store (&self->stopped, true);
-    self->civetweb = NULL;
-    if (nudged)
-        pthread_join (nudge, NULL);
-    watch_end (self);
+    if (!clean) {
+        atomic_store (&self->aborting, true);
+        loops_wake (self);
+        requests_wait (self, ABORT_GRACE_MS);
+    }
+    atomic_store (&self->aborting, true);
+    atomic_store (&self->ending, true);
+    loops_wake (self);
+    for (unsigned i = 0; i < self->loop_count; i++)
+        loop_join (&self->loops[i]);
+    threads_end (&self->threads);
+    for (unsigned i = 0; i < self->loop_count; i++)
+        loop_free (&self->loops[i]);
     return clean;
 }
 
@@ -327,9 +274,7 @@ void web_server_destroy (web_server_t **self_p)
     web_server_t *self = *self_p;
     *self_p = NULL;
     web_server_stop (self, 0);
-    watch_end (self);
     server_free (self);
-    mg_exit_library ();
 }
 
 uint16_t web_server_port (const web_server_t *self)
@@ -339,12 +284,9 @@ uint16_t web_server_port (const web_server_t *self)
 
 web_counts_t web_server_counts (web_server_t *self)
 {
-    web_counts_t counts = {.threads = self->config.threads,
-                           .connections = atomic_load (&self->connections),
-                           .shed = atomic_load (&self->shed),
-                           .timed_out = atomic_load (&self->timed_out)};
-    pthread_mutex_lock (&self->watch.lock);
-    counts.requests = self->watch.count;
-    pthread_mutex_unlock (&self->watch.lock);
-    return counts;
+    return (web_counts_t){.most = self->config.connections,
+                          .connections = atomic_load (&self->connections),
+                          .requests = atomic_load (&self->requests),
+                          .shed = atomic_load (&self->shed),
+                          .timed_out = atomic_load (&self->timed_out)};
 }

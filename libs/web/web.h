@@ -1,18 +1,17 @@
 /* web.h - inbound HTTP: a server that hands each request to two functions, submit and complete, and takes one answer.
  *
  * Shape. `submit` looks at the request and either answers it (WEB_DONE) or sends a call to another thread (the bus) and parks the request on it
- * (web_park, WEB_WAIT). When the call is completed, or its time is over, `complete` runs and does the same again. Neither function may block on
- * anything else, nor keep things on the stack between the two (web_set_data is for that). Today each connection has a thread, which sleeps while
- * its request is parked; an event-driven front can run the same two functions from a loop. See bridge.h for the call and the way to the bus thread.
+ * (web_park, WEB_WAIT). When the call is completed, or its time is over, `complete` runs and does the same again. Both run in a loop that serves many
+ * connections, so neither may block or keep things on the stack between the two (web_set_data is for that). What must block, to take a large body piece by piece or to stream an
+ * answer, returns WEB_THREAD and goes on in `resume`, on a thread of its own. Requests with a body above 64 KiB, in chunks, or of a client that expects a go before it sends, are on such a
+ * thread from the beginning; any other body is here before submit. See bridge.h for the call and the way to the bus thread.
  *
- * Slow and silent clients. A connection costs a thread, so every state that a client
- * can keep us in has an end: silence before the first byte and slow headers (header_timeout_ms), a slow body (body_timeout_ms in all, not per
- * read), an idle kept connection (idle_timeout_ms), a client that does not take its answer (answer_timeout_ms). When all threads are taken, the
- * connections that have been silent longest (over a second) are closed to make room, so that any number of silent clients delays others by seconds
- * at most.
+ * Slow and silent clients. Every state that a client can keep us in has an end: silence before the first byte and slow headers (header_timeout_ms), a slow body (body_timeout_ms in all, not
+ * per read), an idle kept connection (idle_timeout_ms), a client that does not take its answer (answer_timeout_ms). At the limit of connections, those that have been silent longest (over a
+ * second) are closed to make room, so that any number of silent clients delays others by seconds at most.
  *
- * Plain HTTP/1.1 on IPv4 only: TLS and IPv6 are the proxy's (civetweb on Debian 12 has neither usable). Signals: block those that the process handles
- * before web_server_new, so that the server's threads inherit the mask. Starting sets SIGPIPE to ignored. */
+ * Plain HTTP/1.1 and 1.0 on IPv4: TLS and IPv6 are the proxy's. Signals: block those that the process handles before web_server_new, so that the server's threads inherit the mask. Starting
+ * sets SIGPIPE to ignored. */
 #ifndef AVIARY_WEB_WEB_H
 #define AVIARY_WEB_WEB_H
 
@@ -25,8 +24,9 @@ typedef struct web_server web_server_t;
 typedef struct web_request web_request_t;
 
 typedef enum web_next {
-    WEB_DONE, /* answered */
-    WEB_WAIT  /* parked on a call */
+    WEB_DONE,  /* answered */
+    WEB_WAIT,  /* parked on a call */
+    WEB_THREAD /* resume goes on, on a thread that may block */
 } web_next_t;
 
 typedef web_next_t (web_submit_fn) (void *context, web_request_t *request);
@@ -34,6 +34,8 @@ typedef web_next_t (web_submit_fn) (void *context, web_request_t *request);
  * of this side's share of it after the return. */
 typedef web_next_t (web_complete_fn) (void *context, web_request_t *request, web_call_t *call,
                                       bool in_time);
+/* On a thread, after WEB_THREAD; what it parks on is waited for there, and completes there. */
+typedef web_next_t (web_resume_fn) (void *context, web_request_t *request);
 /* A request that never reaches submit (malformed, headers too long or too slow) or was left without an answer: give one with web_answer. Method and
  * path may be NULL. `text` is a sentence for people. */
 typedef void (web_refuse_fn) (void *context, web_request_t *request, int status, const char *text);
@@ -41,8 +43,10 @@ typedef void (web_log_fn) (void *context, const char *text);
 
 /* Times end with the connection; 0 in a field means the default. */
 typedef struct web_config {
-    const char *listen; /* "127.0.0.1:8080", "0.0.0.0:80"; port 0 = any free one */
-    unsigned threads;   /* connections at once; 320. Each 17 KB of memory when idle (measured) */
+    const char *listen;   /* "127.0.0.1:8080", "0.0.0.0:80"; port 0 = any free one */
+    unsigned connections; /* open at once; 1024. About 6 KB each once used */
+    unsigned loops;       /* threads that serve them; by the processors, up to 4 */
+    unsigned threads;     /* requests at once that may block; 32. Made when needed; more wait */
     /* 10 s: from accept to the end of the first request's headers; also the longest gap in a body */
     uint32_t header_timeout_ms;
     uint32_t body_timeout_ms;   /* 30 s: all of the body */
@@ -52,15 +56,18 @@ typedef struct web_config {
     size_t arena_max;           /* 4 MiB: web_arena of one request */
     web_submit_fn *submit;
     web_complete_fn *complete; /* NULL if submit never parks */
+    web_resume_fn *resume;     /* NULL if none asks for a thread */
     web_refuse_fn *refuse;     /* NULL = plain text */
+    /* Called around some submits and completes of one loop at a time, so that what they put elsewhere can leave together. NULL = not told. */
+    void (*batch) (void *context, bool begins);
     void *context;
     web_log_fn *log; /* NULL = the server's own troubles are not told */
     void *log_context;
 } web_config_t;
 
 typedef struct web_counts {
-    unsigned threads;     /* configured */
-    unsigned connections; /* open, with a thread */
+    unsigned most;        /* connections, as configured */
+    unsigned connections; /* open */
     unsigned requests;    /* between headers and answer */
     uint64_t shed;        /* closed to make room, since the start */
     uint64_t timed_out;   /* closed for slowness, since the start */
@@ -68,7 +75,7 @@ typedef struct web_counts {
 
 /* Listen and serve. 0, or E_BAD_REQUEST (the configuration), E_UNAVAILABLE (address in use or not allowed), E_NO_MEMORY; *out untouched then. */
 int web_server_new (const web_config_t *config, web_server_t **out, failure_t *failure);
-/* Stop: kept connections are closed when they are silent; what comes on them before that is served, and connections that come now are closed unheard. Requests under way
+/* Stop: nobody listens any more; kept connections are closed when they are silent, what came on them before that is served. Requests under way
  * have until `deadline_ms` from now; those still parked then are completed with in_time false. Returns when all threads have ended. True if every request ended by itself. */
 bool web_server_stop (web_server_t *self, uint32_t deadline_ms);
 /* Free; stops with no grace if web_server_stop was not called. */
@@ -93,7 +100,7 @@ bool web_header_at (const web_request_t *self, size_t index, const char **name, 
 const char *web_remote (const web_request_t *self);
 /* Of the body, -1 if sent in chunks, 0 if none. */
 int64_t web_body_length (const web_request_t *self);
-/* Read the whole body, at most `limit` bytes; valid as long as the request. 0, or the status to answer with: 413 longer, 408 too slow,
+/* Read the whole body, at most `limit` bytes; valid as long as the request, and a NUL follows it. 0, or the status to answer with: 413 longer, 408 too slow,
  * 400 malformed or cut. A second call gives the same. */
 int web_body (web_request_t *self, size_t limit, bytes_t *out);
 /* For uploads: the next piece, without a limit but the time. Bytes read (> 0), 0 at the end, or minus the status as above. */
@@ -116,7 +123,7 @@ void web_park (web_request_t *self, web_call_t *call, uint32_t timeout_ms);
 /* `headers` are "Name: value" lines, NULL-terminated or NULL; lines with control characters are left out. Content-Length, Connection and Date are
  * added. The bytes are copied or written before it returns. HEAD gets no body. A second answer is ignored. */
 void web_answer (web_request_t *self, int status, const char *const *headers, bytes_t body);
-/* For downloads: status and headers first, then exactly `length` bytes in pieces. web_answer_piece is false when the client is gone. */
+/* For downloads, on a thread (in a loop what the client is slow to take is kept in memory): status and headers first, then exactly `length` bytes in pieces. web_answer_piece is false when the client is gone. */
 void web_answer_begin (web_request_t *self, int status, const char *const *headers,
                        uint64_t length);
 bool web_answer_piece (web_request_t *self, const void *data, size_t size);

@@ -2,10 +2,12 @@
 #include "web/web_client_test.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -89,6 +91,40 @@ web_reply_t web_client_reply (web_client_t *self, bool bodiless)
     reply.status = atoi (reply.head + 9);
     client_drop (self, head + body);
     return reply;
+}
+
+bool web_client_skip (web_client_t *self, size_t size, char byte)
+{
+    char piece[16384];
+    for (size_t span; size > 0; size -= span) {
+        span = self->size < sizeof piece ? self->size : sizeof piece;
+        span = span < size ? span : size;
+        if (span > 0) {
+            memcpy (piece, self->in, span);
+            client_drop (self, span);
+        } else {
+            ssize_t n = recv (self->fd, piece, size < sizeof piece ? size : sizeof piece, 0);
+            span = n > 0 ? (size_t) n : 0;
+        }
+        for (size_t i = 0; i < span; i++)
+            if (piece[i] != byte)
+                return false;
+        if (span == 0)
+            return false;
+    }
+    return true;
+}
+
+bool web_client_arrived (const web_client_t *self)
+{
+    int left = 1;
+    for (int ms = 0; left > 0 && ms < CLIENT_WAIT_S * 1000; ms++) {
+        if (ioctl (self->fd, SIOCOUTQ, &left) != 0)
+            return false;
+        if (left > 0)
+            usleep (1000);
+    }
+    return left == 0;
 }
 
 bool web_client_at_end (web_client_t *self)

@@ -25,6 +25,10 @@ bool web_client_send (web_client_t *self, const char *text);
 bool web_client_send_bytes (web_client_t *self, const void *data, size_t size);
 /* The next answer. `bodiless` for HEAD. */
 web_reply_t web_client_reply (web_client_t *self, bool bodiless);
+/* Read `size` bytes and throw them away: each must be `byte`. */
+bool web_client_skip (web_client_t *self, size_t size, char byte);
+/* Waits until all that was sent is with the peer. */
+bool web_client_arrived (const web_client_t *self);
 /* Waits up to 10 s for the peer's end. */
 bool web_client_at_end (web_client_t *self);
 /* Open, send, one answer, close. */

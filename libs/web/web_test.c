@@ -1,222 +1,15 @@
-/* web_test.c - the server from outside, over raw sockets: requests, bodies, limits, slow and silent clients, parking, stopping. */
-#include "web/web.h"
+/* web_test.c - the server from outside, over raw sockets: requests, bodies, pipelines, ways over threads and the bus. */
+#include "web/web_app_test.h"
 #include "web/web_client_test.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-/* ---- a small application ---- */
-
-typedef struct app_call {
-    web_call_t call;
-    int delay_ms;
-    int result;
-} app_call_t;
-
-typedef struct app {
-    web_server_t *server;
-    web_bridge_t *bridge;
-    pthread_t bus;
-    atomic_bool ending;
-    atomic_uint submitted;
-    atomic_uint late; /* completions that found nobody waiting */
-    uint16_t port;
-} app_t;
-
-static void app_call_destroy (web_call_t *call)
-{
-    free (call);
-}
-
-static void *app_bus (void *context)
-{
-    app_t *app = context;
-    while (!atomic_load (&app->ending)) {
-        struct pollfd poll_fd = {.fd = web_bridge_fd (app->bridge), .events = POLLIN};
-        poll (&poll_fd, 1, 20);
-        for (web_call_t *call = web_bridge_take (app->bridge, 0), *next; call != NULL;
-             call = next) {
-            next = web_call_next (call);
-            app_call_t *one = (app_call_t *) call;
-            if (one->delay_ms > 0)
-                usleep ((unsigned) one->delay_ms * 1000);
-            one->result = 42;
-            if (!web_call_complete (call))
-                atomic_fetch_add (&app->late, 1);
-        }
-    }
-    return NULL;
-}
-
-static web_next_t app_park (app_t *app, web_request_t *request, int delay_ms, uint32_t timeout_ms)
-{
-    app_call_t *call = calloc (1, sizeof *call);
-    web_call_init (&call->call, app_call_destroy);
-    call->delay_ms = delay_ms;
-    web_bridge_put (app->bridge, &call->call);
-    web_park (request, &call->call, timeout_ms);
-    return WEB_WAIT;
-}
-
-static void answer_text (web_request_t *request, int status, const char *text)
-{
-    const char *headers[] = {"Content-Type: text/plain", "X-App: yes", NULL};
-    web_answer (request, status, headers, bytes_of_str (text));
-}
-
-static void answer_echo (web_request_t *request, size_t limit)
-{
-    bytes_t body;
-    int status = web_body (request, limit, &body);
-    char text[512];
-    if (status == 0)
-        snprintf (text, sizeof text, "%s|%s|%s|%s|%zu:%.100s", web_method (request),
-                  web_raw_path (request), web_path (request) != NULL ? web_path (request) : "(bad)",
-                  web_query (request), body.size, (const char *) body.data);
-    answer_text (request, status != 0 ? status : 200, status != 0 ? "no body" : text);
-}
-
-static void answer_stream (web_request_t *request)
-{
-    char piece[1000];
-    memset (piece, 's', sizeof piece);
-    web_answer_begin (request, 200, NULL, 100 * sizeof piece);
-    for (int i = 0; i < 100; i++)
-        if (!web_answer_piece (request, piece, sizeof piece))
-            return;
-}
-
-static void answer_upload (web_request_t *request)
-{
-    char piece[3000], text[64];
-    size_t total = 0;
-    long got;
-    while ((got = web_body_piece (request, piece, sizeof piece)) > 0)
-        total += (size_t) got;
-    snprintf (text, sizeof text, "%zu", total);
-    answer_text (request, got < 0 ? (int) -got : 200, text);
-}
-
-static web_next_t app_submit (void *context, web_request_t *request)
-{
-    app_t *app = context;
-    const char *path = web_raw_path (request);
-    atomic_fetch_add (&app->submitted, 1);
-    if (strcmp (path, "/bus") == 0)
-        return app_park (app, request, 0, 5000);
-    if (strcmp (path, "/twice") == 0) {
-        web_set_data (request, (void *) "again");
-        return app_park (app, request, 0, 5000);
-    }
-    if (strcmp (path, "/late") == 0)
-        return app_park (app, request, 100, 10);
-    if (strcmp (path, "/long") == 0)
-        return app_park (app, request, 300, 60000);
-    if (strcmp (path, "/never") == 0) {
-        web_set_data (request, (void *) "never");
-        return app_park (app, request, 1500, 60000);
-    }
-    if (strcmp (path, "/silent") == 0)
-        return WEB_DONE;
-    if (strcmp (path, "/refused") == 0)
-        answer_text (request, 401, "who are you");
-    else if (strcmp (path, "/stream") == 0)
-        answer_stream (request);
-    else if (strcmp (path, "/upload") == 0)
-        answer_upload (request);
-    else
-        answer_echo (request, 1000);
-    return WEB_DONE;
-}
-
-static web_next_t app_complete (void *context, web_request_t *request, web_call_t *call,
-                                bool in_time)
-{
-    app_t *app = context;
-    const char *data = web_data (request);
-    if (in_time && data != NULL && strcmp (data, "again") == 0) {
-        web_set_data (request, NULL);
-        return app_park (app, request, 0, 5000);
-    }
-    char text[32];
-    snprintf (text, sizeof text, "%d", in_time ? ((app_call_t *) call)->result : -1);
-    answer_text (request, in_time ? 200 : 504, text);
-    return WEB_DONE;
-}
-
-static void app_refuse (void *context, web_request_t *request, int status, const char *text)
-{
-    (void) context;
-    const char *headers[] = {"Content-Type: application/json", "X-Bad: a\r\nX-Split: b", NULL};
-    char body[256];
-    snprintf (body, sizeof body, "{\"status\":%d,\"message\":\"%s\"}", status, text);
-    web_answer (request, status, headers, bytes_of_str (body));
-}
-
-static app_t *app_new (web_config_t config)
-{
-    app_t *app = calloc (1, sizeof *app);
-    failure_t failure = {0};
-    config.listen = "127.0.0.1:0";
-    config.submit = app_submit;
-    config.complete = app_complete;
-    config.refuse = app_refuse;
-    config.context = app;
-    app->bridge = web_bridge_new ();
-    if (web_server_new (&config, &app->server, &failure) != E_OK)
-        fail_msg ("%s", failure.text);
-    app->port = web_server_port (app->server);
-    pthread_create (&app->bus, NULL, app_bus, app);
-    return app;
-}
-
-static void app_destroy (app_t **app_p)
-{
-    app_t *app = *app_p;
-    *app_p = NULL;
-    if (app == NULL)
-        return;
-    web_server_destroy (&app->server);
-    atomic_store (&app->ending, true);
-    pthread_join (app->bus, NULL);
-    web_bridge_destroy (&app->bridge);
-    free (app);
-}
-
-static int set_up (void **state)
-{
-    *state = app_new ((web_config_t){.threads = 24,
-                                     .header_timeout_ms = 600,
-                                     .body_timeout_ms = 600,
-                                     .idle_timeout_ms = 800,
-                                     .answer_timeout_ms = 600});
-    return 0;
-}
-
-static int tear_down (void **state)
-{
-    app_t *app = *state;
-    app_destroy (&app);
-    return 0;
-}
-
-static void wait_submitted (app_t *app, unsigned count)
-{
-    while (atomic_load (&app->submitted) < count)
-        usleep (1000);
-}
-
 /* ---- requests ---- */
-
-#define HOST "Host: x\r\n"
 
 typedef struct ask_row {
     const char *ask;
@@ -256,6 +49,19 @@ static const ask_row_t ask_rows[] = {
     {"garbage\r\n\r\n", 400, NULL},
     {"GET a HTTP/1.1\r\n" HOST "\r\n", 400, NULL},
     {"GET /a HTTP/1.0\r\n\r\n", 200, "GET|/a|/a||0:"},
+    {"\r\n\r\nGET /a HTTP/1.1\r\n" HOST "\r\n", 200, "GET|/a|/a||0:"},
+    {"GET http://x/a?b HTTP/1.1\r\n" HOST "\r\n", 200, "GET|/a|/a|b|0:"},
+    {"GET http://y/a?b HTTP/1.1\r\n" HOST "\r\n", 400, NULL},
+    {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 200, "OPTIONS|*|*||0:"},
+    {"GET /a HTTP/1.1\n" HOST "\r\n\r\n", 400, NULL},
+    {"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", 200,
+     "POST|/a|/a||2:hi"},
+    {"GET /thread HTTP/1.1\r\n" HOST "\r\n", 200, "GET|/thread|/thread||0:"},
+    {"POST /thread HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi", 200,
+     "POST|/thread|/thread||2:hi"},
+    {"POST /thread HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200,
+     "POST|/thread|/thread||2:hi"},
+    {"GET /around HTTP/1.1\r\n" HOST "\r\n", 200, "42"},
     {"GET /silent HTTP/1.1\r\n" HOST "\r\n", 500, NULL},
     {"GET /bus HTTP/1.1\r\n" HOST "\r\n", 200, "42"},
     {"GET /twice HTTP/1.1\r\n" HOST "\r\n", 200, "42"},
@@ -273,8 +79,7 @@ static void requests_are_answered (void **state)
         if (row->body != NULL)
             assert_string_equal (reply.body, row->body);
         if (row->status == 400 && row->body == NULL) {
-            assert_non_null (
-                strstr (reply.head, "application/json")); /* our words, not civetweb's */
+            assert_non_null (strstr (reply.head, "application/json")); /* the application's words */
             assert_non_null (strstr (reply.head, "Connection: close"));
             assert_null (strstr (reply.head, "X-Split"));
         }
@@ -311,6 +116,31 @@ static void connection_is_kept_and_pipelined (void **state)
     assert_string_equal (web_client_reply (&client, false).body, "42");
     assert_string_equal (web_client_reply (&client, false).body, "GET|/3|/3||0:");
     assert_true (web_client_at_end (&client));
+    web_client_close (&client);
+}
+
+static void pipeline_is_answered_in_order (void **state)
+{
+    enum { MANY = 100 };
+    static const char *const paths[] = {"/a", "/bus", "/thread", "/around"};
+    app_t *app = *state;
+    char text[MANY * 100], want[64];
+    size_t size = 0;
+    for (int i = 0; i < MANY; i++) {
+        size += (size_t) snprintf (text + size, sizeof text - size,
+                                   "POST %s?%d HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\n%03d%s",
+                                   paths[i % 4], i, i, i % 5 == 0 ? "\r\n" : "");
+    }
+    web_client_t client = web_client_open (app->port);
+    assert_true (web_client_send_bytes (&client, text, size));
+    for (int i = 0; i < MANY; i++) {
+        const char *path = paths[i % 4];
+        if (i % 2 == 0)
+            snprintf (want, sizeof want, "POST|%s|%s|%d|3:%03d", path, path, i, i);
+        else
+            snprintf (want, sizeof want, "42");
+        assert_string_equal (web_client_reply (&client, false).body, want);
+    }
     web_client_close (&client);
 }
 
@@ -405,201 +235,121 @@ static void streamed_answer_is_whole (void **state)
     web_client_close (&client);
 }
 
-/* ---- slow and silent clients ---- */
-
-static void slow_bodies_end (void **state)
-{
-    app_t *app = *state;
-    web_client_t trickle = web_client_open (app->port);
-    web_client_t silent = web_client_open (app->port);
-    web_client_send (&trickle, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\n");
-    web_client_send (&silent, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\n");
-    int sent = 0;
-    while (sent < 500 && web_server_counts (app->server).timed_out < 2) {
-        usleep (20000); /* never a gap that civetweb would mind */
-        if (!web_client_send (&trickle, "x"))
-            break;
-        sent++;
-    }
-    assert_in_range (sent, 1, 499);
-    assert_int_equal (web_client_reply (&trickle, false).status, 408);
-    assert_int_equal (web_client_reply (&silent, false).status, 408);
-    assert_true (web_client_at_end (&silent));
-    web_client_close (&trickle);
-    web_client_close (&silent);
-}
-
-static void cut_body_is_400_or_nothing (void **state)
+/* On the way from the bus to a thread; what stands behind it on the connection stays. */
+static void completed_call_goes_on_on_a_thread (void **state)
 {
     app_t *app = *state;
     web_client_t client = web_client_open (app->port);
-    web_client_send (&client, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\nx");
-    shutdown (client.fd, SHUT_WR);
-    assert_int_equal (web_client_reply (&client, false).status, 400);
+    web_client_send (&client, "POST /bus-stream HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi"
+                              "POST /around HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nho"
+                              "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal (web_client_reply (&client, false).body_size, 100000);
+    assert_string_equal (web_client_reply (&client, false).body, "42");
+    assert_string_equal (web_client_reply (&client, false).body, "GET|/a|/a||0:");
     web_client_close (&client);
 }
 
-static void silent_and_idle_connections_end (void **state)
-{
-    app_t *app = *state;
-    web_client_t silent = web_client_open (app->port);
-    web_client_t slow = web_client_open (app->port);
-    web_client_t idle = web_client_open (app->port);
-    web_client_send (&slow, "GET /a HT");
-    web_client_send (&idle, "GET /a HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal (web_client_reply (&idle, false).status, 200);
-    assert_true (web_client_at_end (&silent));
-    web_client_reply (&slow, false); /* a refusal or nothing */
-    assert_true (web_client_at_end (&slow));
-    assert_true (web_client_at_end (&idle));
-    web_client_close (&silent);
-    web_client_close (&slow);
-    web_client_close (&idle);
-}
+/* ---- bodies of all sizes ---- */
 
-/* Far more silent clients than threads, under limits that would let them stay for a minute. */
-static void silent_crowd_does_not_starve (void **state)
+/* Bytes of a body, and what /sum says of it. */
+static char *body_of (size_t size, char *want, size_t want_size)
 {
-    enum { CROWD = 120 };
-    (void) state;
-    app_t *app = app_new (
-        (web_config_t){.threads = 24, .header_timeout_ms = 60000, .idle_timeout_ms = 60000});
-    web_client_t crowd[CROWD];
-    for (int i = 0; i < CROWD; i++) {
-        crowd[i] = web_client_open (app->port);
-        if (i % 2 == 0)
-            web_client_send (&crowd[i], "GET /a HTTP/1.1\r\nX-Slow: ");
+    char *body = malloc (size + 1);
+    unsigned long sum = 0;
+    for (size_t i = 0; i < size; i++) {
+        body[i] = (char) ('a' + i % 26);
+        sum += (unsigned char) body[i];
     }
-    for (int i = 0; i < 3; i++)
-        assert_int_equal (web_client_ask (app->port, "GET /bus HTTP/1.1\r\n" HOST "\r\n").status,
-                          200);
-    assert_true (web_server_counts (app->server).shed > 0);
-    for (int i = 0; i < CROWD; i++)
-        web_client_close (&crowd[i]);
-    app_destroy (&app);
+    snprintf (want, want_size, "%zu:%lu:0", size, sum);
+    return body;
 }
 
-static void reader_that_does_not_read_ends (void **state)
+static void bodies_of_any_size_are_whole (void **state)
+{
+    static const size_t sizes[] = {1,    2,     4095,  4096,  4097,      8000,          8192,
+                                   9000, 16384, 40000, 65535, 64 * 1024, 64 * 1024 + 1, 200000};
+    app_t *app = *state;
+    web_client_t client = web_client_open (app->port);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char head[128], want[64], count[24];
+        char *body = body_of (sizes[i], want, sizeof want);
+        snprintf (count, sizeof count, "%zu", sizes[i]);
+        for (int way = 0; way < 4; way++) {
+            snprintf (head, sizeof head, "POST /%s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+                      way < 2 ? "sum" : "upload", sizes[i]);
+            web_client_send (&client, head);
+            size_t first = way % 2 == 0 ? 0 : sizes[i] / 2; /* the rest when this is there */
+            web_client_send_bytes (&client, body, first);
+            if (first > 0) {
+                assert_true (web_client_arrived (&client));
+                app_wait_requests (app, 1);
+            }
+            web_client_send_bytes (&client, body + first, sizes[i] - first);
+            web_reply_t reply = web_client_reply (&client, false);
+            assert_int_equal (reply.status, 200);
+            assert_string_equal (reply.body, way < 2 ? want : count);
+            assert_non_null (strstr (reply.head, "Connection: keep-alive"));
+        }
+        free (body);
+    }
+    web_client_close (&client);
+}
+
+/* A thread reads beyond the last chunk: that is the next request, of whatever size. */
+static void what_follows_the_chunks_is_the_next_request (void **state)
+{
+    static const size_t sizes[] = {1,    100,  3900, 4000, 4020,  4040, 8100,
+                                   8120, 8140, 8160, 9000, 12000, 16000};
+    app_t *app = *state;
+    web_client_t client = web_client_open (app->port);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char text[20000], want[64];
+        char *body = body_of (sizes[i], want, sizeof want);
+        unsigned before = atomic_load (&app->submitted);
+        web_client_send (&client,
+                         "POST /upload HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+        app_wait_submitted (app, before + 1); /* so that a thread reads the rest */
+        size_t size =
+            (size_t) snprintf (text, sizeof text,
+                               "5;x\r\nhello\r\n0\r\nT: u\r\n\r\n"
+                               "POST /sum HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+                               sizes[i]);
+        memcpy (text + size, body, sizes[i]);
+        assert_true (web_client_send_bytes (&client, text, size + sizes[i]));
+        assert_string_equal (web_client_reply (&client, false).body, "5");
+        assert_string_equal (web_client_reply (&client, false).body, want);
+        free (body);
+    }
+    web_client_close (&client);
+}
+
+static void chunked_upload_and_more_in_one_write (void **state)
 {
     app_t *app = *state;
     web_client_t client = web_client_open (app->port);
-    /* Answers that nobody takes: far above what the sockets buffer. */
-    for (int i = 0; i < 400; i++)
-        if (!web_client_send (&client, "GET /stream HTTP/1.1\r\n" HOST "\r\n"))
-            break;
-    wait_submitted (app, 1);
-    for (int i = 0; i < 500 && web_server_counts (app->server).connections > 0; i++)
-        usleep (20000);
-    assert_true (atomic_load (&app->submitted) < 400);
-    assert_int_equal (web_server_counts (app->server).connections, 0);
-    web_client_close (&client);
-}
-
-/* ---- many at once, late completions, the end ---- */
-
-static void *ask_many (void *context)
-{
-    app_t *app = context;
-    web_client_t client = web_client_open (app->port);
-    for (int i = 0; i < 100; i++) {
-        web_client_send (&client, "GET /bus HTTP/1.1\r\n" HOST "\r\n");
-        web_reply_t reply = web_client_reply (&client, false);
-        if (reply.status != 200 || strcmp (reply.body, "42") != 0)
-            abort ();
+    for (int i = 0; i < 3; i++) {
+        web_client_send (&client,
+                         "POST /upload HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                         "5\r\nhello\r\n0\r\n\r\nGET /b HTTP/1.1\r\n" HOST "\r\n"
+                         "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                         "2\r\nhi\r\n0\r\n\r\n");
+        assert_string_equal (web_client_reply (&client, false).body, "5");
+        assert_string_equal (web_client_reply (&client, false).body, "GET|/b|/b||0:");
+        assert_string_equal (web_client_reply (&client, false).body, "POST|/a|/a||2:hi");
     }
     web_client_close (&client);
-    return NULL;
 }
 
-static void many_wait_on_the_bridge (void **state)
+static web_next_t never_called (void *context, web_request_t *request)
 {
-    app_t *app = *state;
-    pthread_t threads[16];
-    for (int i = 0; i < 16; i++)
-        pthread_create (&threads[i], NULL, ask_many, app);
-    for (int i = 0; i < 16; i++)
-        pthread_join (threads[i], NULL);
-    assert_int_equal (atomic_load (&app->submitted), 1600);
-}
-
-static void late_completions_are_thrown_away (void **state)
-{
-    app_t *app = *state;
-    for (int i = 0; i < 3; i++)
-        assert_int_equal (web_client_ask (app->port, "GET /late HTTP/1.1\r\n" HOST "\r\n").status,
-                          504);
-    for (int i = 0; i < 500 && atomic_load (&app->late) < 3; i++)
-        usleep (10000);
-    assert_int_equal (atomic_load (&app->late), 3);
-}
-
-typedef struct stopper {
-    app_t *app;
-    uint32_t deadline_ms;
-    bool clean;
-} stopper_t;
-
-static void *stop_server (void *context)
-{
-    stopper_t *stopper = context;
-    stopper->clean = web_server_stop (stopper->app->server, stopper->deadline_ms);
-    return NULL;
-}
-
-static void stop_ends_idle_and_finishes_running (void **state)
-{
-    (void) state;
-    app_t *app = app_new ((web_config_t){.threads = 24});
-    web_client_t idle = web_client_open (app->port);
-    web_client_t silent = web_client_open (app->port);
-    web_client_t running = web_client_open (app->port);
-    web_client_send (&idle, "GET /a HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal (web_client_reply (&idle, false).status, 200);
-    web_client_send (&running, "GET /long HTTP/1.1\r\n" HOST "\r\n");
-    wait_submitted (app, 2);
-    stopper_t stopper = {app, 20000, false};
-    pthread_t thread;
-    pthread_create (&thread, NULL, stop_server, &stopper);
-    assert_true (web_client_at_end (&idle)); /* long before its 15 s are over */
-    assert_true (web_client_at_end (&silent));
-    web_client_t late = web_client_open (app->port); /* as if nobody listened any more */
-    web_client_send (&late, "GET /a HTTP/1.1\r\n" HOST "\r\n");
-    assert_true (web_client_at_end (&late));
-    web_client_close (&late);
-    web_reply_t reply = web_client_reply (&running, false);
-    assert_int_equal (reply.status, 200);
-    assert_string_equal (reply.body, "42");
-    assert_non_null (strstr (reply.head, "Connection: close"));
-    pthread_join (thread, NULL);
-    assert_true (stopper.clean);
-    web_client_close (&idle);
-    web_client_close (&silent);
-    web_client_close (&running);
-    app_destroy (&app);
-}
-
-static void stop_does_not_wait_for_ever (void **state)
-{
-    (void) state;
-    app_t *app = app_new ((web_config_t){.threads = 24});
-    web_client_t parked = web_client_open (app->port);
-    web_client_t reading = web_client_open (app->port);
-    web_client_send (&parked, "GET /never HTTP/1.1\r\n" HOST "\r\n");
-    web_client_send (&reading, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nx");
-    wait_submitted (app, 2);
-    stopper_t stopper = {app, 50, true};
-    stop_server (&stopper);
-    assert_false (stopper.clean);
-    assert_int_equal (web_client_reply (&parked, false).status, 504);
-    assert_int_equal (web_client_reply (&reading, false).status, 408);
-    web_client_close (&parked);
-    web_client_close (&reading);
-    app_destroy (&app);
+    (void) context;
+    (void) request;
+    abort ();
 }
 
 typedef struct config_row {
     const char *listen;
-    unsigned threads;
+    unsigned connections;
     int want;
 } config_row_t;
 
@@ -621,7 +371,7 @@ static void bad_configurations_are_refused (void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         web_config_t config = {
-            .listen = rows[i].listen, .threads = rows[i].threads, .submit = app_submit};
+            .listen = rows[i].listen, .connections = rows[i].connections, .submit = never_called};
         web_server_t *server = NULL;
         failure_t failure = {0};
         assert_int_equal (web_server_new (&config, &server, &failure), rows[i].want);
@@ -631,7 +381,7 @@ static void bad_configurations_are_refused (void **state)
     }
 }
 
-#define ROW(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
+#define ROW(name) cmocka_unit_test_setup_teardown (name, app_set_up, app_tear_down)
 
 int main (void)
 {
@@ -639,20 +389,16 @@ int main (void)
         ROW (requests_are_answered),
         ROW (head_has_the_length_and_no_body),
         ROW (connection_is_kept_and_pipelined),
+        ROW (pipeline_is_answered_in_order),
         ROW (too_many_or_too_long_headers_are_refused),
         ROW (long_bodies_are_refused),
         ROW (short_unread_body_keeps_the_connection),
         ROW (expect_gets_its_continue),
         ROW (streamed_answer_is_whole),
-        ROW (slow_bodies_end),
-        ROW (cut_body_is_400_or_nothing),
-        ROW (silent_and_idle_connections_end),
-        cmocka_unit_test (silent_crowd_does_not_starve),
-        ROW (reader_that_does_not_read_ends),
-        ROW (many_wait_on_the_bridge),
-        ROW (late_completions_are_thrown_away),
-        cmocka_unit_test (stop_ends_idle_and_finishes_running),
-        cmocka_unit_test (stop_does_not_wait_for_ever),
+        ROW (completed_call_goes_on_on_a_thread),
+        ROW (bodies_of_any_size_are_whole),
+        ROW (what_follows_the_chunks_is_the_next_request),
+        ROW (chunked_upload_and_more_in_one_write),
         ROW (bad_configurations_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

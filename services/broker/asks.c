@@ -9,21 +9,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void tap (broker_t *self, bytes_t target, uint32_t replica, int64_t came_ms, bytes_t header,
+/* An ask with the same id may have been shown: who listens knows. */
+static const mirror_set_t ASKED_UNKNOWN = ~(mirror_set_t) 0;
+
+/* To those listeners of the tap. */
+static void tap (broker_t *self, mirror_set_t to, bytes_t target, uint32_t replica, int64_t came_ms,
                  const frame_t *body)
 {
     tap_meta_t meta = {.time_ms = clock_now_ms (), .replica = replica};
     meta.elapsed_ms = (uint32_t) (self->now_ms - came_ms);
-    buf_clear (&self->meta);
-    tap_meta_write (&meta, &self->meta);
-    bool sent = !buf_failed (&self->meta) && !buf_failed (&self->header) &&
-                router_tap (self->router, target, buf_bytes (&self->meta), header, body);
-    broker_count (self, sent ? BROKER_COUNTER_TAPPED_TOTAL : BROKER_COUNTER_TAP_DROPPED_TOTAL);
+    mirror_send (router_mirror (self->router), to, &meta, target, buf_bytes (&self->header), body);
 }
 
-/* Tells an asker that its ask failed here. */
+static mirror_target_t tap_target (const ask_t *ask)
+{
+    const op_t *op = &ask->service->ops[ask->op];
+    return (mirror_target_t){ask->route.target, bytes_of_str (op->name), op->common};
+}
+
+/* The ask remembers who wanted it: only they want what answers it. */
+static void tap_ask (broker_t *self, ask_t *ask, uint32_t replica)
+{
+    mirror_target_t target = tap_target (ask);
+    ask->wanted = mirror_of_ask (router_mirror (self->router), &target, &ask->route);
+    if (ask->wanted)
+        tap (self, ask->wanted, target.target, replica, ask->came_ms, &ask->body);
+}
+
+static void tap_answer (broker_t *self, const ask_t *ask, const frame_t *body)
+{
+    mirror_target_t target = tap_target (ask);
+    mirror_set_t to = mirror_of_answer (router_mirror (self->router), &target, ask->wanted);
+    if (to)
+        tap (self, to, target.target, ask->replica->replica, ask->came_ms, body);
+}
+
+static void tap_failure (broker_t *self, bytes_t target, mirror_set_t asked, int64_t came_ms,
+                         const frame_t *body)
+{
+    envelope_target_t parts = {0};
+    mirror_target_t failed = {.target = target};
+    if (envelope_target_read (target, &parts))
+        failed.op = parts.op;
+    mirror_set_t to = mirror_of_answer (router_mirror (self->router), &failed, asked);
+    if (to)
+        tap (self, to, target, 0, came_ms, body);
+}
+
+/* Tells an asker that its ask failed here. `asked`: the listeners that had the ask, ASKED_UNKNOWN where that is not known. */
 static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_t target,
-                          int64_t came_ms, const failure_t *failure)
+                          mirror_set_t asked, int64_t came_ms, const failure_t *failure)
 {
     envelope_route_t route = {.kind = ENV_FAILURE, .id = id, .target = target};
     frame_t body;
@@ -38,8 +73,8 @@ static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_
     if (buf_failed (&self->header) || buf_failed (&self->body) ||
         frame_fill (&body, buf_bytes (&self->body)))
         return; /* no memory: the asker's deadline ends it */
-    if (router_tapped (self->router) && target.size)
-        tap (self, target, 0, came_ms, buf_bytes (&self->header), &body);
+    if (target.size && router_mirror (self->router))
+        tap_failure (self, target, asked, came_ms, &body);
     if (broker_send (self, connection, buf_bytes (&self->header), &body))
         broker_count (self, BROKER_COUNTER_UNDELIVERED_TOTAL);
     frame_close (&body);
@@ -47,7 +82,7 @@ static void failure_send (broker_t *self, uint32_t connection, id16_t id, bytes_
 
 void refuse (broker_t *self, uint32_t connection, id16_t id, const failure_t *failure)
 {
-    failure_send (self, connection, id, (bytes_t){0}, self->now_ms, failure);
+    failure_send (self, connection, id, (bytes_t){0}, 0, self->now_ms, failure);
 }
 
 /* ---- records ---- */
@@ -116,7 +151,8 @@ void broker_asks_free (broker_t *self)
 
 static void ask_fail (broker_t *self, ask_t *ask, const failure_t *failure)
 {
-    failure_send (self, ask->asker, ask->node.id, ask->route.target, ask->came_ms, failure);
+    failure_send (self, ask->asker, ask->node.id, ask->route.target,
+                  ask->replica ? ask->wanted : ASKED_UNKNOWN, ask->came_ms, failure);
     ask_free (self, ask);
 }
 
@@ -243,9 +279,8 @@ static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
         ask_fail (self, ask, &failure);
         return;
     }
-    if (router_tapped (self->router))
-        tap (self, ask->route.target, peer->replica, ask->came_ms, buf_bytes (&self->header),
-             &ask->body);
+    if (router_mirror (self->router))
+        tap_ask (self, ask, peer->replica);
     if (broker_send (self, peer->connection, buf_bytes (&self->header), &ask->body)) {
         ask_place (self, ask, ask->addressed ? peer : NULL);
         return;
@@ -471,7 +506,8 @@ void ask_came (broker_t *self, peer_t *asker, router_message_t *message,
     if (code == E_UNAVAILABLE && ask_hold (self, asker, message))
         return;
     if (code && !id_is_nil (route->id))
-        failure_send (self, asker->connection, route->id, route->target, self->now_ms, &failure);
+        failure_send (self, asker->connection, route->id, route->target, ASKED_UNKNOWN,
+                      self->now_ms, &failure);
 }
 
 bool ask_come_again (broker_t *self, peer_t *asker, router_message_t *message,
@@ -485,7 +521,8 @@ bool ask_come_again (broker_t *self, peer_t *asker, router_message_t *message,
     if (code == E_UNAVAILABLE && !last)
         return false;
     if (code)
-        failure_send (self, asker->connection, route->id, route->target, self->now_ms, &failure);
+        failure_send (self, asker->connection, route->id, route->target, ASKED_UNKNOWN,
+                      self->now_ms, &failure);
     return true;
 }
 
@@ -519,9 +556,8 @@ void answer_came (broker_t *self, peer_t *replica, router_message_t *message,
         ask_fail (self, ask, &failure);
         return;
     }
-    if (router_tapped (self->router))
-        tap (self, out.target, replica->replica, ask->came_ms, buf_bytes (&self->header),
-             &message->body);
+    if (router_mirror (self->router))
+        tap_answer (self, ask, &message->body);
     if (broker_send (self, ask->asker, buf_bytes (&self->header), &message->body))
         broker_count (self, BROKER_COUNTER_UNDELIVERED_TOTAL);
     ask_free (self, ask);

@@ -36,7 +36,7 @@ static void send_failed (broker_t *self, uint32_t connection, int code)
 int broker_send (broker_t *self, uint32_t connection, bytes_t header, frame_t *body)
 {
     const peer_t *peer = peer_find (self, connection);
-    int code = router_send (self->router, connection, header, body, peer && peer->trains);
+    int code = router_send (self->router, connection, header, body, peer && peer->packed);
     if (code)
         send_failed (self, connection, code);
     return code;
@@ -88,7 +88,6 @@ void broker_destroy (broker_t **self)
     arena_destroy (&b->arena);
     buf_free (&b->header);
     buf_free (&b->body);
-    buf_free (&b->meta);
     free (b);
     *self = NULL;
 }
@@ -174,6 +173,13 @@ static int wait_ms (const broker_t *self)
     return next < 0 ? 0 : next > BEAT_MS ? BEAT_MS : (int) next;
 }
 
+static void tap_beat (broker_t *self)
+{
+    mirror_t *mirror = router_mirror (self->router);
+    if (mirror)
+        mirror_beat (mirror, self->now_ms);
+}
+
 bool broker_work (broker_t *self, int fd)
 {
     bool readable = router_wait (self->router, fd, wait_ms (self));
@@ -190,6 +196,7 @@ bool broker_work (broker_t *self, int fd)
     if (beat) {
         services_check_owners (self);
         held_tick (self);
+        tap_beat (self);
     }
     peers_sweep (self);
     return readable;

@@ -9,7 +9,7 @@
 #define AVIARY_BROKER_CORE_H
 
 #include "bus/control.h"
-#include "bus/tap.h"
+#include "bus/mirror.h"
 #include "bus/waiting.h"
 #include "bus/wire.h"
 #include "gen/broker.h"
@@ -82,6 +82,7 @@ struct ask {
     TAILQ_ENTRY (ask) line; /* in its tenant's queue */
     peer_t *replica;        /* has it; NULL = waits */
     TAILQ_ENTRY (ask) held; /* among the replica's */
+    mirror_set_t wanted;    /* by these listeners of the tap, when it was dispatched */
     ask_t *next;            /* among the spare */
 };
 
@@ -90,6 +91,7 @@ struct ask {
 typedef struct op {
     char name[ENVELOPE_TARGET_MAX];
     bool owner_only;
+    bool common;               /* an op that every service has */
     const schema_op_t *schema; /* NULL: not in the schema */
 } op_t;
 
@@ -124,7 +126,7 @@ struct peer {
     bool frozen;
     bool draining;
     bool full;   /* its pipe was: not tried again before the next beat */
-    bool trains; /* takes them (wire.h) */
+    bool packed; /* takes trains in one frame (train.h) */
     bool gone;   /* connection is: removed by peers_sweep */
     char reason[BEAT_REASON_MAX + 1];
     int64_t heard_ms;
@@ -166,7 +168,6 @@ struct broker {
     bool sweep;   /* some peer is gone */
     buf_t header; /* scratch */
     buf_t body;
-    buf_t meta;
     arena_t *arena;
     uint64_t counters[COUNTERS];
     uint64_t failures[CODES_MAX];

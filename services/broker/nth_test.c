@@ -51,7 +51,7 @@ typedef struct house {
     unsigned left;
     bus_t *asker;
     server_t first, second; /* replicas 0, which is the owner, and 1 */
-    tap_t *listener;
+    tap_t *listener, *sieved;
     told_t asks[ASKS_MOST];
     size_t ask_count;
 } house_t;
@@ -166,7 +166,7 @@ static bool has_owner (const house_t *self)
 
 static bool is_tapped (const house_t *self)
 {
-    return router_tapped (self->broker->router);
+    return router_mirror (self->broker->router) != NULL;
 }
 
 static bool all_ended (const house_t *self)
@@ -215,6 +215,7 @@ static void house_close (house_t *self)
 {
     char path[128];
     tap_destroy (&self->listener);
+    tap_destroy (&self->sieved);
     bus_destroy (&self->asker);
     bus_destroy (&self->first.bus);
     bus_destroy (&self->second.bus);
@@ -262,10 +263,15 @@ static void pass (house_t *self)
     serve (self, &self->first, 0, true);
     serve (self, &self->second, 1, false);
     until (self, has_owner, SOON_MS);
-    assert_int_equal (tap_new (self->tap, "", &self->listener, &failure), 0);
+    sieve_t sieve = {.org = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}};
+    assert_int_equal (tap_new_sieved (self->tap, &sieve, &self->sieved, &failure), 0);
     until (self, is_tapped, SOON_MS);
+    assert_int_equal (tap_new (self->tap, "", &self->listener, &failure), 0);
+    for (int i = 0; i < 20; i++)
+        turn (self);
     many_asks (self);
     tap_destroy (&self->listener);
+    tap_destroy (&self->sieved);
     a_replica_goes (self);
 }
 

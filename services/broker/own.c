@@ -148,6 +148,8 @@ static void service_gauges (const broker_t *self, buf_t *text)
 static void metrics (broker_t *self, const peer_t *asker, const envelope_route_t *route)
 {
     buf_t text = {0};
+    router_tapped (self->router, &self->counters[BROKER_COUNTER_TAPPED_TOTAL],
+                   &self->counters[BROKER_COUNTER_TAP_DROPPED_TOTAL]);
     for (int i = 0; i < COUNTERS; i++)
         buf_printf (
             &text,

@@ -115,7 +115,7 @@ static peer_t *peer_new (broker_t *self, const router_message_t *message, const 
     peer->pid = hello->pid;
     peer->session = hello->session;
     peer->credit = hello->credit;
-    peer->trains = hello->trains;
+    peer->packed = hello->packed;
     peer->heard_ms = self->now_ms;
     lane_init (&peer->lane);
     TAILQ_INIT (&peer->asks);
@@ -132,7 +132,8 @@ static void beat_send (broker_t *self, peer_t *peer, envelope_kind_t kind)
     beat_t beat = {.clock_ms = self->now_ms,
                    .incarnation = self->incarnation,
                    .session = peer->session,
-                   .trains = true};
+                   .trains = true,
+                   .packed = true};
     buf_clear (&self->body);
     beat_write (&beat, &self->body);
     broker_send_envelope (self, peer->connection, &e, buf_bytes (&self->body));

@@ -274,6 +274,68 @@ static void the_tap_shows_what_passes (void **state)
     bed_destroy (&bed);
 }
 
+static void next_is (tap_t *tap, arena_t *arena, envelope_kind_t kind, const char *target,
+                     const char *body)
+{
+    tap_message_t got = {0};
+    assert_true (tap_next (tap, 2000, arena, &got));
+    assert_int_equal (got.envelope.kind, kind);
+    assert_string_equal (got.target, target);
+    if (body)
+        assert_true (bytes_equal (got.body, bytes_of_str (body)));
+}
+
+/* An answer does not say whose it is: its ask does. What fails here, before any replica had it, is for who listens to judge. */
+static void the_tap_is_sieved (void **state)
+{
+    (void) state;
+    bed_t *bed = bed_new (NULL);
+    bed_replica (bed, "alpha", 0, 16, NULL);
+    bed_replica (bed, "beta", 0, 16, NULL);
+    client_t *cli = client_new (bed->bus, "cli", NULL);
+    arena_t *arena = arena_new (1 << 20);
+    sieve_t own = {.service = bytes_of_str ("alpha")}, named = {.op = bytes_of_str ("echo")};
+    memset (own.org.b, 7, sizeof own.org.b);
+    tap_t *of_org, *of_op;
+    answer_t seven, eight, other, fails, refused;
+    tap_message_t none;
+    assert_int_equal (tap_new_sieved (bed->tap, &own, &of_org, NULL), 0);
+    assert_int_equal (tap_new_sieved (bed->tap, &named, &of_op, NULL), 0);
+    client_work (cli, 200);
+    assert_false (tap_next (of_org, 0, arena, &none)); /* a word came, which is no message */
+    assert_false (tap_next (of_op, 0, arena, &none));
+    client_start (cli, &eight, "alpha.echo", "eight", 2000, 8);
+    client_wait (cli, &eight);
+    client_start (cli, &other, "beta#0.echo", "other", 2000, 7);
+    client_wait (cli, &other);
+    client_start (cli, &fails, "alpha#0.sms_send", "fails", 2000, 7);
+    client_wait (cli, &fails);
+    client_start (cli, &seven, "alpha#0.echo", "seven", 2000, 7);
+    client_wait (cli, &seven);
+    client_start (cli, &refused, "alpha.none", "", 2000, 8);
+    client_wait (cli, &refused);
+    assert_int_equal (refused.code, E_UNKNOWN_OP);
+    next_is (of_org, arena, ENV_ASK, "alpha#0.sms_send", "fails");
+    next_is (of_org, arena, ENV_FAILURE, "alpha#0.sms_send", NULL);
+    next_is (of_org, arena, ENV_ASK, "alpha#0.echo", "seven");
+    next_is (of_org, arena, ENV_ANSWER, "alpha#0.echo", "seven");
+    next_is (of_org, arena, ENV_FAILURE, "alpha.none", NULL);
+    assert_false (tap_next (of_org, 50, arena, &none));
+    static const char *const echoed[] = {"eight", "other", "seven"};
+    static const char *const targets[] = {"alpha.echo", "beta#0.echo", "alpha#0.echo"};
+    for (int i = 0; i < 3; i++) {
+        next_is (of_op, arena, ENV_ASK, targets[i], echoed[i]);
+        next_is (of_op, arena, ENV_ANSWER, targets[i], echoed[i]);
+    }
+    assert_false (tap_next (of_op, 50, arena, &none));
+    assert_int_equal (client_metric (cli, "tapped_total"), 11);
+    tap_destroy (&of_org);
+    tap_destroy (&of_op);
+    arena_destroy (&arena);
+    client_destroy (&cli);
+    bed_destroy (&bed);
+}
+
 /* The edge's repeat over a new connection: one execution, and the answer goes to where it was asked last. */
 static void a_repeat_attaches (void **state)
 {
@@ -363,6 +425,7 @@ int main (void)
         cmocka_unit_test (mixed_versions),
         cmocka_unit_test (the_schema_says_who_may_ask),
         cmocka_unit_test (the_tap_shows_what_passes),
+        cmocka_unit_test (the_tap_is_sieved),
         cmocka_unit_test (a_repeat_attaches),
         cmocka_unit_test (the_broker_ends_as_it_should),
         cmocka_unit_test (a_client_without_a_broker_is_told),

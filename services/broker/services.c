@@ -86,6 +86,7 @@ static int op_add (service_t *self, bytes_t name)
     memcpy (op->name, name.data, name.size); /* the hello was checked: it fits */
     int size = snprintf (target, sizeof target, "%s.%s", self->name, op->name);
     op->schema = schema_op_find (target, (size_t) size);
+    op->common = op->schema && !strcmp (op->schema->service, "common");
     *op_slot (self, name) = (uint16_t) ++self->op_count;
     return 0;
 }

@@ -155,9 +155,9 @@ static void idempotency_set (const exchange_t *x, call_t *call)
     memcpy (idem->fingerprint, x->fingerprint, sizeof idem->fingerprint);
 }
 
-static web_next_t main_ask (exchange_t *x)
+static web_next_t main_ask_at (exchange_t *x, int64_t now_ms)
 {
-    int64_t left = x->until_ms - clock_mono_ms ();
+    int64_t left = x->until_ms - now_ms;
     call_t *call = left > 0 ? ask_call (x, x->op->op) : NULL;
     if (!call)
         return answer_fail (x, left > 0 ? E_NO_MEMORY : E_TIMEOUT, NULL, NULL);
@@ -165,6 +165,11 @@ static web_next_t main_ask (exchange_t *x)
     idempotency_set (x, call);
     buf_add (&call->body, x->packed.data, x->packed.size);
     return ask_park (x, call, (uint32_t) left, main_answered);
+}
+
+static web_next_t main_ask (exchange_t *x)
+{
+    return main_ask_at (x, clock_mono_ms ());
 }
 
 static bool is_lost (int code)
@@ -284,9 +289,10 @@ static int ensure_pack (exchange_t *x, void *more)
 web_next_t ask_begin (exchange_t *x)
 {
     const schema_op_t *ensure = x->op->ensure;
-    x->until_ms = clock_mono_ms () + x->op->op->deadline_ms;
+    int64_t now = clock_mono_ms ();
+    x->until_ms = now + x->op->op->deadline_ms;
     if (!ensure)
-        return main_ask (x);
+        return main_ask_at (x, now);
     call_t *call = ask_call (x, ensure);
     if (!call)
         return answer_fail (x, E_NO_MEMORY, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "edge.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -197,10 +198,7 @@ static const char *bearer_of (const exchange_t *x)
     if (!text)
         return NULL;
     size_t length = strlen (text);
-    for (size_t i = 0; i < length; i++)
-        if (text[i] <= ' ' || text[i] > '~')
-            return NULL;
-    return length > 0 && length <= KEY_TEXT_MAX ? text : NULL;
+    return length <= KEY_TEXT_MAX && text_is_visible (text, length) ? text : NULL;
 }
 
 static web_next_t unauthorized (exchange_t *x, int code, const char *text)

@@ -103,6 +103,7 @@ void call_drop (call_t *call);
 typedef struct exchange exchange_t;
 /* Goes on when the ask was answered; `in_time` false: nobody answered. */
 typedef web_next_t (exchange_step_t) (exchange_t *x, call_t *call, bool in_time);
+typedef web_next_t (exchange_resume_t) (exchange_t *x);
 
 struct exchange {
     edge_t *edge;
@@ -126,6 +127,7 @@ struct exchange {
     limit_state_t limit;
     bool limit_shown; /* rate-limit headers go on the answer */
     exchange_step_t *then;
+    exchange_resume_t *resume; /* on a thread */
     void *in;
     void *out;   /* ask.c: of the main op, while others fill it up */
     size_t also; /* how many have */
@@ -159,6 +161,9 @@ schema_ctx_t exchange_ctx (const exchange_t *x);
 /* exchange.c: what libs/web calls */
 web_next_t edge_submit (void *context, web_request_t *web);
 web_next_t edge_complete (void *context, web_request_t *web, web_call_t *call, bool in_time);
+web_next_t edge_resume (void *context, web_request_t *web);
+/* Go on with `step` on a thread, where it may block. */
+web_next_t exchange_thread (exchange_t *x, exchange_resume_t *step);
 void edge_refuse (void *context, web_request_t *web, int status, const char *text);
 
 /* auth.c: who is it; goes on with exchange_authorized. */

@@ -216,6 +216,19 @@ web_next_t edge_complete (void *context, web_request_t *web, web_call_t *call, b
     return x->then (x, (call_t *) (void *) call, in_time);
 }
 
+web_next_t edge_resume (void *context, web_request_t *web)
+{
+    (void) context;
+    exchange_t *x = web_data (web);
+    return x->resume (x);
+}
+
+web_next_t exchange_thread (exchange_t *x, exchange_resume_t *step)
+{
+    x->resume = step;
+    return WEB_THREAD;
+}
+
 /* What never came to edge_submit. */
 void edge_refuse (void *context, web_request_t *web, int status, const char *text)
 {
@@ -228,10 +241,10 @@ void edge_refuse (void *context, web_request_t *web, int status, const char *tex
     svc_count (edge->svc, EDGE_COUNTER_REQUESTS_TOTAL, 1);
     x->limit_shown = !x->dialect->org_buckets;
     address_peek (x);
-    int code = status == 413                    ? E_TOO_LARGE
-               : status == 503                  ? E_UNAVAILABLE
-               : status >= 500 && status != 501 ? E_INTERNAL
-                                                : E_BAD_REQUEST;
+    int code = status == 413   ? E_TOO_LARGE
+               : status == 503 ? E_UNAVAILABLE
+               : status == 500 ? E_INTERNAL
+                               : E_BAD_REQUEST;
     answer_status (x, status, code, text);
 }
 
@@ -250,7 +263,8 @@ static int read_request (exchange_t *x, void *failure)
 
 web_next_t exchange_authorized (exchange_t *x)
 {
-    failure_t failure = {0};
+    failure_t failure; /* not cleared: large, and mostly nobody looks at more than its code */
+    failure.code = 0;
     if (x->known && x->who.org_status == ACCOUNTS_ORG_STATUS_SUSPENDED)
         return forbid (x, E_FORBIDDEN, "The organization is suspended");
     if (x->op->test_only && x->known && !x->who.test)
@@ -258,7 +272,7 @@ web_next_t exchange_authorized (exchange_t *x)
     if (x->known && !bucket_take (x))
         return answer_fail (x, E_RATE_LIMITED, NULL, NULL);
     if (x->op->upload)
-        return upload_begin (x);
+        return exchange_thread (x, upload_begin);
     int code = exchange_guard (x, read_request, &failure);
     if (code == 0)
         return ask_begin (x);

@@ -108,11 +108,13 @@ static void poll_once (follower_t *self)
 {
     int64_t sent_ms = clock_mono_ms (), until = sent_ms + POLL_TTL_MS + SLICE_MS;
     call_t *call = poll_send (self);
-    bool done = false;
+    bool done = false, lapsed = key_lease_until (self->edge->keys) <= sent_ms;
     while (call && !done && clock_mono_ms () < until && !atomic_load (&self->quit))
         done = web_wait_slice (&call->web.waiter, SLICE_MS);
     if (done && call->failure.code == 0) {
         page_take (self, call, sent_ms);
+        if (lapsed)
+            svc_wake (self->edge->svc);
         self->told = false;
     } else if (!atomic_load (&self->quit)) {
         failure_t failure = {.text = "no answer"};

@@ -186,18 +186,12 @@ static web_next_t opened (exchange_t *x, call_t *call, bool in_time)
     return next;
 }
 
-static web_next_t serve (exchange_t *x, const char *raw)
+/* Bytes go out as the client takes them. */
+static web_next_t serve_file (exchange_t *x)
 {
     wanted_file_t wanted;
-    failure_t failure = {0};
-    if (strcmp (x->method, "GET") != 0 && strcmp (x->method, "HEAD") != 0)
-        return answer_plain (x, 405, "text/plain", bytes_of_str ("GET or HEAD\n"));
-    const char *query = web_query (x->web);
-    if (sign_url_verify (x->edge->media_key, raw, query ? query : "", clock_now_ms () / 1000,
-                         &failure))
-        return refused (x, &failure);
     call_t *call =
-        path_read (raw, &wanted)
+        path_read (web_raw_path (x->web), &wanted)
             ? ask_call (x, schema_op_find ("messaging.media_open", strlen ("messaging.media_open")))
             : NULL;
     if (!call)
@@ -208,6 +202,17 @@ static web_next_t serve (exchange_t *x, const char *raw)
     return ask_park (x, call, OPEN_MS, opened);
 }
 
+static web_next_t serve (exchange_t *x, const char *raw)
+{
+    failure_t failure = {0};
+    if (strcmp (x->method, "GET") != 0 && strcmp (x->method, "HEAD") != 0)
+        return answer_plain (x, 405, "text/plain", bytes_of_str ("GET or HEAD\n"));
+    const char *query = web_query (x->web);
+    if (sign_url_verify (x->edge->media_key, raw, query ? query : "", clock_now_ms () / 1000,
+                         &failure))
+        return refused (x, &failure);
+    return exchange_thread (x, serve_file);
+}
 bool media_serves (exchange_t *x, web_next_t *next)
 {
     const char *raw = web_raw_path (x->web);

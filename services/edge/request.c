@@ -32,8 +32,10 @@ static size_t param_index (const char *path, const char *name)
 static int read_path (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *view = x->op->path_view;
+    if (!view)
+        return 0;
     schema_ctx_t ctx = ctx_of (x);
-    for (size_t i = 0; view && i < view->field_count; i++) {
+    for (size_t i = 0; i < view->field_count; i++) {
         const schema_field_t *field = &view->fields[i];
         size_t index = param_index (x->op->path, field->name);
         if (index >= x->route.param_count)
@@ -52,9 +54,11 @@ static int read_path (exchange_t *x, failure_t *failure)
 static int read_headers (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *view = x->op->header_view;
-    schema_ctx_t ctx = ctx_of (x);
     int code = 0;
-    for (size_t i = 0; view && i < view->field_count && !code; i++) {
+    if (!view)
+        return 0;
+    schema_ctx_t ctx = ctx_of (x);
+    for (size_t i = 0; i < view->field_count && !code; i++) {
         const schema_field_t *field = &view->fields[i];
         const char *value = web_header (x->web, field->name);
         code = value ? schema_text_read (field, &ctx, value, x->arena, x->in, failure)
@@ -84,13 +88,13 @@ static int read_pair (exchange_t *x, const char *name, const char *value, uint64
 static int read_query (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *view = x->op->query_view;
+    if (!view)
+        return 0;
     schema_ctx_t ctx = ctx_of (x);
     const char *at = web_query (x->web), *name, *value;
     uint64_t seen = 0;
     bool malformed = false;
     int code = 0;
-    if (!view)
-        return 0;
     while (!code && at && web_pair_next (x->arena, &at, &name, &value, &malformed))
         code = read_pair (x, name, value, &seen, failure);
     if (malformed && !code)
@@ -117,10 +121,10 @@ static bool is_json (const char *type)
 static int read_body (exchange_t *x, failure_t *failure)
 {
     const schema_type_t *view = x->op->body_view;
-    schema_ctx_t ctx = ctx_of (x);
-    bytes_t body = {0};
     if (!view)
         return 0;
+    schema_ctx_t ctx = ctx_of (x);
+    bytes_t body = {0};
     if (web_body_length (x->web) != 0 && !is_json (web_header (x->web, "Content-Type")))
         return failure_set (failure, E_BAD_REQUEST, "Content-Type",
                             "The body must be sent as application/json");
@@ -182,10 +186,7 @@ static int read_key (exchange_t *x, failure_t *failure)
     if (x->dialect->idempotency_wait_ms)
         return read_text_key (x, header, key, failure);
     size_t length = strlen (key);
-    bool visible = length > 0 && length <= IDEMPOTENCY_KEY_MAX;
-    for (size_t i = 0; i < length && visible; i++)
-        visible = key[i] > ' ' && key[i] <= '~';
-    if (!visible)
+    if (length > IDEMPOTENCY_KEY_MAX || !text_is_visible (key, length))
         return failure_set (failure, E_BAD_REQUEST, header,
                             "%s must be 1 to %d visible ASCII characters", header,
                             IDEMPOTENCY_KEY_MAX);

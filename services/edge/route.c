@@ -11,6 +11,7 @@ enum { METHODS_MAX = 6 };
 
 typedef struct node {
     char *segment; /* NULL: the root, or a parameter */
+    size_t length;
     struct node *children;
     struct node *next;
     struct node *parameter;
@@ -24,13 +25,18 @@ struct routes {
 
 /* ---- making ---- */
 
+static bool segment_is (const node_t *self, const char *text, size_t length)
+{
+    return self->length == length && memcmp (self->segment, text, length) == 0;
+}
+
 static node_t *child_of (node_t *self, const char *text, size_t length)
 {
     bool parameter = length > 1 && text[0] == '{';
     if (parameter && self->parameter)
         return self->parameter;
     for (node_t *c = parameter ? NULL : self->children; c; c = c->next)
-        if (strlen (c->segment) == length && memcmp (c->segment, text, length) == 0)
+        if (segment_is (c, text, length))
             return c;
     node_t *c = calloc (1, sizeof *c);
     if (c && !parameter && !(c->segment = strndup (text, length))) {
@@ -40,6 +46,7 @@ static node_t *child_of (node_t *self, const char *text, size_t length)
     if (c && parameter) {
         self->parameter = c;
     } else if (c) {
+        c->length = length;
         c->next = self->children;
         self->children = c;
     }
@@ -121,22 +128,28 @@ const char *route_segment (arena_t *arena, const char *text, size_t length)
     return out && text_is_utf8 (out, used) ? out : NULL;
 }
 
+/* Which segments are parameters. */
+typedef struct found {
+    const bytes_t *params[ROUTE_PARAMS_MAX];
+    size_t param_count;
+} found_t;
+
 /* The node that the segments lead to; parameters passed on the way are noted in *out. */
-static const node_t *node_find (const node_t *self, const char *const *segments, size_t count,
-                                route_match_t *out)
+static const node_t *node_find (const node_t *self, const bytes_t *segments, size_t count,
+                                found_t *out)
 {
     if (count == 0)
         return self->op_count ? self : NULL;
     for (const node_t *c = self->children; c; c = c->next)
-        if (strcmp (c->segment, *segments) == 0) {
+        if (segment_is (c, (const char *) segments->data, segments->size)) {
             const node_t *found = node_find (c, segments + 1, count - 1, out);
             if (found)
                 return found;
             break;
         }
-    if (!self->parameter || !**segments || out->param_count == ROUTE_PARAMS_MAX)
+    if (!self->parameter || !segments->size || out->param_count == ROUTE_PARAMS_MAX)
         return NULL;
-    out->params[out->param_count++] = *segments;
+    out->params[out->param_count++] = segments;
     const node_t *found = node_find (self->parameter, segments + 1, count - 1, out);
     if (!found)
         out->param_count--;
@@ -154,22 +167,49 @@ static const char *allow_text (const node_t *node, arena_t *arena)
     return buf_text (&out);
 }
 
+/* As sent where nothing is escaped. False if it is not well encoded. */
+static bool segment_of (arena_t *arena, const char *text, size_t length, bytes_t *out)
+{
+    *out = bytes_of (text, length);
+    if (!memchr (text, '%', length))
+        return true;
+    const char *decoded = route_segment (arena, text, length);
+    *out = decoded ? bytes_of_str (decoded) : (bytes_t){0};
+    return decoded != NULL;
+}
+
+/* Only what is a parameter need be a text of its own, and be UTF-8: no literal is anything else. */
+static bool params_take (const found_t *found, arena_t *arena, route_match_t *out)
+{
+    for (; out->param_count < found->param_count; out->param_count++) {
+        const bytes_t *param = found->params[out->param_count];
+        const char *text = (const char *) param->data;
+        if (!text_is_utf8 (text, param->size))
+            return false;
+        out->params[out->param_count] = arena_strndup (arena, text, param->size);
+        if (!out->params[out->param_count])
+            return false;
+    }
+    return true;
+}
+
 int route_find (const routes_t *self, const char *method, const char *raw, arena_t *arena,
                 route_match_t *out)
 {
-    const char *segments[ROUTE_DEPTH_MAX];
+    bytes_t segments[ROUTE_DEPTH_MAX];
+    found_t found = {.param_count = 0};
     size_t count = 0;
     *out = (route_match_t){0};
     while (*raw == '/') {
         size_t length = strcspn (++raw, "/");
-        if (count == ROUTE_DEPTH_MAX || !(segments[count++] = route_segment (arena, raw, length)))
+        if (count == ROUTE_DEPTH_MAX || !segment_of (arena, raw, length, &segments[count++]))
             return E_NOT_FOUND;
         raw += length;
     }
     if (*raw || count == 0)
         return E_NOT_FOUND;
-    const node_t *node = node_find (&self->root, segments, count, out);
-    if (!node)
+    const node_t *node = node_find (&self->root, segments, count, &found);
+    if (!node || !params_take (&found, arena, out))
         return E_NOT_FOUND;
     if (strcmp (method, "HEAD") == 0)
         method = "GET";

@@ -90,6 +90,15 @@ static int read_url (const char *name, const char *text, char *out, size_t size,
     return 0;
 }
 
+static void asks_batch (void *context, bool begins)
+{
+    const edge_t *edge = context;
+    if (begins)
+        svc_asks_hold (edge->svc);
+    else
+        svc_asks_go (edge->svc);
+}
+
 static int read_settings (edge_t *edge, failure_t *failure)
 {
     const edge_settings_t *s = svc_settings (edge->svc);
@@ -111,6 +120,8 @@ static int read_settings (edge_t *edge, failure_t *failure)
     edge->uses_every_ms = s->key_uses;
     edge->upload_timeout_ms = (uint32_t) s->upload_timeout;
     edge->web = (web_config_t){.listen = edge->listen,
+                               .connections = (unsigned) s->connections,
+                               .loops = (unsigned) s->loops,
                                .threads = (unsigned) s->threads,
                                .header_timeout_ms = (uint32_t) s->request_timeout,
                                .body_timeout_ms = (uint32_t) s->request_timeout,
@@ -118,7 +129,9 @@ static int read_settings (edge_t *edge, failure_t *failure)
                                .arena_max = ARENA_LEAST + 2 * edge->body_max,
                                .submit = edge_submit,
                                .complete = edge_complete,
+                               .resume = edge_resume,
                                .refuse = edge_refuse,
+                               .batch = asks_batch,
                                .context = edge};
     return code;
 }
@@ -258,7 +271,7 @@ void edge_metrics (svc_t *svc, void *context, buf_t *out)
     unsigned replica = svc_replica (svc);
     web_counts_t web = edge->server ? web_server_counts (edge->server) : (web_counts_t){0};
     gauge (out, replica, "http_connections", "gauge", "Open connections.", web.connections);
-    gauge (out, replica, "http_threads", "gauge", "Most connections at once.", web.threads);
+    gauge (out, replica, "http_connections_max", "gauge", "Most connections at once.", web.most);
     gauge (out, replica, "http_requests_running", "gauge", "Requests between headers and answer.",
            web.requests);
     gauge (out, replica, "http_shed_total", "counter", "Silent connections closed to make room.",

@@ -30,7 +30,8 @@ static int mounts_read (speaker_t *self, const char *text, failure_t *failure)
             return failure_set (failure, E_BAD_REQUEST, "mounts",
                                 "mounts of %s are at most %d paths that end in %s, split at commas",
                                 self->dialect->name, MOUNTS_MAX, self->dialect->root);
-        snprintf (self->mounts[self->mount_count++], MOUNT_SIZE, "%.*s", (int) length, text);
+        snprintf (self->mounts[self->mount_count], MOUNT_SIZE, "%.*s", (int) length, text);
+        self->mount_lengths[self->mount_count++] = length;
         text += length + (text[length] == ',');
     }
     return self->mount_count ? 0
@@ -57,6 +58,7 @@ int speaker_set (speaker_t *self, const dialect_t *dialect, const char *mounts, 
     if (strlen (host) >= sizeof self->host)
         return failure_set (failure, E_BAD_REQUEST, "host", "the host's name is too long");
     strcpy (self->host, host); /* bounds were just looked at */
+    self->host_length = strlen (host);
     const schema_dialect_t *schema = dialect->schema;
     for (size_t i = 0; i < schema->op_count; i++) {
         const char *first = schema->ops[i].path + strlen (dialect->root) + 1;
@@ -82,7 +84,7 @@ static size_t mount_of (const speaker_t *self, const char *raw)
 {
     size_t best = 0;
     for (size_t i = 0; i < self->mount_count; i++) {
-        size_t length = strlen (self->mounts[i]);
+        size_t length = self->mount_lengths[i];
         if (length > best && strncmp (raw, self->mounts[i], length) == 0 &&
             (raw[length] == '/' || raw[length] == 0))
             best = length;
@@ -92,7 +94,7 @@ static size_t mount_of (const speaker_t *self, const char *raw)
 
 static bool is_host (const speaker_t *self, const char *host)
 {
-    size_t length = strlen (self->host);
+    size_t length = self->host_length;
     return length && host && strncasecmp (host, self->host, length) == 0 &&
            (host[length] == 0 || host[length] == ':');
 }

@@ -20,8 +20,10 @@ typedef struct speaker {
     const dialect_t *dialect;
     routes_t *routes;
     char mounts[MOUNTS_MAX][MOUNT_SIZE];
+    size_t mount_lengths[MOUNTS_MAX];
     size_t mount_count;
     char host[256]; /* owns the shared mounts under this name; "" = none */
+    size_t host_length;
     speaker_first_t firsts[FIRSTS_MAX];
     size_t first_count;
     buf_t openapi;

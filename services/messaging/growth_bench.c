@@ -1,6 +1,6 @@
 /* growth_bench.c - what accepting a message costs as the store grows.
  *
- *   bench_growth [--messages N] [--batch N] [--window N] [--deliver]
+ *   bench_growth [--messages N] [--batch N] [--window N] [--first N] [--deliver]
  *
  * Accepts messages as `POST /v1/sms` asks for them: one recipient of ten million, 120 characters, the app and its number among four, an idempotency key, a request id and a
  * trace of its own; --batch (32) asks in one turn and one commit, as the group commit takes them under load, flushed as ever. The runtime's own turn runs in this process, without bus
@@ -8,7 +8,7 @@
  * the whole way to `delivered`.
  *
  * For each --window (50,000) of messages a line: how many are in the store, then per message the median over the window's turns and the mean of the CPU time (user and
- * system) of the thread that runs the turns, the median of the wall time, and the bytes of the store. While the last 100,000 are accepted, a second store is filled with as many, a few
+ * system) of the thread that runs the turns, the median of the wall time, and the bytes of the store. While the last 100,000 (--first) are accepted, a second store is filled with as many, a few
  * turns here and a few there: what the machine does meanwhile happens to both. So the last window is told beside the one that ends at 100,000 twice: as it was measured then, and as it
  * is measured now. growth.py (tests/bench) reads this. Prints, and fails nothing but what is wrong: an ask that is not accepted ends it. The stores lie in TMPDIR. */
 #include "bench_world.h"
@@ -23,7 +23,6 @@ enum {
     PERSONS = 10000000,
     TURNS_QUIET = 3,
     LAG_MOST = 5000,
-    FIRST = 100000,
     BLOCK = 16
 };
 static const id16_t org = {{1}};
@@ -37,12 +36,12 @@ typedef struct cost {
 typedef struct bench {
     const char *name; /* of its lines; "" = the store that grows */
     optest_t *test;
-    size_t most, batch, window, count;
+    size_t most, batch, window, beside, count; /* `beside`: of the store filled meanwhile */
     bool deliver;
     uint64_t seed;
     cost_t *costs; /* of the turns of this window */
     size_t turns;
-    cost_t first, last; /* medians of the window that ends at FIRST, of the last one */
+    cost_t first, last; /* medians of the window that ends at `beside`, of the last one */
 } bench_t;
 
 /* An ask and what its header points at. */
@@ -152,7 +151,7 @@ static void window_print (bench_t *self)
     double wall = self->costs[self->turns / 2].wall_us;
     qsort (self->costs, self->turns, sizeof *self->costs, by_cpu);
     self->last = (cost_t){self->costs[self->turns / 2].cpu_us, wall};
-    if (self->count < FIRST + self->batch)
+    if (self->count < self->beside + self->batch)
         self->first = self->last;
     printf ("%9zu %10.1f %10.1f %10.1f %10.0f%s\n", self->count, self->last.cpu_us,
             sum / (double) self->turns, wall, (double) used / (1 << 20), self->name);
@@ -220,18 +219,18 @@ static void bench_run (bench_t *self)
 {
     bench_t fresh = *self;
     fresh.name = "  fresh";
-    fresh.most = FIRST;
+    fresh.most = self->beside;
     printf ("%9s %10s %10s %10s %10s\n", "messages", "cpu_us", "cpu_mean", "wall_us", "store_mb");
     side_begin (self);
-    fill (self, self->most - FIRST);
+    fill (self, self->most - self->beside);
     side_begin (&fresh);
     for (size_t block = self->batch * BLOCK; self->count < self->most;) {
         fill (self, self->count + block);
         fill (&fresh, fresh.count + block);
     }
-    fill (&fresh, FIRST);
-    printf ("of %zu to %d messages, CPU then %.2f, CPU meanwhile %.2f, wall meanwhile %.2f\n",
-            self->count, FIRST, self->last.cpu_us / self->first.cpu_us,
+    fill (&fresh, self->beside);
+    printf ("of %zu to %zu messages, CPU then %.2f, CPU meanwhile %.2f, wall meanwhile %.2f\n",
+            self->count, self->beside, self->last.cpu_us / self->first.cpu_us,
             self->last.cpu_us / fresh.last.cpu_us, self->last.wall_us / fresh.last.wall_us);
     side_end (&fresh);
     side_end (self);
@@ -244,7 +243,8 @@ static size_t number_of (const char *word)
 
 int main (int argc, char **argv)
 {
-    bench_t self = {.name = "", .most = 2000000, .batch = 32, .window = 50000, .seed = 1};
+    bench_t self = {
+        .name = "", .most = 2000000, .batch = 32, .window = 50000, .beside = 100000, .seed = 1};
     bool known = true;
     for (int i = 1; i < argc; i++) {
         if (!strcmp (argv[i], "--messages"))
@@ -253,15 +253,17 @@ int main (int argc, char **argv)
             self.batch = number_of (argv[++i]);
         else if (!strcmp (argv[i], "--window"))
             self.window = number_of (argv[++i]);
+        else if (!strcmp (argv[i], "--first"))
+            self.beside = number_of (argv[++i]);
         else if (!strcmp (argv[i], "--deliver"))
             self.deliver = true;
         else
             known = false;
     }
     must (known && self.batch && self.batch <= BATCH_MOST && self.window >= self.batch &&
-              self.window <= FIRST && self.most >= FIRST,
-          "usage: bench_growth [--messages N] [--batch 1..512] [--window N] [--deliver], "
-          "messages from 100000, a window up to that");
+              self.window <= self.beside && self.most >= self.beside,
+          "usage: bench_growth [--messages N] [--batch 1..512] [--window N] [--first N] "
+          "[--deliver], at least as many messages as the first, a window up to those");
     bench_run (&self);
     return 0;
 }

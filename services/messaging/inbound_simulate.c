@@ -20,7 +20,7 @@ int messaging_inbound_simulate (turn_t *t, const messaging_inbound_simulate_in_t
     id_write_uuid (id, text);
     provider_loopback_callback_t callback = {
         .news = PROVIDER_LOOPBACK_NEWS_INBOUND,
-        .provider_id = arena_printf (t->arena, "lb-%s", text),
+        .provider_id = arena_join (t->arena, "lb-", text),
         .from = in->from,
         .to = in->to,
         .text = in->text,

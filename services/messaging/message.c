@@ -22,11 +22,9 @@ int message_apps (turn_t *t, const messaging_message_t *message, schema_list_t *
 }
 
 /* Who follows acceptance follows threads; of an SMS the first thing told is its status. */
-static int accepted_event (turn_t *t, const messaging_message_t *message, const schema_list_t *apps,
-                           bool created)
+static int accepted_event (turn_t *t, const messaging_message_t *message, bool created)
 {
     messaging_message_accepted_t event = {.message = content_told (t, message, NULL),
-                                          .apps = *apps,
                                           .recipients = message->to,
                                           .thread = thread_told (t, message, created)};
     event_about_t about = {.record = message->id,
@@ -35,7 +33,19 @@ static int accepted_event (turn_t *t, const messaging_message_t *message, const 
                            .app = message->app,
                            .test = message->test,
                            .subject = message->from};
-    return event_add (t, &messaging_message_accepted_event, &about, &event);
+    int code = message_apps (t, message, &event.apps);
+    return code ? code : event_add (t, &messaging_message_accepted_event, &about, &event);
+}
+
+/* The app that a message is logged under: who sent it; of an organization's the first that holds the number, nil if none does. */
+static int log_app_of (turn_t *t, const messaging_message_t *message, id16_t *out)
+{
+    schema_list_t apps = {0};
+    *out = message->app;
+    int code = id_is_nil (message->app) ? apps_of_number (t, message->number, &apps) : 0;
+    if (apps.count)
+        *out = ((const messaging_app_ref_t *) apps.items)[0].id;
+    return code;
 }
 
 int message_accept (turn_t *t, messaging_message_t *message, const char *const *to, size_t count)
@@ -50,19 +60,15 @@ int message_accept (turn_t *t, messaging_message_t *message, const char *const *
     message->occurred_at = t->now;
     message->request_id = t->ask->request_id;
     message->trace = t->ask->trace;
-    schema_list_t apps = {0};
     bool created = false;
-    int code = message_apps (t, message, &apps);
+    int code = log_app_of (t, message, &message->log_app);
     if (code == 0)
         code = thread_enter (t, message, &created);
-    message->log_app = !id_is_nil (message->app) ? message->app
-                       : apps.count              ? ((const messaging_app_ref_t *) apps.items)[0].id
-                                                 : id_nil ();
     if (code == 0)
         code = store_insert (t->txn, &messaging_message_record, message, NULL);
     for (size_t i = 0; i < count && code == 0; i++)
         code = recipient_add (t, message, to[i]);
     if (code == 0 && !id_is_nil (message->conversation))
-        code = accepted_event (t, message, &apps, created);
+        code = accepted_event (t, message, created);
     return code ? fail (t, code, NULL, "The message could not be stored") : 0;
 }

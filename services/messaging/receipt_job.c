@@ -30,7 +30,7 @@ int receipts_schedule (turn_t *t, const messaging_message_t *message,
     provider_loopback_callback_t callback = {
         .news = rule.magic == MAGIC_FAILED ? PROVIDER_LOOPBACK_NEWS_FAILED
                                            : PROVIDER_LOOPBACK_NEWS_DELIVERED,
-        .provider_id = arena_printf (t->arena, "lb-%s", id),
+        .provider_id = arena_join (t->arena, "lb-", id),
         .token = early ? id_nil () : recipient->id,
         .code = rule.fault ? rule.fault->native : NULL,
         .whatsapp = whatsapp,

@@ -61,11 +61,28 @@ static size_t parts_of (const part_counter_t *self)
     return self->total <= self->whole ? 1 : self->parts + 1;
 }
 
+/* A bit for each of the first 128 characters: it takes one septet. */
+static const uint64_t plain_chars[2] = {0xffffffff00002400u, 0x07fffffe87ffffffu};
+
+/* How many characters of the text's beginning take one septet each. */
+static size_t plain_length (const char *text)
+{
+    const uint8_t *at = (const uint8_t *) text;
+    while (*at < 128 && plain_chars[*at >> 6] >> (*at & 63) & 1)
+        at++;
+    return (size_t) (at - (const uint8_t *) text);
+}
+
 size_t text_segments (const char *text, int32_t *encoding)
 {
     part_counter_t gsm = {.whole = 160, .part = 153};
     part_counter_t ucs = {.whole = 70, .part = 67};
     bool is_gsm = true;
+    size_t plain = plain_length (text);
+    if (plain && !text[plain]) { /* most texts */
+        *encoding = MESSAGING_ENCODING_GSM7;
+        return plain <= gsm.whole ? 1 : (plain - 1) / gsm.part + 1;
+    }
     for (const char *at = text; *at;) {
         uint32_t c = code_point (&at);
         unsigned septets = gsm_septets (c);

@@ -32,6 +32,11 @@ static void test_segments (void **state)
         {"a", 161, 2, MESSAGING_ENCODING_GSM7},
         {"a", 306, 2, MESSAGING_ENCODING_GSM7},
         {"a", 307, 3, MESSAGING_ENCODING_GSM7},
+        {"", 0, 1, MESSAGING_ENCODING_GSM7},
+        {"a@ Z\r_z?\n", 17, 1, MESSAGING_ENCODING_GSM7}, /* 153 */
+        {"a@ Z\r_z?\n", 18, 2, MESSAGING_ENCODING_GSM7},
+        {"a[", 1, 1, MESSAGING_ENCODING_GSM7},
+        {"aaaaaaaaaaa[", 13, 2, MESSAGING_ENCODING_GSM7}, /* 169 */
         {"a", 1530, 10, MESSAGING_ENCODING_GSM7},
         {"a", 1531, 11, MESSAGING_ENCODING_GSM7},
         {"\xe2\x82\xac", 80, 1, MESSAGING_ENCODING_GSM7}, /* euro sign: two septets */

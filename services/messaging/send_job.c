@@ -397,7 +397,7 @@ int send_job_add (turn_t *t, const messaging_message_t *message,
                      .tenant = message->org,
                      .group = loopback ? message->org : message->number,
                      .body = &body,
-                     .lane = arena_printf (t->arena, "%s%s", number, recipient->to)};
+                     .lane = arena_join (t->arena, number, recipient->to)};
     int code = loopback || !message->media_urls.count
                    ? 0
                    : mms_check_add (t, message, new.group, new.lane);

@@ -8,6 +8,7 @@ are missed are told again at the end. `growth` (growth.py) is measured once: 2,0
 fails nothing: the machine is shared. What is not installed (tools/setup bench) is left out and told.
 """
 import argparse
+import itertools
 import os
 import re
 import signal
@@ -119,12 +120,18 @@ def outbound(seconds):
         return {**found, "curl/outbound": result["posts"] / (result["duration_us"] / 1e6)}
 
 
+TAP_TURNS = itertools.count()
+
+
 def tap(seconds):
-    found = {}
+    """One house for all, so each turn begins with another side: the store gets fuller."""
+    found, first = {}, next(TAP_TURNS)
     with Aviary(PAUSED) as house, tempfile.TemporaryDirectory() as folder:
         house.send(AT_ONCE, 1)
         sides = {"none": None, "subject": ["--subject", "+15550000000"], "record": ["--record", f"{folder}/tap", "--reveal"]}
-        for name, flags in sides.items():
+        names = list(sides)
+        for name in names[first % len(names):] + names[:first % len(names)]:
+            flags = sides[name]
             command = [BIN / "aviary", "tap", "--data", house.data, *(flags or [])]
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if flags else None
             time.sleep(0.5)

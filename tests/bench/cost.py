@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What one message costs: rate, CPU and (with --instructions) instructions of each process, while wrk sends.
 
-    tests/bench/cost.py [--mode accept|deliver] [--connections N] [--seconds N] [--instructions] [BIN...]
+    tests/bench/cost.py [--mode accept|deliver] [--connections N] [--seconds N] [--instructions] [--tap "FLAGS"] [BIN...]
 
 Give two folders of binaries to compare builds: they are measured in turn, --rounds times. `accept` keeps the carrier paused, `deliver` waits until all is
-delivered. CPU comes in steps of 10 ms; instructions need perf. Prints and judges nothing.
+delivered; with --tap an `aviary tap FLAGS` runs beside it. CPU comes in steps of 10 ms; instructions need perf. Prints and judges nothing.
 """
 import argparse
+import contextlib
 import os
+import shlex
 import subprocess
 import time
 
@@ -40,13 +42,25 @@ def all_delivered(house):
     wait_for(lambda: bench.metric(house, DELIVERED) >= bench.metric(house, ACCEPTED), 120, 0.05, "all delivered")
 
 
+@contextlib.contextmanager
+def tap_beside(house, args, binaries):
+    """The process id of an `aviary tap`, as {"tap": pid}; {} without one."""
+    if args.tap is None:
+        yield {}
+        return
+    with subprocess.Popen([f"{binaries}/aviary", "tap", "--data", house.data, *shlex.split(args.tap)], stdout=subprocess.DEVNULL) as process:
+        time.sleep(1)
+        yield {"tap": process.pid}
+        process.terminate()
+
+
 def measure(args, binaries):
     delay = "60000" if args.mode == "accept" else "0"
     began = time.monotonic()
-    with House("--rate-limits", "off", "--loopback-delay", delay, binaries=binaries) as house:
+    with House("--rate-limits", "off", "--loopback-delay", delay, binaries=binaries) as house, tap_beside(house, args, binaries) as tap:
         ready = time.monotonic() - began
         number = house.http("POST", "/v1/playground/phone-numbers/system", key=house.test_key).json["number"]
-        pids = {name: house.pid(name) for name in SERVICES}
+        pids = {name: house.pid(name) for name in SERVICES} | tap
         bench.wrk(house, number, args.connections, 1)
         if args.mode == "deliver":
             all_delivered(house)
@@ -76,6 +90,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--instructions", action="store_true")
+    parser.add_argument("--tap", metavar="FLAGS")
     parser.add_argument("binaries", nargs="*", default=[os.environ["AVIARY_BIN"]], metavar="BIN")
     args = parser.parse_args()
     for _ in range(args.rounds):

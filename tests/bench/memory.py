@@ -4,8 +4,8 @@
     tests/bench/memory.py [--first N] [--second N] [--connections N]
 
 Needs build/release and wrk. Prints, beside the promises (idle at most 150 MB, aim 100; growth at most 10 %), and fails nothing. Every message has an
-idempotency key, runs to `delivered` and stands in the store and the journal, so what grows with the number of messages would show. The edge has a thread per
-connection, and connections go round all of its threads; a thread that was never used has neither stack nor buffers yet. So all are used before the first figure.
+idempotency key, runs to `delivered` and stands in the store and the journal, so what grows with the number of messages would show. What the edge works with
+grows with the requests under way at once, which the first part has reached.
 """
 import argparse
 import re
@@ -65,14 +65,11 @@ def main():
     parser.add_argument("--first", type=int, default=20000)
     parser.add_argument("--second", type=int, default=200000)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=512, help="of the edge")
     args = parser.parse_args()
     with House("--rate-limits", "off", "--loopback-delay", "0") as house:
         number = house.http("POST", "/v1/playground/phone-numbers/system", key=house.test_key).json["number"]
         time.sleep(3)
         show(house, "idle")
-        wrk(house, number, args.threads, 1)
-        show(house, "each thread used")
         first = deliver(house, number, args.first, args.connections)
         before = show(house, f"after {first} messages")
         second = deliver(house, number, args.second, args.connections)

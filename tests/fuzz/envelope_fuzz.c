@@ -2,6 +2,7 @@
  * rerouting it changes nothing but sender and time. */
 #include "bus/control.h"
 #include "bus/tap.h"
+#include "bus/train.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,10 @@ static void header_try (bytes_t in, arena_t *arena)
     must (id_equal (whole.id, route.id) && whole.kind == route.kind &&
           whole.ttl_ms == route.ttl_ms);
     buf_t out = {0};
+    bytes_t subject, trace;
+    envelope_route_about (&route, &subject, &trace);
+    must (!whole.subject || !strncmp (whole.subject, (const char *) subject.data, subject.size));
+    must (!whole.trace || !strncmp (whole.trace, (const char *) trace.data, trace.size));
     envelope_route_write (&route, bytes_of_str ("edge"), 7, &out);
     if (out.size <= ENVELOPE_HEADER_MAX) {
         must (!envelope_read (buf_bytes (&out), arena, &again, &failure));
@@ -47,7 +52,8 @@ static void hello_try (bytes_t in, arena_t *arena)
     if (hello_read (in, arena, &hello, &failure) == 0) {
         hello_write (&hello, &out);
         must (hello_read (buf_bytes (&out), arena, &again, &failure) == 0);
-        must (again.session == hello.session && again.trains == hello.trains);
+        must (again.session == hello.session && again.trains == hello.trains &&
+              again.packed == hello.packed);
         hello_write (&again, &twice);
         must (bytes_equal (buf_bytes (&out), buf_bytes (&twice)));
     }
@@ -63,7 +69,47 @@ static void beat_try (bytes_t in)
         beat_write (&beat, &out);
         must (beat_read (buf_bytes (&out), &again) == 0);
         must (again.clock_ms == beat.clock_ms && again.session == beat.session);
-        must (again.trains == beat.trains && strcmp (again.reason, beat.reason) == 0);
+        must (again.trains == beat.trains && again.packed == beat.packed &&
+              strcmp (again.reason, beat.reason) == 0);
+    }
+    buf_free (&out);
+}
+
+/* All pairs lie within the frame, one behind the other, and make the same train again. */
+static void train_try (bytes_t in)
+{
+    bytes_t pairs = train_open (in), header, body;
+    const uint8_t *at = pairs.data, *end = in.data + in.size;
+    train_t *again = calloc (1, sizeof *again);
+    bool full = false;
+    must (again != NULL);
+    while (train_next (&pairs, &header, &body)) {
+        must (header.data >= at && body.data == header.data + header.size);
+        must (body.size <= (size_t) (end - body.data));
+        at = body.data + body.size;
+        full = full || !train_has_room (again, header, body);
+        if (!full)
+            train_add (again, header, body);
+    }
+    must (pairs.size == 0);
+    must (again->size <= in.size && memcmp (again->data, in.data, again->size) == 0);
+    free (again);
+}
+
+/* What a listener is sent, and what he asks for. */
+static void tap_try (bytes_t in)
+{
+    tap_meta_t meta;
+    tap_pair_t pair;
+    sieve_t sieve;
+    buf_t out = {0};
+    mp_reader_t train = mp_read (in);
+    (void) tap_meta_read (in, &meta);
+    while (train.at < train.end && !tap_pair_read (&train, &pair)) {}
+    if (sieve_read (in, &sieve) == 0) {
+        (void) sieve_takes_target (&sieve, in, in, true);
+        sieve_write (&sieve, &out);
+        must (sieve_read (buf_bytes (&out), &sieve) == 0);
     }
     buf_free (&out);
 }
@@ -75,9 +121,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     bytes_t in = bytes_of (data + 1, size - 1);
     arena_t *arena = arena_new (1 << 18);
     failure_t failure;
-    tap_meta_t meta;
     envelope_target_t target;
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
         header_try (in, arena);
         break;
@@ -91,7 +136,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         beat_try (in);
         break;
     case 4:
-        (void) tap_meta_read (in, &meta);
+        tap_try (in);
+        break;
+    case 6:
+        train_try (in);
         break;
     default:
         (void) envelope_target_read (in, &target);

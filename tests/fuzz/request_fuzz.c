@@ -406,8 +406,12 @@ static void run (web_request_t *request)
 {
     key_lease_renew (world.edge.keys, clock_mono_ms ());
     web_next_t next = edge_submit (&world.edge, request);
-    while (next == WEB_WAIT) {
+    while (next != WEB_DONE) {
         web_call_t *call = request->parked;
+        if (next == WEB_THREAD) {
+            next = edge_resume (&world.edge, request);
+            continue;
+        }
         must (call != NULL && !request->answers);
         request->parked = NULL;
         next = edge_complete (&world.edge, request, call, true);

@@ -37,12 +37,25 @@ class StyleTest(unittest.TestCase):
             ("services/x/e.c", '#include "y.h"', True),
             ("services/y/y.h", "", False),
             ("tests/a.c", "#include <lmdb.h>", False),
+            ("tests/bench/a.c", "#include <civetweb.h>\n#include <lmdb.h>", False),
+            ("tests/system/a.c", "#include <civetweb.h>", True),
+            ("libs/web/a.c", "#include <civetweb.h>", True),
             ("libs/odd/a.h", "", True),
         ]
         for name, content, _ in rows:
             self.put(name, content)
         found = {line.split(":")[0] for line in style.check_walls()}
         self.assertEqual(found, {name for name, _, bad in rows if bad})
+
+    def test_benchmarks_may_lack_what_they_compare_with(self):
+        owners, style.OWNERS = style.OWNERS, {r"elsewhere\.h": "tests/bench"}
+        self.put("tests/bench/a.c", "#include <elsewhere.h>\n")
+        self.put("tests/bench/b.c", "#include <nowhere.h>\n")
+        try:
+            found = [style.run_cached("build", "true", b"", ["true"], f"tests/bench/{name}.c") for name in "ab"]
+        finally:
+            style.OWNERS = owners
+        self.assertEqual(found, ["", "tests/bench/b.c:1: does not preprocess\n"])
 
     def test_size(self):
         self.put("libs/base/a.c", "/* a */\nint a (void)\n{\n" + "    ;\n" * 80 + "}\n")

@@ -62,10 +62,9 @@ static verdict_t check_libraries (const doctor_t *d, finding_t *f)
     static const struct {
         const char *file, *package;
     } wanted[] = {
-        {"libzmq.so.5", "libzmq5"},    {"libczmq.so.4", "libczmq4"},
-        {"liblmdb.so.0", "liblmdb0"},  {"libcivetweb.so.1", "libcivetweb1"},
-        {"libcurl.so.4", "libcurl4"},  {"libsodium.so.23", "libsodium23"},
-        {"libcrypto.so.3", "libssl3"},
+        {"libzmq.so.5", "libzmq5"},         {"libczmq.so.4", "libczmq4"},
+        {"liblmdb.so.0", "liblmdb0"},       {"libcurl.so.4", "libcurl4"},
+        {"libsodium.so.23", "libsodium23"}, {"libcrypto.so.3", "libssl3"},
     };
     (void) d;
     size_t missing = 0;

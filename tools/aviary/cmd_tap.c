@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLICE_MS = 100, MEMORY = 8 << 20 };
+enum { SLICE_MS = 100, MEMORY = 8 << 20, STOP_EVERY = 64 };
 
 typedef struct tapping {
     const char *data, *service, *tenant, *record, *app, *url;
@@ -25,59 +25,88 @@ typedef struct tapping {
     bool json, reveal;
     int64_t count; /* 0 = no end */
     FILE *file;
+    buf_t line, text; /* of one envelope */
 } tapping_t;
 
-static void show (tapping_t *self, const tap_message_t *message)
+static void write_line (buf_t *line, FILE *file)
 {
-    buf_t line = {0};
-    if (self->json)
-        tap_json (message, self->reveal, &line);
+    buf_add_byte (line, '\n');
+    if (!buf_failed (line))
+        fwrite (line->data, 1, line->size, file);
     else
-        tap_line (message, self->reveal, &line);
-    puts (buf_text (&line));
-    fflush (stdout);
-    if (self->file && !self->json) {
-        buf_clear (&line);
-        tap_json (message, true, &line);
-    }
-    if (self->file) {
-        fprintf (self->file, "%s\n", buf_text (&line));
-        fflush (self->file);
-    }
-    buf_free (&line);
+        buf_free (line);
 }
 
-/* Topics begin with the service, so a service's messages alone are asked for. */
+/* A recording is revealed, so what is shown beside it is too. */
+static void show (tapping_t *self, const tap_message_t *message)
+{
+    buf_t *line = self->json ? NULL : &self->line, *json = &self->text;
+    buf_clear (&self->line);
+    buf_clear (&self->text);
+    tap_show (message, self->reveal, line, self->json || self->file ? json : NULL);
+    write_line (line ? line : json, stdout);
+    if (self->file && line)
+        buf_add_byte (json, '\n');
+    if (self->file && !buf_failed (json))
+        fwrite (json->data, 1, json->size, self->file);
+}
+
+/* What is there already is written in one go. */
+static bool message_next (tapping_t *self, tap_t *tap, arena_t *arena, tap_message_t *out)
+{
+    *out = (tap_message_t){0};
+    arena_reset (arena);
+    if (tap_next (tap, 0, arena, out))
+        return true;
+    fflush (stdout);
+    if (self->file)
+        fflush (self->file);
+    return tap_next (tap, SLICE_MS, arena, out);
+}
+
+static bool is_of_service (const char *target, const char *service, size_t length)
+{
+    return !length || (!strncmp (target, service, length) && strchr (".#", target[length]));
+}
+
+/* The broker sieves, if it can; all is looked at again here. */
+static void show_all (tapping_t *self, tap_t *tap, const char *service, int stop_fd, arena_t *arena)
+{
+    tap_message_t message;
+    size_t length = strlen (service);
+    int64_t shown = 0;
+    for (unsigned turn = 0; !self->count || shown < self->count; turn++) {
+        bool some = message_next (self, tap, arena, &message);
+        if ((!some || turn % STOP_EVERY == 0) && stop_asked (stop_fd))
+            break;
+        if (!some || !is_of_service (message.target, service, length) ||
+            !tap_wanted (&self->filter, &message))
+            continue;
+        show (self, &message);
+        shown++;
+    }
+    fflush (stdout);
+}
+
 static int listen_to (tapping_t *self, failure_t *failure)
 {
-    char folder[PATH_MAX], endpoint[PATH_MAX + 16], topic[ENVELOPE_TARGET_MAX + 1] = "";
+    char folder[PATH_MAX], endpoint[PATH_MAX + 16], service[ENVELOPE_TARGET_MAX + 1];
     tap_t *tap = NULL;
+    tap_sieve_t sieve;
     int stop_fd = stop_open ();
     arena_t *arena = arena_new (MEMORY);
     if (!arena || !cli_absolute (self->data, folder, sizeof folder))
         return failure_set (failure, E_NO_MEMORY, "", "out of memory");
     snprintf (endpoint, sizeof endpoint, "ipc://%s/run/tap", folder);
     const char *of = self->service ? self->service : self->filter.op ? self->filter.op : "";
-    snprintf (topic, sizeof topic, "%.*s", (int) strcspn (of, "."), of);
+    snprintf (service, sizeof service, "%.*s", (int) strcspn (of, "."), of);
+    tap_sieve (&self->filter, service, &sieve);
     int rc = access (endpoint + 6, F_OK)
                  ? failure_set (failure, E_UNAVAILABLE, "",
                                 "there is no tap at %s; is `aviary up` running?", endpoint + 6)
-                 : tap_new (endpoint, topic, &tap, failure);
-    size_t length = strlen (topic);
-    for (int64_t shown = 0;
-         !rc && !stop_asked (stop_fd) && (!self->count || shown < self->count);) {
-        tap_message_t message = {0};
-        arena_reset (arena);
-        if (!tap_next (tap, SLICE_MS, arena, &message))
-            continue;
-        if (length && (strncmp (message.target, topic, length) != 0 ||
-                       !strchr (".#", message.target[length])))
-            continue;
-        if (!tap_wanted (&self->filter, &message))
-            continue;
-        show (self, &message);
-        shown++;
-    }
+                 : tap_new_sieved (endpoint, &sieve.sieve, &tap, failure);
+    if (!rc)
+        show_all (self, tap, service, stop_fd, arena);
     tap_destroy (&tap);
     arena_destroy (&arena);
     if (stop_fd >= 0)
@@ -129,6 +158,8 @@ static int run (tapping_t *self, const cli_list_t *given)
     rc = listen_to (self, &failure);
     if (self->file)
         fclose (self->file);
+    buf_free (&self->line);
+    buf_free (&self->text);
     return rc ? client_fail ("tap", &failure) : EX_OK;
 }
 

@@ -13,9 +13,11 @@ bool spelling_read (const char *text, id16_t *out)
            id_read_uuid (bare, length, out);
 }
 
+enum { PREFIX_MAX = SPELLING_SIZE - sizeof "_test_" - ID_KSUID_LENGTH };
+
 void spelling_write (const char *prefix, bool test, id16_t id, char out[SPELLING_SIZE])
 {
-    char ksuid[ID_KSUID_LENGTH + 1];
+    size_t length = prefix ? strnlen (prefix, PREFIX_MAX) : 0;
     out[0] = '\0';
     if (id_is_nil (id))
         return;
@@ -23,8 +25,9 @@ void spelling_write (const char *prefix, bool test, id16_t id, char out[SPELLING
         id_write_uuid (id, out);
         return;
     }
-    id_write_ksuid (id, ksuid);
-    snprintf (out, SPELLING_SIZE, "%s_%s%s", prefix, test ? "test_" : "", ksuid);
+    memcpy (out, prefix, length);
+    memcpy (out + length, test ? "_test_" : "_", test ? 6 : 1);
+    id_write_ksuid (id, out + length + (test ? 6 : 1));
 }
 
 void spelling_write_plain (const char *prefix, id16_t id, char out[SPELLING_SIZE])

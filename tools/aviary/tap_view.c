@@ -19,19 +19,56 @@ static const schema_op_t *op_find (const char *target, char plain[ENVELOPE_TARGE
     plain[0] = '\0';
     if (!envelope_target_read (bytes_of_str (target), &parts))
         return NULL;
-    snprintf (plain, ENVELOPE_TARGET_MAX + 1, "%.*s.%.*s", (int) parts.service.size,
-              (const char *) parts.service.data, (int) parts.op.size, (const char *) parts.op.data);
-    return schema_op_find (plain, strlen (plain));
+    size_t service = parts.service.size, size = service + 1 + parts.op.size;
+    memcpy (plain, parts.service.data, service);
+    plain[service] = '.';
+    memcpy (plain + service + 1, parts.op.data, parts.op.size);
+    plain[size] = '\0'; /* no longer than the target */
+    return schema_op_find (plain, size);
 }
+
+/* Ops of every service. */
+static const char *const chatter[] = {"journal_read", "snapshot_read", "ping", "metrics", "health"};
+
+enum { CHATTER = sizeof chatter / sizeof chatter[0] };
+
+_Static_assert((int) CHATTER <= (int) SIEVE_WITHOUT, "a sieve names them all");
 
 static bool is_chatter (const schema_op_t *op, const char *plain)
 {
-    static const char *const names[] = {"journal_read", "snapshot_read", "ping", "metrics",
-                                        "health"};
-    for (size_t i = 0; op && i < sizeof names / sizeof names[0]; i++)
-        if (!strcmp (op->service, "common") && !strcmp (op->name, names[i]))
+    for (size_t i = 0; op && i < CHATTER; i++)
+        if (!strcmp (op->service, "common") && !strcmp (op->name, chatter[i]))
             return true;
     return !strcmp (plain, "broker.status");
+}
+
+static void subjects_spell (const char *subject, tap_sieve_t *out)
+{
+    id16_t id;
+    out->sieve.subjects[out->sieve.subject_count++] = bytes_of_str (subject);
+    if (!spelling_read (subject, &id))
+        return;
+    id_write_ksuid (id, out->spelled[0]);
+    id_write_crockford (id, out->spelled[1]);
+    id_write_uuid (id, out->spelled[2]);
+    for (int i = 0; i < 3; i++)
+        out->sieve.subjects[out->sieve.subject_count++] = bytes_of_str (out->spelled[i]);
+}
+
+void tap_sieve (const tap_filter_t *self, const char *service, tap_sieve_t *out)
+{
+    *out = (tap_sieve_t){.sieve.service = bytes_of_str (service)};
+    const char *op = self->op ? strrchr (self->op, '.') : NULL;
+    if (op)
+        out->sieve.op = bytes_of_str (op + 1);
+    for (size_t i = 0; !self->op && !self->all && i < CHATTER; i++)
+        out->sieve.without[out->sieve.without_count++] = bytes_of_str (chatter[i]);
+    if (self->tenant_given)
+        out->sieve.org = self->tenant;
+    if (self->trace)
+        out->sieve.trace = bytes_of_str (self->trace);
+    if (self->subject)
+        subjects_spell (self->subject, out);
 }
 
 static bool subject_fits (const char *wanted, const char *subject)
@@ -176,12 +213,31 @@ static const char *kind_word (envelope_kind_t kind)
                                  : "?";
 }
 
+/* ,"name": */
+static void name_put (buf_t *out, const char *name)
+{
+    buf_add (out, ",\"", 2);
+    buf_add_str (out, name);
+    buf_add (out, "\":", 2);
+}
+
 static void pair (buf_t *out, const char *name, const char *value)
 {
     if (!value || !*value)
         return;
-    buf_printf (out, ",\"%s\":", name);
+    name_put (out, name);
     json_text (out, value);
+}
+
+static void number_pair (buf_t *out, const char *name, uint32_t value)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char) ('0' + value % 10);
+    while (value /= 10);
+    name_put (out, name);
+    buf_add (out, digits + at, sizeof digits - at);
 }
 
 static void id_pair (buf_t *out, const char *name, const char *prefix, bool test, id16_t id)
@@ -191,20 +247,24 @@ static void id_pair (buf_t *out, const char *name, const char *prefix, bool test
     pair (out, name, text);
 }
 
-void tap_json (const tap_message_t *message, bool reveal, buf_t *out)
+/* One line of JSON but for the body and what ends it. */
+static void json_head (const tap_message_t *message, const char *plain, bool reveal, buf_t *out)
 {
     const envelope_t *e = &message->envelope;
-    char at[CLOCK_ISO_SIZE], plain[ENVELOPE_TARGET_MAX + 1];
-    const schema_op_t *op = op_find (message->target, plain);
+    char at[CLOCK_ISO_SIZE];
     clock_write_iso (message->meta.time_ms, at);
-    buf_printf (out, "{\"at\":\"%s\",\"kind\":\"%s\"", at, kind_word (e->kind));
+    buf_add_str (out, "{\"at\":\"");
+    buf_add_str (out, at);
+    buf_add_str (out, "\",\"kind\":\"");
+    buf_add_str (out, kind_word (e->kind));
+    buf_add_byte (out, '"');
     pair (out, "op", *plain ? plain : message->target);
     pair (out, "sender", e->sender);
-    buf_printf (out, ",\"replica\":%u", message->meta.replica);
+    number_pair (out, "replica", message->meta.replica);
     if (e->kind == ENV_ASK)
-        buf_printf (out, ",\"ttl_ms\":%u", e->ttl_ms);
+        number_pair (out, "ttl_ms", e->ttl_ms);
     else
-        buf_printf (out, ",\"elapsed_ms\":%u", message->meta.elapsed_ms);
+        number_pair (out, "elapsed_ms", message->meta.elapsed_ms);
     id_pair (out, "id", NULL, false, e->id);
     id_pair (out, "tenant", "org", false, e->org);
     id_pair (out, "app", "app", e->test, e->app);
@@ -217,29 +277,58 @@ void tap_json (const tap_message_t *message, bool reveal, buf_t *out)
     if (e->replayed)
         buf_add_str (out, ",\"replayed\":true");
     buf_add_str (out, ",\"body\":");
-    body_json (message, op, reveal, out);
-    buf_add_byte (out, '}');
+}
+
+static void line_head (const tap_message_t *message, const char *plain, buf_t *out)
+{
+    const envelope_t *e = &message->envelope;
+    char at[CLOCK_ISO_SIZE], org[SPELLING_SIZE];
+    clock_write_iso (message->meta.time_ms, at);
+    spelling_write ("org", false, e->org, org);
+    if (e->kind == ENV_ASK)
+        buf_printf (out, "%.12s ask      %s -> %s#%u", at + 11,
+                    e->sender && *e->sender ? e->sender : "?", *plain ? plain : message->target,
+                    message->meta.replica);
+    else
+        buf_printf (out, "%.12s %-8s %s#%u after %u ms", at + 11, kind_word (e->kind),
+                    *plain ? plain : message->target, message->meta.replica,
+                    message->meta.elapsed_ms);
+    if (*org) {
+        buf_add_str (out, "  ");
+        buf_add_str (out, org);
+    }
+    if (e->trace && strlen (e->trace) > 35 && strspn (e->trace + 3, "0123456789abcdef") == 32) {
+        buf_add_str (out, "  trace ");
+        buf_add (out, e->trace + 3, 32);
+    }
+    buf_add_str (out, "  ");
+}
+
+void tap_show (const tap_message_t *message, bool reveal, buf_t *line, buf_t *json)
+{
+    char plain[ENVELOPE_TARGET_MAX + 1];
+    const schema_op_t *op = op_find (message->target, plain);
+    buf_t *first = line ? line : json;
+    if (line)
+        line_head (message, plain, line);
+    else
+        json_head (message, plain, reveal, json);
+    size_t body = first->size;
+    body_json (message, op, reveal, first);
+    if (line && json) {
+        json_head (message, plain, reveal, json);
+        buf_add (json, line->data + body, line->size - body);
+    }
+    if (json)
+        buf_add_byte (json, '}');
+}
+
+void tap_json (const tap_message_t *message, bool reveal, buf_t *out)
+{
+    tap_show (message, reveal, NULL, out);
 }
 
 void tap_line (const tap_message_t *message, bool reveal, buf_t *out)
 {
-    const envelope_t *e = &message->envelope;
-    char at[CLOCK_ISO_SIZE], plain[ENVELOPE_TARGET_MAX + 1], org[SPELLING_SIZE];
-    const schema_op_t *op = op_find (message->target, plain);
-    clock_write_iso (message->meta.time_ms, at);
-    spelling_write ("org", false, e->org, org);
-    buf_printf (out, "%.12s ", at + 11);
-    if (e->kind == ENV_ASK)
-        buf_printf (out, "ask      %s -> %s#%u", e->sender && *e->sender ? e->sender : "?",
-                    *plain ? plain : message->target, message->meta.replica);
-    else
-        buf_printf (out, "%-8s %s#%u after %u ms", kind_word (e->kind),
-                    *plain ? plain : message->target, message->meta.replica,
-                    message->meta.elapsed_ms);
-    if (*org)
-        buf_printf (out, "  %s", org);
-    if (e->trace && strlen (e->trace) > 35 && strspn (e->trace + 3, "0123456789abcdef") == 32)
-        buf_printf (out, "  trace %.32s", e->trace + 3);
-    buf_add_str (out, "  ");
-    body_json (message, op, reveal, out);
+    tap_show (message, reveal, out, NULL);
 }

@@ -54,7 +54,7 @@ def field_row(f, struct, core, type_symbol, enum_symbol, number):
     return "    {" + ", ".join(parts) + "},"
 
 
-def type_row(symbol, label, doc, fields_symbol, count, struct, rules_symbol=None, rule_count=0, keeps_unknown=False):
+def type_row(symbol, label, doc, fields_symbol, count, struct, rules_symbol=None, rule_count=0, keeps_unknown=False, fills=False):
     stem = struct.real.stem
     test = struct.find("test")
     out = [f"const schema_type_t {symbol} = {{", f"    .name = {c_string(label)},"]
@@ -68,4 +68,6 @@ def type_row(symbol, label, doc, fields_symbol, count, struct, rules_symbol=None
     out.append(f"    .unknown_offset = {f'offsetof ({stem}_t, unknown)' if keeps_unknown else '-1'},")
     has_test = test is not None and test.kind == "SK_BOOL"
     out.append(f"    .test_offset = {f'offsetof ({stem}_t, test)' if has_test else '-1'},")
+    if fills:
+        out.append("    .fills = true,")
     return out + ["};", ""]

@@ -30,7 +30,8 @@ def struct_rows(st):
                                  f.target.symbol if leaf == "SK_ENUM" else None, f.n))
         out += ["};", ""]
     return out + type_row(f"{st.stem}_type", st.label, st.doc, f"{st.stem}_fields", len(st.fields), st,
-                          keeps_unknown=st.keeps_unknown)
+                          keeps_unknown=st.keeps_unknown,
+                          fills=is_input and any("required" in f.flags or f.default is not None for f in st.fields))
 
 
 def machine_rows(s, name):

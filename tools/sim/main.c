@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, THREADS = 320, STOP_MS = 2000 };
+enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, STOP_MS = 2000 };
 
 typedef struct options {
     const char *listen;
@@ -155,7 +155,6 @@ static int serve (sim_t *sim, const options_t *options)
     signal (SIGPIPE, SIG_IGN);
     sim->base_url = must_strdup ("http://127.0.0.1");
     web_config_t config = {.listen = options->listen,
-                           .threads = THREADS,
                            .arena_max = 16 * 1024 * 1024,
                            .body_timeout_ms = 120000,
                            .idle_timeout_ms = 300000,

@@ -1,0 +1,426 @@
+/* loop.c - one thread that waits for all of its connections: sockets, completed calls, connections back from threads, and times that are over.
+ *
+ * Edges, not levels: a connection is registered once, and remembers that it is readable until a read took all, so that a request costs one read, one
+ * write and its share of one epoll_wait. Nothing here blocks. A connection that closes within a round is freed at its end, for a later event of the same round may
+ * still name it. How it fails: without descriptors or memory a new connection is closed and none is accepted for a moment; the others go on. */
+#include "web/server.h"
+
+#include "base/clock.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    EVENTS_MAX = 64,
+    BATCH = 8,          /* sockets whose requests are put on their way together */
+    ACCEPT_AT_ONCE = 4, /* the rest is for the other loops */
+    SILENT_MS = 1000,   /* who was silent for so long makes room for others */
+    DEAF_MS = 50,
+    TIMERS_LEAST = 64
+};
+
+/* ---- timers ---- */
+
+static void timer_place (timers_t *self, size_t at, conn_t *conn)
+{
+    self->at[at - 1] = conn;
+    conn->timer = at;
+}
+
+static void timer_up (timers_t *self, conn_t *conn)
+{
+    size_t at = conn->timer;
+    for (; at > 1 && self->at[at / 2 - 1]->timer_ms > conn->timer_ms; at /= 2)
+        timer_place (self, at, self->at[at / 2 - 1]);
+    timer_place (self, at, conn);
+}
+
+static void timer_down (timers_t *self, conn_t *conn)
+{
+    size_t at = conn->timer;
+    for (size_t child; (child = at * 2) <= self->count; at = child) {
+        if (child < self->count && self->at[child]->timer_ms < self->at[child - 1]->timer_ms)
+            child++;
+        if (self->at[child - 1]->timer_ms >= conn->timer_ms)
+            break;
+        timer_place (self, at, self->at[child - 1]);
+    }
+    timer_place (self, at, conn);
+}
+
+static void timer_remove (timers_t *self, conn_t *conn)
+{
+    size_t at = conn->timer;
+    conn->timer = 0;
+    conn_t *last = self->at[--self->count];
+    if (last == conn)
+        return;
+    timer_place (self, at, last);
+    timer_up (self, last);
+    timer_down (self, last);
+}
+
+/* One place for each connection that is open, so that setting a timer cannot fail. */
+static bool timers_reserve (timers_t *self, size_t connections)
+{
+    if (connections <= self->size)
+        return true;
+    size_t size = self->size != 0 ? self->size * 2 : TIMERS_LEAST;
+    conn_t **grown = realloc (self->at, size * sizeof (conn_t *));
+    if (grown == NULL)
+        return false;
+    self->at = grown;
+    self->size = size;
+    return true;
+}
+
+/* A later time is only noted: the timer finds it when it rings. */
+void loop_timer (conn_t *conn, int64_t due_ms)
+{
+    timers_t *timers = &conn->loop->timers;
+    conn->due_ms = due_ms;
+    if (conn->timer != 0 && conn->timer_ms <= due_ms)
+        return;
+    conn->timer_ms = due_ms;
+    if (conn->timer == 0)
+        conn->timer = ++timers->count;
+    timer_up (timers, conn);
+}
+
+static void timers_ring (loop_t *self, int64_t now_ms)
+{
+    timers_t *timers = &self->timers;
+    while (timers->count > 0 && timers->at[0]->timer_ms <= now_ms) {
+        conn_t *conn = timers->at[0];
+        if (conn->due_ms > now_ms) {
+            conn->timer_ms = conn->due_ms;
+            timer_down (timers, conn);
+            continue;
+        }
+        timer_remove (timers, conn);
+        conn_late (conn);
+    }
+}
+
+/* Whoever waits for somebody else waits no longer. */
+static void timers_end_now (timers_t *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->at[i]->state == CONN_PARKED || self->at[i]->state == CONN_BODY)
+            self->at[i]->due_ms = self->at[i]->timer_ms = 0;
+    for (size_t i = self->count / 2; i > 0; i--)
+        timer_down (self, self->at[i - 1]);
+}
+
+/* ---- lists ---- */
+
+void silent_add (conn_t *conn, int64_t now_ms)
+{
+    loop_t *loop = conn->loop;
+    conn->silent_ms = now_ms;
+    conn->next = NULL;
+    conn->previous = loop->silent_last;
+    if (loop->silent_last != NULL)
+        loop->silent_last->next = conn;
+    else
+        loop->silent = conn;
+    loop->silent_last = conn;
+}
+
+void silent_remove (conn_t *conn)
+{
+    loop_t *loop = conn->loop;
+    if (conn->previous != NULL)
+        conn->previous->next = conn->next;
+    else
+        loop->silent = conn->next;
+    if (conn->next != NULL)
+        conn->next->previous = conn->previous;
+    else
+        loop->silent_last = conn->previous;
+    conn->next = conn->previous = NULL;
+}
+
+void loop_ready (conn_t *conn)
+{
+    if (conn->ready)
+        return;
+    conn->ready = true;
+    atomic_fetch_add (&conn->loop->server->unseen, 1);
+    conn->later = conn->loop->ready;
+    conn->loop->ready = conn;
+}
+
+static void ready_go_on (loop_t *self)
+{
+    conn_t *conn = self->ready;
+    self->ready = NULL;
+    for (conn_t *next; conn != NULL; conn = next) {
+        next = conn->later;
+        conn->ready = false;
+        if (conn->state != CONN_CLOSED)
+            conn_advance (conn);
+        server_done (self->server, &self->server->unseen);
+    }
+}
+
+void loop_forget (conn_t *conn)
+{
+    loop_t *loop = conn->loop;
+    if (conn->timer != 0)
+        timer_remove (&loop->timers, conn);
+    conn->next = loop->closed;
+    loop->closed = conn;
+    loop->connections--;
+    atomic_fetch_sub (&loop->server->connections, 1);
+}
+
+static void closed_free (loop_t *self)
+{
+    conn_t *conn = self->closed;
+    self->closed = NULL;
+    for (conn_t *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->ready) { /* that list still names it */
+            conn->next = self->closed;
+            self->closed = conn;
+            continue;
+        }
+        buf_free (&conn->in);
+        buf_free (&conn->rest);
+        buf_free (&conn->out);
+        free (conn);
+    }
+}
+
+/* ---- accepting ---- */
+
+static void hear (loop_t *self, bool on)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = self->server};
+    if (self->deaf == !on)
+        return;
+    self->deaf = !on;
+    epoll_ctl (self->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, self->server->listener, &event);
+}
+
+static void deafen (loop_t *self, int64_t now_ms)
+{
+    hear (self, false);
+    self->hear_ms = now_ms + DEAF_MS;
+}
+
+/* The longest silent connection, if it was so for long enough. */
+static bool shed_one (loop_t *self, int64_t now_ms)
+{
+    conn_t *conn = self->silent;
+    if (conn == NULL || now_ms - conn->silent_ms < SILENT_MS)
+        return false;
+    conn_close (conn);
+    atomic_fetch_add (&self->server->shed, 1);
+    return true;
+}
+
+static bool has_room (const loop_t *self)
+{
+    unsigned most = self->server->config.connections;
+    return self->connections < (most + self->server->loop_count - 1) / self->server->loop_count;
+}
+
+static void adopt (loop_t *self, int fd, const struct sockaddr_in *peer)
+{
+    int on = 1;
+    char remote[INET_ADDRSTRLEN] = "";
+    inet_ntop (AF_INET, &peer->sin_addr, remote, sizeof remote);
+    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!timers_reserve (&self->timers, self->connections + 1) || !conn_open (self, fd, remote))
+        close (fd);
+}
+
+static void accept_some (loop_t *self, int64_t now_ms)
+{
+    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        if (!has_room (self) && !shed_one (self, now_ms)) {
+            deafen (self, now_ms);
+            return;
+        }
+        int fd = accept4 (self->server->listener, (struct sockaddr *) &peer, &size,
+                          SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            adopt (self, fd, &peer);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (self->server->config.log != NULL)
+                self->server->config.log (self->server->config.log_context, strerror (errno));
+            shed_one (self, now_ms);
+            deafen (self, now_ms);
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        }
+    }
+}
+
+/* ---- the round ---- */
+
+static void take_completed (loop_t *self)
+{
+    for (queue_item_t *item = queue_take (self->completed, 0), *next; item != NULL; item = next) {
+        next = item->next;
+        web_call_t *call = (web_call_t *) (void *) item;
+        conn_completed (call->asker, call, true);
+    }
+}
+
+static void take_returned (loop_t *self)
+{
+    for (queue_item_t *item = queue_take (self->returned, 0), *next; item != NULL; item = next) {
+        next = item->next;
+        if (item == &self->wake) {
+            atomic_store (&self->woken, false);
+            continue;
+        }
+        self->away--;
+        conn_returned ((conn_t *) (void *) item);
+    }
+}
+
+/* The server stops: who is silent goes, who is in the middle of a request gets its answer. */
+static void stop_seen (loop_t *self)
+{
+    if (!self->stopping && atomic_load (&self->server->stopping)) {
+        self->stopping = true;
+        hear (self, false);
+        for (conn_t *conn = self->silent, *next; conn != NULL; conn = next) {
+            next = conn->next;
+            conn->readable = true; /* perhaps the event has not come yet */
+            conn_advance (conn);   /* reads what came, and closes */
+        }
+        server_done (self->server, &self->server->unseen);
+    }
+    if (!self->aborting && atomic_load (&self->server->aborting)) {
+        self->aborting = true;
+        timers_end_now (&self->timers);
+    }
+}
+
+static int timeout_of (const loop_t *self, int64_t now_ms)
+{
+    int64_t until = self->timers.count > 0 ? self->timers.at[0]->timer_ms : INT64_MAX;
+    if (self->deaf && !self->stopping && self->hear_ms < until)
+        until = self->hear_ms;
+    if (until == INT64_MAX)
+        return -1;
+    return until <= now_ms ? 0 : until - now_ms < 60000 ? (int) (until - now_ms) : 60000;
+}
+
+static int events_wait (loop_t *self, struct epoll_event *events)
+{
+    int timeout = 0;
+    if (self->ready == NULL && queue_arm (self->completed) && queue_arm (self->returned))
+        timeout = timeout_of (self, clock_mono_ms ());
+    int count = epoll_wait (self->epoll, events, EVENTS_MAX, timeout);
+    return count > 0 ? count : 0;
+}
+
+static void batch (const loop_t *self, bool begins)
+{
+    const web_config_t *config = &self->server->config;
+    if (config->batch != NULL)
+        config->batch (config->context, begins);
+}
+
+static void loop_round (loop_t *self)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = events_wait (self, events);
+    int64_t now_ms = clock_mono_ms ();
+    batch (self, true);
+    for (int i = 0; i < count; i++) {
+        void *of = events[i].data.ptr;
+        if (i % BATCH == BATCH - 1) {
+            batch (self, false);
+            batch (self, true);
+        }
+        if (of == self->server)
+            accept_some (self, now_ms);
+        else if (of != NULL)
+            conn_event (of, events[i].events);
+    }
+    take_completed (self);
+    take_returned (self);
+    ready_go_on (self);
+    batch (self, false);
+    timers_ring (self, now_ms);
+    stop_seen (self);
+    if (self->deaf && !self->stopping && now_ms >= self->hear_ms)
+        hear (self, true);
+    closed_free (self);
+}
+
+static void *loop_run (void *context)
+{
+    loop_t *self = context;
+    while (!atomic_load (&self->server->ending) || !self->stopping || self->ready != NULL ||
+           self->parked > 0 || self->away > 0)
+        loop_round (self);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static bool watch_fd (const loop_t *self, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    return epoll_ctl (self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+int loop_start (loop_t *self, web_server_t *server)
+{
+    self->server = server;
+    self->deaf = true;
+    self->epoll = epoll_create1 (EPOLL_CLOEXEC);
+    self->completed = queue_new ();
+    self->returned = queue_new ();
+    bool good = self->epoll >= 0 && self->completed != NULL && self->returned != NULL &&
+                watch_fd (self, queue_fd (self->completed)) &&
+                watch_fd (self, queue_fd (self->returned));
+    if (!good)
+        return E_NO_MEMORY;
+    hear (self, true);
+    self->started = pthread_create (&self->thread, NULL, loop_run, self) == 0;
+    return self->started ? E_OK : E_NO_MEMORY;
+}
+
+void loop_wake (loop_t *self)
+{
+    if (self->started && !atomic_exchange (&self->woken, true))
+        queue_put (self->returned, &self->wake);
+}
+
+void loop_join (loop_t *self)
+{
+    if (self->started)
+        pthread_join (self->thread, NULL);
+    self->started = false;
+}
+
+void loop_free (loop_t *self)
+{
+    while (self->timers.count > 0)
+        conn_close (self->timers.at[0]);
+    closed_free (self);
+    free (self->timers.at);
+    queue_destroy (&self->completed);
+    queue_destroy (&self->returned);
+    if (self->epoll >= 0)
+        close (self->epoll);
+    self->epoll = -1;
+}
