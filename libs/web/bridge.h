@@ -1,6 +1,6 @@
 /* bridge.h - a call from many threads to one, and waiting for its completion.
  *
- * A call has two sides: the asker (an HTTP thread) and the completer (the bus thread). Each holds a share; the memory goes when both have let go, so a
+ * A call has two sides: the asker (a loop or thread of the HTTP server) and the completer (the bus thread). Each holds a share; the memory goes when both have let go, so a
  * completion that comes after the asker gave up finds the call still there and is thrown away. Who owns what:
  *   - asker: fills the call, web_bridge_put, parks on it (web_park, or web_wait by itself), and afterwards looks at the result only if it was
  *     in time; web_park's server, or the asker itself, calls web_call_release.
