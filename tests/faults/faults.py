@@ -3,7 +3,7 @@
 
 Each seed starts a house, loads it (Chirp sends under idempotency keys, inbound messages, webhooks to a flaky receiver and to one that never
 answers; by kirim_load.py the same of Kirim, with reads of its inbox; by carrier_load.py a live app that sends and hears through simulated carriers), injects its share of the kinds of fault below, waits until all is quiet, and checks what the house promised. Four seeds in a row, the first a
-multiple of four, hold every kind once. --long: seeds 4 to 203 (or AVIARY_SEEDS=FIRST-LAST), two at a time, for they wait more than they work; exit 77 without AVIARY_LONG=1. --done FILE keeps the
+multiple of four, hold every kind once. --long: seeds 4 to 203 (or AVIARY_SEEDS=FIRST-LAST), four at a time, for they wait more than they work; exit 77 without AVIARY_LONG=1. --done FILE keeps the
 seeds that passed and leaves them out the next time. --jobs N: so many at a time. AVIARY_FAULTS=KIND,KIND injects those instead.
 """
 import mmap
@@ -536,7 +536,7 @@ def take(args, flag):
 
 
 def main(args):
-    done, jobs = take(args, "--done"), int(take(args, "--jobs") or (2 if "--long" in args else 1))
+    done, jobs = take(args, "--done"), int(take(args, "--jobs") or (4 if "--long" in args else 1))
     if "--long" in args:
         args.remove("--long")
         if not LONG:
