@@ -275,14 +275,13 @@ class CarrierLoad:
             lost = [row for row in self.messages() if self.is_told(row[2], asked.get(row[1], [])) and FINAL[row[0]] not in told.get(row[3], {})]
             return lost + [text for writer in self.writers for text in writer.written if text not in heard]
 
-        self.until_none(test, unheard, 120, "what the carriers told of")
-        self.check_asked(test)
-
         def endless():
             told = self.told()
             return [row for row in self.messages() if not {FINAL[row[0]], "failed"} & told.get(row[3], {}).keys()]
 
-        for day in range(6):  # the breaker lets what is only answered by silence pass slowly: some become unknown when the first day is over already
+        for day in range(6):  # the breaker lets what is only answered by silence pass slowly: some become unknown when the first day is over already,
+            self.until_none(test, unheard, 120, "what the carriers told of")  # others are taken then, and what is told of them is on its way
+            self.check_asked(test)
             self.faults.step_clock(30)
             try:
                 wait_for(lambda: not endless(), 20, 0.5)
