@@ -323,14 +323,13 @@ class Faults:
     def fill(self, leave):
         disk = os.statvfs(self.data)
         size = disk.f_bavail * disk.f_frsize - leave
-        with open(self.data / "ballast", "wb") as file:
+        with open(self.data / "ballast", "wb", buffering=0) as file:  # else closing it writes what did not go
             try:
                 os.posix_fallocate(file.fileno(), 0, size)
             except OSError:  # somebody was quicker: then write what goes
                 while os.statvfs(self.data).f_bavail and leave == 0:
                     try:
                         file.write(bytes(4096))
-                        file.flush()
                     except OSError:
                         break
 
@@ -363,13 +362,15 @@ class Faults:
             return
         self.fill(0)
         try:
-            self.house.kill(self.random.choice(STORES))
+            service = self.random.choice(STORES)
+            killed = self.house.kill(service)
             for _ in range(10):
                 time.sleep(0.2)
                 answer = self.try_http("GET", "/healthz")
                 test.assertTrue(answer is not None and answer.status == 200, f"the edge with a full disk: {answer}")
         finally:
             (self.data / "ballast").unlink()
+        self.house.wait_back(service, killed)
         self.wait_writes()
 
     def step_clock(self, hours):
