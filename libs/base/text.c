@@ -57,17 +57,13 @@ bool text_is_utf8 (const char *text, size_t length)
     size_t i = 0;
     while (length - i >= 32 && ascii32 (text + i))
         i += 32;
-    while (length - i >= 8 && ascii8 (text + i))
-        i += 8;
-    if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
-        return true; /* all but its end was seen, and that as well */
     while (i < length) {
         if (length - i >= 8 && ascii8 (text + i)) {
             i += 8;
             continue;
         }
         if (length >= 8 && length - i < 8 && ascii8 (text + length - 8))
-            return true; /* the rest, and of what was before nothing but its end */
+            return true; /* the rest, and of what was seen before nothing but its end */
         if ((uint8_t) text[i] - 1u < 0x7f) { /* ASCII, not NUL */
             i++;
             continue;

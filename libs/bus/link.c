@@ -83,8 +83,7 @@ static void train_end (bus_t *self)
         return;
     self->touched = true;
     zmq_send (self->socket, train->data, train->size, ZMQ_DONTWAIT);
-    train->pairs = 0;
-    train->size = 0;
+    train_clear (train);
 }
 
 static bool train_may_begin (bus_t *self)

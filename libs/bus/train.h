@@ -28,6 +28,11 @@ static inline bytes_t train_bytes (const train_t *self)
 {
     return bytes_of (self->data, self->size);
 }
+static inline void train_clear (train_t *self)
+{
+    self->pairs = 0;
+    self->size = 0;
+}
 
 /* The pairs of a message's only frame, to be read by train_next; empty if it is no train. */
 bytes_t train_open (bytes_t frame);

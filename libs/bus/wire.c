@@ -95,8 +95,7 @@ static void train_end (router_t *self)
         return;
     self->touched = true;
     zmq_send (self->socket, train->data, train->size, ZMQ_DONTWAIT);
-    train->pairs = 0;
-    train->size = 0;
+    train_clear (train);
 }
 
 int wire_endpoint_check (const char *endpoint, failure_t *failure)

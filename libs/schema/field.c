@@ -43,28 +43,12 @@ bool field_given_other (const schema_field_t *field, const void *in)
 {
     const void *at = field_at (field, in);
     switch ((schema_kind_t) field->kind) {
-    case SK_BOOL:
-        return *(const bool *) at || field_has (field, in);
-    case SK_INT:
-    case SK_TIME:
-        return *(const int64_t *) at != 0 || field_has (field, in);
     case SK_NUM:
         return *(const double *) at != 0 || field_has (field, in);
-    case SK_ENUM:
-        return *(const int32_t *) at != 0;
-    case SK_ID:
-        return !id_is_nil (*(const id16_t *) at);
-    case SK_STR:
-        return *(const char *const *) at != NULL;
-    case SK_OBJ:
-        return *(const void *const *) at != NULL;
-    case SK_BYTES:
     case SK_CURSOR:
         return ((const bytes_t *) at)->size > 0 || field_has (field, in);
     case SK_ANY:
         return ((const bytes_t *) at)->size > 0;
-    case SK_LIST:
-        return ((const schema_list_t *) at)->count > 0 || field_has (field, in);
     case SK_MAP:
         return ((const schema_map_t *) at)->count > 0 || field_has (field, in);
     case SK_FLAT:
@@ -73,8 +57,9 @@ bool field_given_other (const schema_field_t *field, const void *in)
     case SK_TOLD:
     case SK_GIVEN:
         return true;
+    default: /* field_given's */
+        return false;
     }
-    return false;
 }
 
 const char *schema_enum_word (const schema_enum_t *e, int32_t value)

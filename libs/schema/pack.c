@@ -91,33 +91,6 @@ static bytes_t unknown_of (const schema_type_t *type, const void *in)
                                     : *(const bytes_t *) ((const char *) in + type->unknown_offset);
 }
 
-/* schema_field_given of the kinds that are packed, in the few steps that it takes for each field of each row. */
-static inline bool is_given (const schema_field_t *field, const void *in)
-{
-    const void *at = field_at (field, in);
-    switch ((schema_kind_t) field->kind) {
-    case SK_BOOL:
-        return *(const bool *) at || field_has (field, in);
-    case SK_INT:
-    case SK_TIME:
-        return *(const int64_t *) at != 0 || field_has (field, in);
-    case SK_ENUM:
-        return *(const int32_t *) at != 0;
-    case SK_ID:
-        return !id_is_nil (*(const id16_t *) at);
-    case SK_STR:
-        return *(const char *const *) at != NULL;
-    case SK_OBJ:
-        return *(const void *const *) at != NULL;
-    case SK_BYTES:
-        return ((const bytes_t *) at)->size > 0 || field_has (field, in);
-    case SK_LIST:
-        return ((const schema_list_t *) at)->count > 0 || field_has (field, in);
-    default:
-        return schema_field_given (field, in);
-    }
-}
-
 enum { SHORT_MOST = 31, SMALL_MOST = 2 + SHORT_MOST /* number of a field, head and text */ };
 
 /* The value at `at`, where there is room for SMALL_MOST; where it ends, NULL: it takes more, and nothing is written. */
@@ -193,7 +166,7 @@ void schema_pack (const schema_type_t *type, const void *in, buf_t *out)
     uint32_t count = unknown.size ? pair_count (unknown) : 0;
     uint64_t given = 0;
     for (size_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].number && is_given (&type->fields[i], in)) {
+        if (type->fields[i].number && field_given (&type->fields[i], in)) {
             given |= UINT64_C (1) << i;
             count++;
         }
