@@ -131,7 +131,7 @@ static int ask_send (bus_t *self, envelope_t *header, bytes_t body, pending_t *p
 {
     int64_t now = clock_mono_ms ();
     p->until_ms = now + header->ttl_ms;
-    p->node.deadline_ms = p->until_ms;
+    p->node.due.at_ms = p->until_ms;
     p->node.id = header->id;
     int code = ask_register (self, header, p, failure);
     if (code)
@@ -171,7 +171,7 @@ void bus_ask (bus_t *self, envelope_t *header, bytes_t body, bus_answer_fn *done
 void asks_expire (bus_t *self, int64_t now_ms)
 {
     waiting_node_t *node;
-    while ((node = waiting_first (&self->asks)) && node->deadline_ms <= now_ms) {
+    while ((node = waiting_first (&self->asks)) && node->due.at_ms <= now_ms) {
         pending_t *p = (pending_t *) (void *) node;
         failure_t failure = {0};
         if (p->held && now_ms < p->until_ms) {
@@ -217,8 +217,7 @@ void asks_fail_sent (bus_t *self, int code, const char *text)
     failure_t failure = {0};
     pending_t *p;
     failure_set (&failure, code, "", "%s", text);
-    for (size_t i = 0; i < self->asks.count; i++) {
-        p = (pending_t *) (void *) self->asks.heap[i];
+    for (size_t i = 0; (p = (pending_t *) (void *) waiting_at (&self->asks, i)); i++) {
         if (!p->held)
             TAILQ_INSERT_TAIL (&out, p, link);
     }
@@ -254,5 +253,5 @@ void asks_free (bus_t *self)
 int64_t asks_next_ms (const bus_t *self)
 {
     const waiting_node_t *first = waiting_first (&self->asks);
-    return first ? first->deadline_ms : INT64_MAX;
+    return first ? first->due.at_ms : INT64_MAX;
 }

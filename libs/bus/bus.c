@@ -305,7 +305,7 @@ void bus_destroy (bus_t **self)
         link_flush (b);
         bus_bye (b);
     }
-    if (b->asks.heap) {
+    if (b->asks.buckets) {
         asks_fail_sent (b, E_UNAVAILABLE, "this process is going");
         asks_fail_held (b, E_UNAVAILABLE, "this process is going");
     }

@@ -30,7 +30,7 @@ static void waiting_finds_and_orders (void **state)
         memset (&nodes[i], 0, sizeof nodes[i]);
         nodes[i].id.b[0] = (uint8_t) (i >> 8);
         nodes[i].id.b[15] = (uint8_t) i;
-        nodes[i].deadline_ms = rand_r (&seed) % 1000;
+        nodes[i].due.at_ms = rand_r (&seed) % 1000;
         assert_int_equal (waiting_add (&table, &nodes[i]), 0);
     }
     waiting_node_t twin = {.id = nodes[7].id};
@@ -45,8 +45,8 @@ static void waiting_finds_and_orders (void **state)
     size_t count = 0;
     waiting_node_t *node;
     while ((node = waiting_first (&table))) {
-        assert_true (node->deadline_ms >= last);
-        last = node->deadline_ms;
+        assert_true (node->due.at_ms >= last);
+        last = node->due.at_ms;
         waiting_remove (&table, node);
         count++;
     }

@@ -4,33 +4,33 @@
 #ifndef AVIARY_BUS_WAITING_H
 #define AVIARY_BUS_WAITING_H
 
+#include "base/due.h"
 #include "base/id.h"
 
 typedef struct waiting_node {
     id16_t id;
-    int64_t deadline_ms;       /* monotonic */
+    due_t due;                 /* the deadline, monotonic */
     struct waiting_node *next; /* in its bucket */
-    size_t place;              /* in the heap */
 } waiting_node_t;
 
 typedef struct waiting {
     waiting_node_t **buckets;
     size_t bucket_count; /* power of two */
-    waiting_node_t **heap;
-    size_t capacity;
-    size_t count;
+    due_heap_t heap;
     uint64_t seed; /* ids come from outside */
 } waiting_t;
 
 int waiting_init (waiting_t *self);  /* 0 or E_NO_MEMORY */
 void waiting_free (waiting_t *self); /* nodes that are still inside are the caller's */
-/* Adds a node with id and deadline_ms set. 0, E_CONFLICT if the id is there, or E_NO_MEMORY. */
+/* Adds a node with id and due.at_ms set. 0, E_CONFLICT if the id is there, or E_NO_MEMORY. */
 int waiting_add (waiting_t *self, waiting_node_t *node);
 waiting_node_t *waiting_find (const waiting_t *self, id16_t id); /* or NULL */
 void waiting_remove (waiting_t *self, waiting_node_t *node);
 void waiting_move (waiting_t *self, waiting_node_t *node, int64_t deadline_ms);
 /* The one with the earliest deadline, or NULL. */
 waiting_node_t *waiting_first (const waiting_t *self);
+/* Each of them, in no order; NULL behind the last. */
+waiting_node_t *waiting_at (const waiting_t *self, size_t index);
 
 /* A seeded hash of an id, for tables of one's own. */
 uint64_t waiting_hash (uint64_t seed, id16_t id);

@@ -451,7 +451,7 @@ static bool came_meanwhile (conn_t *self)
         return false;
     self->readable = true;
     conn_advance (self);
-    return self->state == CONN_CLOSED || self->timer != 0; /* it rings for what is next */
+    return self->state == CONN_CLOSED || self->timer.place != 0; /* it rings for what is next */
 }
 
 void conn_late (conn_t *self)

@@ -21,101 +21,46 @@ enum {
     BATCH = 8,          /* sockets whose requests are put on their way together */
     ACCEPT_AT_ONCE = 4, /* the rest is for the other loops */
     SILENT_MS = 1000,   /* who was silent for so long makes room for others */
-    DEAF_MS = 50,
-    TIMERS_LEAST = 64
+    DEAF_MS = 50
 };
 
 /* ---- timers ---- */
 
-static void timer_place (timers_t *self, size_t at, conn_t *conn)
+static conn_t *conn_of (due_t *timer)
 {
-    self->at[at - 1] = conn;
-    conn->timer = at;
+    return (conn_t *) (void *) ((char *) timer - offsetof (conn_t, timer));
 }
 
-static void timer_up (timers_t *self, conn_t *conn)
-{
-    size_t at = conn->timer;
-    for (; at > 1 && self->at[at / 2 - 1]->timer_ms > conn->timer_ms; at /= 2)
-        timer_place (self, at, self->at[at / 2 - 1]);
-    timer_place (self, at, conn);
-}
-
-static void timer_down (timers_t *self, conn_t *conn)
-{
-    size_t at = conn->timer;
-    for (size_t child; (child = at * 2) <= self->count; at = child) {
-        if (child < self->count && self->at[child]->timer_ms < self->at[child - 1]->timer_ms)
-            child++;
-        if (self->at[child - 1]->timer_ms >= conn->timer_ms)
-            break;
-        timer_place (self, at, self->at[child - 1]);
-    }
-    timer_place (self, at, conn);
-}
-
-static void timer_remove (timers_t *self, conn_t *conn)
-{
-    size_t at = conn->timer;
-    conn->timer = 0;
-    conn_t *last = self->at[--self->count];
-    if (last == conn)
-        return;
-    timer_place (self, at, last);
-    timer_up (self, last);
-    timer_down (self, last);
-}
-
-/* One place for each connection that is open, so that setting a timer cannot fail. */
-static bool timers_reserve (timers_t *self, size_t connections)
-{
-    if (connections <= self->size)
-        return true;
-    size_t size = self->size != 0 ? self->size * 2 : TIMERS_LEAST;
-    conn_t **grown = realloc (self->at, size * sizeof (conn_t *));
-    if (grown == NULL)
-        return false;
-    self->at = grown;
-    self->size = size;
-    return true;
-}
-
-/* A later time is only noted: the timer finds it when it rings. */
+/* A later time is only noted: the timer finds it when it rings. There is a place for each connection that is open. */
 void loop_timer (conn_t *conn, int64_t due_ms)
 {
-    timers_t *timers = &conn->loop->timers;
     conn->due_ms = due_ms;
-    if (conn->timer != 0 && conn->timer_ms <= due_ms)
-        return;
-    conn->timer_ms = due_ms;
-    if (conn->timer == 0)
-        conn->timer = ++timers->count;
-    timer_up (timers, conn);
+    if (conn->timer.place == 0 || conn->timer.at_ms > due_ms)
+        due_heap_put (&conn->loop->timers, &conn->timer, due_ms);
 }
 
 static void timers_ring (loop_t *self, int64_t now_ms)
 {
-    timers_t *timers = &self->timers;
-    while (timers->count > 0 && timers->at[0]->timer_ms <= now_ms) {
-        conn_t *conn = timers->at[0];
+    due_t *first;
+    while ((first = due_heap_first (&self->timers)) != NULL && first->at_ms <= now_ms) {
+        conn_t *conn = conn_of (first);
         if (conn->due_ms > now_ms) {
-            conn->timer_ms = conn->due_ms;
-            timer_down (timers, conn);
+            due_heap_put (&self->timers, first, conn->due_ms);
             continue;
         }
-        timer_remove (timers, conn);
+        due_heap_remove (&self->timers, first);
         conn_late (conn);
     }
 }
 
-/* Whoever waits for somebody else waits no longer. */
-static void timers_end_now (timers_t *self)
+/* Whoever waits for somebody else waits no longer. What moves up changes places with what was looked at before. */
+static void timers_end_now (const due_heap_t *self)
 {
-    for (size_t i = 0; i < self->count; i++)
-        if (self->at[i]->state == CONN_PARKED || self->at[i]->state == CONN_BODY)
-            self->at[i]->due_ms = self->at[i]->timer_ms = 0;
-    for (size_t i = self->count / 2; i > 0; i--)
-        timer_down (self, self->at[i - 1]);
+    for (size_t i = 0; i < self->count; i++) {
+        conn_t *conn = conn_of (self->items[i]);
+        if (conn->state == CONN_PARKED || conn->state == CONN_BODY)
+            loop_timer (conn, 0);
+    }
 }
 
 /* ---- lists ---- */
@@ -173,8 +118,8 @@ static void ready_go_on (loop_t *self)
 void loop_forget (conn_t *conn)
 {
     loop_t *loop = conn->loop;
-    if (conn->timer != 0)
-        timer_remove (&loop->timers, conn);
+    if (conn->timer.place != 0)
+        due_heap_remove (&loop->timers, &conn->timer);
     conn->next = loop->closed;
     loop->closed = conn;
     loop->connections--;
@@ -239,7 +184,8 @@ static void adopt (loop_t *self, int fd, const struct sockaddr_in *peer)
     char remote[INET_ADDRSTRLEN] = "";
     inet_ntop (AF_INET, &peer->sin_addr, remote, sizeof remote);
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!timers_reserve (&self->timers, self->connections + 1) || !conn_open (self, fd, remote))
+    if (due_heap_reserve (&self->timers, self->connections + 1) != 0 ||
+        !conn_open (self, fd, remote))
         close (fd);
 }
 
@@ -313,7 +259,8 @@ static void stop_seen (loop_t *self)
 
 static int timeout_of (const loop_t *self, int64_t now_ms)
 {
-    int64_t until = self->timers.count > 0 ? self->timers.at[0]->timer_ms : INT64_MAX;
+    const due_t *first = due_heap_first (&self->timers);
+    int64_t until = first != NULL ? first->at_ms : INT64_MAX;
     if (self->deaf && !self->stopping && self->hear_ms < until)
         until = self->hear_ms;
     if (until == INT64_MAX)
@@ -415,9 +362,9 @@ void loop_join (loop_t *self)
 void loop_free (loop_t *self)
 {
     while (self->timers.count > 0)
-        conn_close (self->timers.at[0]);
+        conn_close (conn_of (due_heap_first (&self->timers)));
     closed_free (self);
-    free (self->timers.at);
+    due_heap_free (&self->timers);
     queue_destroy (&self->completed);
     queue_destroy (&self->returned);
     if (self->epoll >= 0)

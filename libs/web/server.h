@@ -5,6 +5,7 @@
 #ifndef AVIARY_WEB_SERVER_H
 #define AVIARY_WEB_SERVER_H
 
+#include "base/due.h"
 #include "web/head.h"
 #include "web/web.h"
 
@@ -73,8 +74,7 @@ struct conn {
     bool begun;        /* the thread goes on with a request, else it begins it */
     bool counted;      /* among the requests */
     int64_t due_ms;    /* when its state has taken too long; INT64_MAX = never */
-    int64_t timer_ms;  /* where it stands in the timers: at most due_ms */
-    size_t timer;      /* and at which place, from 1; 0 = not there */
+    due_t timer;       /* at most due_ms */
     int64_t silent_ms; /* since when */
     size_t looked;     /* for the head's end */
     buf_t in;          /* read and not yet used */
@@ -89,13 +89,6 @@ struct conn {
     char remote[16];
 };
 
-/* Connections by when they are due, the soonest first (a heap). */
-typedef struct timers {
-    conn_t **at;
-    size_t count;
-    size_t size;
-} timers_t;
-
 struct loop {
     web_server_t *server;
     pthread_t thread;
@@ -105,8 +98,8 @@ struct loop {
     queue_t *returned;  /* conn_t: from threads; and the server's wakes */
     queue_item_t wake;
     atomic_bool woken;
-    timers_t timers;
-    conn_t *silent; /* the longest first */
+    due_heap_t timers; /* of all connections */
+    conn_t *silent;    /* the longest first */
     conn_t *silent_last;
     conn_t *ready;
     conn_t *closed;

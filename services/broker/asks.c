@@ -182,7 +182,7 @@ static void ask_fail_timeout (broker_t *self, ask_t *ask)
 void broker_asks_expire (broker_t *self)
 {
     waiting_node_t *node;
-    while ((node = waiting_first (&self->asks)) && node->deadline_ms <= self->now_ms) {
+    while ((node = waiting_first (&self->asks)) && node->due.at_ms <= self->now_ms) {
         ask_t *ask = (ask_t *) (void *) node;
         if (ask->lane)
             ask_fail_timeout (self, ask);
@@ -261,7 +261,7 @@ static void ask_place (broker_t *self, ask_t *ask, peer_t *addressed)
 /* To the replica. The ask is in no lane now; it is with the replica, in a lane again, or gone afterwards. */
 static void ask_dispatch (broker_t *self, ask_t *ask, peer_t *peer)
 {
-    int64_t left = ask->node.deadline_ms - self->now_ms;
+    int64_t left = ask->node.due.at_ms - self->now_ms;
     if (!peer_find (self, ask->asker)) {
         ask_free (self, ask); /* nobody waits for it */
         return;
@@ -404,7 +404,7 @@ static ask_t *ask_new (broker_t *self, const peer_t *asker, router_message_t *me
     if (!ask)
         return NULL;
     ask->node.id = route->id;
-    ask->node.deadline_ms = deadline_ms;
+    ask->node.due.at_ms = deadline_ms;
     if (waiting_add (&self->asks, &ask->node)) {
         ask_rest (self, ask);
         return NULL;

@@ -78,7 +78,7 @@ void broker_destroy (broker_t **self)
     if (!self || !*self)
         return;
     broker_t *b = *self;
-    if (b->asks.heap)
+    if (b->asks.buckets)
         broker_asks_free (b);
     helds_free (b);
     waiting_free (&b->asks);
@@ -167,8 +167,8 @@ static int wait_ms (const broker_t *self)
 {
     int64_t next = self->beat_ms + BEAT_MS;
     const waiting_node_t *first = waiting_first (&self->asks);
-    if (first && first->deadline_ms < next)
-        next = first->deadline_ms;
+    if (first && first->due.at_ms < next)
+        next = first->due.at_ms;
     next -= clock_mono_ms ();
     return next < 0 ? 0 : next > BEAT_MS ? BEAT_MS : (int) next;
 }
