@@ -71,13 +71,13 @@ static happened_t happen (int64_t at)
 {
     static unsigned n;
     id_source_t ids = {0};
-    return (happened_t){.at = at, .id = id_next (&ids, at), .n = ++n};
+    n++;
+    return (happened_t){.at = at, .id = id_next (&ids, at), .n = n};
 }
 
 static int look_run (turn_t *t, void *context)
 {
     const happened_t *what = context;
-    envelope_t header = {.org = world_org};
     inbox_conversation_closed_t body = {.conversation = world_id (what->n),
                                         .status = INBOX_CONVERSATION_STATUS_RESOLVED};
     journal_event_t event = {.sequence = what->n,
@@ -87,7 +87,6 @@ static int look_run (turn_t *t, void *context)
                              .record = body.conversation,
                              .version = 1,
                              .org = world_org};
-    t->ask = &header;
     for (size_t i = 0; i < WEBHOOKS_FOLLOWS; i++)
         if (webhooks_follows[i].event == event.event)
             return webhooks_follows[i].apply (t, &event, &body);
