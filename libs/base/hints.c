@@ -2,8 +2,8 @@
 #include "base/hints.h"
 
 #include "base/err.h"
+#include "base/hash.h"
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { TAG_BITS = 26, NUMBER_BITS = 38, SIZE_FIRST = 64, CHANGES_FIRST = 64 };
 #define NUMBER_MASK ((UINT64_C (1) << NUMBER_BITS) - 1)
@@ -13,18 +13,9 @@ struct hint_change {
     bool drop;
 };
 
-static uint64_t mix (uint64_t x)
-{
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    return x ^ x >> 32;
-}
-
 static uint64_t entry_of (const hints_t *self, uint64_t hash, uint64_t number)
 {
-    return mix (hash ^ self->seed) >> NUMBER_BITS << NUMBER_BITS | (number & NUMBER_MASK);
+    return hash_mix (hash ^ self->seed) >> NUMBER_BITS << NUMBER_BITS | (number & NUMBER_MASK);
 }
 
 /* The slot where the search for it begins follows from its tag, so a table of another size is made of the entries alone. */
@@ -66,8 +57,7 @@ static int resize (hints_t *self, size_t size)
 static int slots_reserve (hints_t *self)
 {
     if (self->size == 0)
-        while (getrandom (&self->seed, sizeof self->seed, 0) != (ssize_t) sizeof self->seed)
-            ;
+        self->seed = hash_seed ();
     if (self->count < self->size / 4 * 3)
         return 0;
     return resize (self, self->size != 0 ? self->size * 2 : SIZE_FIRST);

@@ -6,6 +6,7 @@
 #include "bus/peer.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static void session_begin (bus_t *self)
     self->welcomed = false;
     self->packed = false;
     link_end (self);
-    self->session = waiting_random ();
+    self->session = hash_seed ();
     self->hello_ms = 0;
     self->credit_owed = 0; /* the hello tells what is left */
     self->clock = (beat_clock_t){0};

@@ -5,7 +5,7 @@
 #include "bus/tap.h"
 
 #include "base/clock.h"
-#include "bus/waiting.h"
+#include "base/hash.h"
 #include "bus/wire.h"
 
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static void plain_end (tap_t *self)
 static bool sieve_begin (tap_t *self, const sieve_t *sieve)
 {
     sieve_t own = *sieve;
-    own.number = waiting_random ();
+    own.number = hash_seed ();
     sieve_write (&own, &self->topic);
     self->trusted_until_ms = clock_mono_ms () + FIRST_WORD_MS;
     if (!buf_failed (&self->topic) && self->topic.size <= SIEVE_TOPIC_MAX)

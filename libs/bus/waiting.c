@@ -1,45 +1,17 @@
 /* waiting.c - a chained hash table and a heap by deadline over the same nodes. Memory that runs out while growing fails the add only. */
 #include "bus/waiting.h"
 
-#include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 enum { BUCKETS_FIRST = 256 }; /* and as many places in the heap */
 
-uint64_t waiting_random (void)
-{
-    uint64_t value;
-    if (getrandom (&value, sizeof value, 0) != (ssize_t) sizeof value)
-        value = (uint64_t) clock_mono_us () *
-                0x9e3779b97f4a7c15u; /* only before the kernel's pool is up */
-    return value;
-}
-
-static uint64_t mix (uint64_t x)
-{
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    return x ^ x >> 32;
-}
-
-uint64_t waiting_hash (uint64_t seed, id16_t id)
-{
-    uint64_t high, low;
-    memcpy (&high, id.b, 8);
-    memcpy (&low, id.b + 8, 8);
-    return mix (mix (high ^ seed) ^ low);
-}
-
 int waiting_init (waiting_t *self)
 {
-    *self = (waiting_t){.bucket_count = BUCKETS_FIRST, .seed = waiting_random ()};
+    *self = (waiting_t){.bucket_count = BUCKETS_FIRST, .seed = hash_seed ()};
     self->buckets = calloc (self->bucket_count, sizeof *self->buckets);
     if (self->buckets && !due_heap_reserve (&self->heap, BUCKETS_FIRST))
         return 0;
@@ -56,7 +28,7 @@ void waiting_free (waiting_t *self)
 
 static waiting_node_t **bucket_of (const waiting_t *self, id16_t id)
 {
-    return &self->buckets[waiting_hash (self->seed, id) & (self->bucket_count - 1)];
+    return &self->buckets[hash_id (self->seed, id) & (self->bucket_count - 1)];
 }
 
 static waiting_node_t *node_of (due_t *due)

@@ -32,8 +32,4 @@ waiting_node_t *waiting_first (const waiting_t *self);
 /* Each of them, in no order; NULL behind the last. */
 waiting_node_t *waiting_at (const waiting_t *self, size_t index);
 
-/* A seeded hash of an id, for tables of one's own. */
-uint64_t waiting_hash (uint64_t seed, id16_t id);
-uint64_t waiting_random (void); /* 64 bits from the kernel */
-
 #endif

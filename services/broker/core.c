@@ -5,6 +5,7 @@
 #include "core.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ int broker_new (const broker_config_t *config, broker_t **out, failure_t *failur
     if (!self)
         return failure_set (failure, E_NO_MEMORY, "", "no memory for the broker");
     self->config = *config;
-    self->incarnation = waiting_random ();
+    self->incarnation = hash_seed ();
     self->born_ms = self->now_ms = clock_mono_ms ();
     TAILQ_INIT (&self->held);
     self->arena = arena_new (1 << 22);

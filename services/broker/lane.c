@@ -2,6 +2,8 @@
  * it has asks there. */
 #include "core.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 
 enum { LANE_SEED = 0x5bd1e995 }; /* org ids are our own: no need to hide it */
@@ -25,7 +27,7 @@ void lane_free (lane_t *self)
 
 static tenant_t **bucket_of (const lane_t *self, id16_t org)
 {
-    return &self->buckets[waiting_hash (LANE_SEED, org) % TENANT_BUCKETS];
+    return &self->buckets[hash_id (LANE_SEED, org) % TENANT_BUCKETS];
 }
 
 static tenant_t *tenant_new (lane_t *self, id16_t org)
