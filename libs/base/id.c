@@ -3,7 +3,7 @@
  * Readers fail on anything but the one spelling; making an id cannot fail (without the kernel's
  * randomness the process stops: ids that repeat would be worse). */
 #include "base/id.h"
-#include <endian.h>
+#include "base/big_endian.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,34 +43,25 @@ static void put_big_endian (uint8_t *at, size_t size, uint64_t value)
     }
 }
 
-static uint64_t big_endian_8 (const uint8_t *at)
-{
-    uint64_t value;
-    memcpy (&value, at, sizeof value);
-    return be64toh (value);
-}
-
 static uint64_t id_time (id16_t id)
 {
-    return big_endian_8 (id.b) >> 16;
+    return u64_read (id.b) >> 16;
 }
 
 /* The 42 bits after the time: rand_a (12) and the top of rand_b (30). They count within a
  * millisecond. */
 static uint64_t id_counter (id16_t id)
 {
-    uint64_t rand_a = big_endian_8 (id.b) & 0xfff;
-    uint64_t top_b = big_endian_8 (id.b + 8) >> 32 & 0x3fffffff;
+    uint64_t rand_a = u64_read (id.b) & 0xfff;
+    uint64_t top_b = u64_read (id.b + 8) >> 32 & 0x3fffffff;
     return rand_a << 30 | top_b;
 }
 
 static id16_t id_of_parts (uint64_t time, uint64_t counter, uint32_t tail)
 {
-    id16_t id;
-    uint64_t high = htobe64 (time << 16 | 0x7000 | counter >> 30),
-             low = htobe64 ((0x80000000u | (counter & 0x3fffffff)) << 32 | tail);
-    memcpy (id.b, &high, sizeof high);
-    memcpy (id.b + 8, &low, sizeof low);
+    id16_t id = {0};
+    u64_write (time << 16 | 0x7000 | counter >> 30, id.b);
+    u64_write ((0x80000000u | (counter & 0x3fffffff)) << 32 | tail, id.b + 8);
     return id;
 }
 
@@ -235,7 +226,7 @@ static void base62_write (uint32_t value, size_t count, char *end)
 
 void id_write_ksuid (id16_t id, char out[ID_KSUID_LENGTH + 1])
 {
-    uint64_t middle = big_endian_8 (id.b), last = big_endian_8 (id.b + 8), chunk;
+    uint64_t middle = u64_read (id.b), last = u64_read (id.b + 8), chunk;
     chunk = wide_divide (ksuid_time (id), &middle); /* 160 bits: what is left are 101, then 41 */
     chunk = wide_divide (chunk, &last);
     base62_write ((uint32_t) (chunk % CHUNK), CHUNK_DIGITS, out + ID_KSUID_LENGTH);

@@ -4,6 +4,8 @@
  * each call: that cost more than hashing a short text does. These functions return nothing and so must not fail; nor does this one. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init and its like are there as long as OpenSSL 3 is */
 #include "sign/sign.h"
+
+#include "base/big_endian.h"
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -106,6 +108,13 @@ void sign_hmac_sha256_parts (bytes_t key, const bytes_t *parts, size_t count,
 bool sign_equal (const void *a, const void *b, size_t size)
 {
     return size == 0 || sodium_memcmp (a, b, size) == 0;
+}
+
+uint64_t sign_short_hash (const uint8_t key[16], bytes_t data)
+{
+    uint8_t hash[crypto_shorthash_BYTES];
+    crypto_shorthash (hash, data.data, data.size, key);
+    return u64_read (hash);
 }
 
 void sign_random (void *out, size_t size)

@@ -26,6 +26,8 @@ typedef struct sign_hmac {
 void sign_hmac_prepare (bytes_t key, sign_hmac_t *out);
 void sign_hmac_run (const sign_hmac_t *self, const bytes_t *parts, size_t count,
                     uint8_t out[SIGN_SHA256_SIZE]);
+/* SipHash-2-4, for tables in memory: not for secrets. */
+uint64_t sign_short_hash (const uint8_t key[16], bytes_t data);
 bool sign_equal (const void *a, const void *b, size_t size); /* constant time */
 void sign_random (void *out, size_t size);
 void sign_wipe (void *data, size_t size);

@@ -19,7 +19,8 @@ void again_start (writer_t *w, work_t *chain)
     self->waiting = w->waiting;
     self->sequence = w->sequence;
     self->repeat = w->repeat;
-    self->idem = w->idem;
+    self->before = w->keyed.before;
+    self->has_before = w->keyed.has_before;
     self->growth_at = w->growth_at;
     self->steps_changed = w->steps.changed;
     self->quarantined = atomic_load (&w->svc->metrics.quarantined);
@@ -68,7 +69,8 @@ bool again_take (writer_t *w, int code)
     asks_unmark (w);
     w->sequence = self->sequence;
     w->repeat = self->repeat;
-    w->idem = self->idem;
+    w->keyed.before = self->before;
+    w->keyed.has_before = self->has_before;
     w->growth_at = self->growth_at;
     w->steps.changed = self->steps_changed;
     atomic_store (&w->svc->metrics.quarantined, self->quarantined);

@@ -44,18 +44,9 @@ struct erase {
     unsigned long long pending_told, rows_told;
 };
 
-static void put_u64 (uint64_t value, uint8_t out[8])
+static uint64_t number_of (bytes_t key)
 {
-    for (int i = 7; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t) value;
-}
-
-static uint64_t get_u64 (bytes_t key)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8 && i < key.size; i++)
-        value = value << 8 | key.data[i];
-    return value;
+    return key.size == 8 ? u64_read (key.data) : 0;
 }
 
 static table_t *table_of (turn_t *t, const char *name)
@@ -223,13 +214,13 @@ static int wish_store (turn_t *t, const wish_t *wish)
     uint64_t last = 0;
     int rc = kv_next (t->txn, &walk, &key, &value);
     if (!rc)
-        last = get_u64 (key);
+        last = number_of (key);
     kv_stop (&walk);
     if (rc && rc != E_NOT_FOUND)
         return rc;
     if (t->svc->writer.erase && last < t->svc->writer.erase->place.newest)
         last = t->svc->writer.erase->place.newest; /* no pass takes it for one of its own */
-    put_u64 (last + 1, space);
+    u64_write (last + 1, space);
     buf_t row = {0};
     mp_array (&row, 3 + wish->text_count);
     mp_int (&row, t->now);
@@ -345,9 +336,9 @@ static int match_fill (turn_t *t, void *context)
                     (m->newest || erase_match_ids (m->match) < PASS_IDS) &&
                     !(rc = kv_next (t->txn, &walk, &key, &value));
          n++) {
-        if (m->newest && get_u64 (key) > m->newest)
+        if (m->newest && number_of (key) > m->newest)
             break;
-        m->last = get_u64 (key);
+        m->last = number_of (key);
         rc = row_add (m->match, value, t->arena);
     }
     kv_stop (&walk);
@@ -394,11 +385,11 @@ static int rows_finish (turn_t *t, uint64_t newest, bool *more)
     int rc = 0;
     while (!rc && writes < WRITES_MOST && !(rc = kv_next (t->txn, &walk, &key, &value))) {
         uint8_t space[8];
-        if (get_u64 (key) > newest) {
+        if (number_of (key) > newest) {
             rc = E_NOT_FOUND;
             break;
         }
-        put_u64 (get_u64 (key), space);
+        u64_write (number_of (key), space);
         mp_reader_t in = mp_read (value);
         mp_read_array (&in);
         mp_read_int (&in);

@@ -94,25 +94,33 @@ static int journal_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)
 
 /* ---- answers for repeats ---- */
 
-static int kept_put (turn_t *t, erase_walk_t *w, const char *table, bytes_t key, const kept_t *kept)
+/* Of a kept outcome: `name`, whose first half sealed it, is its key or, under a number, the head of its row. */
+typedef struct kept_place {
+    const char *table;
+    bytes_t key, name, head;
+} kept_place_t;
+
+static int kept_put (turn_t *t, erase_walk_t *w, const kept_place_t *at, const kept_t *kept)
 {
     static const schema_op_t plain = {0}; /* a failure is not sealed */
     buf_t row = buf_in (w->arena);
     id16_t owner;
-    memcpy (owner.b, key.data, sizeof owner.b);
+    memcpy (owner.b, at->name.data, sizeof owner.b);
+    buf_add (&row, at->head.data, at->head.size);
     int rc = kept_write (t->svc, &plain, owner, kept, &row);
     w->writes++;
-    return rc ? rc : kv_put (t->txn, store_table (t->svc->store, table), key, buf_bytes (&row));
+    return rc ? rc
+              : kv_put (t->txn, store_table (t->svc->store, at->table), at->key, buf_bytes (&row));
 }
 
-static int kept_look (turn_t *t, erase_walk_t *w, const char *table, bytes_t key, bytes_t value)
+static int kept_look (turn_t *t, erase_walk_t *w, const kept_place_t *at, bytes_t value)
 {
     kept_t kept = {0};
     id16_t owner;
-    if (key.size < sizeof owner.b ||
+    if (at->name.size < sizeof owner.b ||
         (!erase_match_tells (w->match, value, 0) && !erase_match_text (w->match, value, 0)))
         return 0;
-    memcpy (owner.b, key.data, sizeof owner.b);
+    memcpy (owner.b, at->name.data, sizeof owner.b);
     bytes_t copy = bytes_of (arena_memdup (w->arena, value.data, value.size), value.size);
     if (!copy.data || kept_read (t->svc, owner, copy, w->arena, &kept) ||
         kept.state == KEPT_RUNNING)
@@ -129,13 +137,24 @@ static int kept_look (turn_t *t, erase_walk_t *w, const char *table, bytes_t key
     } else {
         return 0;
     }
-    return kept_put (t, w, table, key, &kept);
+    return kept_put (t, w, at, &kept);
 }
 
-#define KEPT_LOOK(name)                                                             \
-    static int name##_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value) \
-    {                                                                               \
-        return kept_look (t, w, "svc." #name, key, value);                          \
+static int keyed_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)
+{
+    uint8_t name[SIGN_SHA256_SIZE];
+    if (value.size < sizeof name)
+        return 0;
+    memcpy (name, value.data, sizeof name);
+    bytes_t head = bytes_of (name, sizeof name);
+    return kept_look (t, w, &(kept_place_t){"svc.keyed", key, head, head},
+                      bytes_of (value.data + head.size, value.size - head.size));
+}
+
+#define KEPT_LOOK(name)                                                               \
+    static int name##_look (turn_t *t, erase_walk_t *w, bytes_t key, bytes_t value)   \
+    {                                                                                 \
+        return kept_look (t, w, &(kept_place_t){"svc." #name, key, key, {0}}, value); \
     }
 KEPT_LOOK (idem_a)
 KEPT_LOOK (idem_b)
@@ -250,6 +269,7 @@ bool erase_table (const svc_t *svc, size_t n, erase_table_t *out)
         {"svc.repeat_a", repeat_a_look, NULL},
         {"svc.repeat_b", repeat_b_look, NULL},
         {"svc.journal", journal_look, NULL},
+        {"svc.keyed", keyed_look, NULL},
     };
     size_t declared = svc->service->erase_count;
     if (n < declared) {

@@ -13,7 +13,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/big_endian.h"
 #include "base/clock.h"
+#include "base/hints.h"
 #include "base/msgpack.h"
 #include "gen/common.h"
 #include "svc/lanes.h"
@@ -179,7 +181,38 @@ int turned_put (const turned_t *self, txn_t *txn, bytes_t key, bytes_t value);
 /* *out (may be NULL): the rows that it forgot, the oldest that there can be. */
 int turned_turn (turned_t *self, turn_t *t, svc_swept_t *out);
 
-/* ---- what a repeat gets (repeat.c, idem.c) ---- */
+/* ---- records of idempotency keys (keyed.c) ---- */
+
+typedef struct keyed {
+    table_t *rows, *turns;
+    turned_t before; /* records in the form of before */
+    bool has_before;
+    hints_t hints;
+    uint64_t first, next; /* numbers: of the first record of this turn, of the next */
+    uint64_t *fresh;      /* hashes of those between */
+    size_t fresh_capacity;
+} keyed_t;
+
+typedef struct keyed_mark {
+    uint64_t next;
+    size_t hints;
+} keyed_mark_t;
+
+int keyed_open (svc_t *svc, txn_t *txn); /* as new owner; into svc->writer */
+void keyed_close (keyed_t *self);
+/* The newest outcome kept for a hash; valid until the next call on the transaction. E_NOT_FOUND. */
+int keyed_get (const keyed_t *self, txn_t *txn, const uint8_t hash[32], bytes_t *value);
+/* `row`: the hash and behind it the outcome. If it fails the step that it is in is to fail. */
+int keyed_put (keyed_t *self, txn_t *txn, bytes_t row);
+keyed_mark_t keyed_mark (const keyed_t *self);
+void keyed_rewind (keyed_t *self, keyed_mark_t mark); /* its savepoint is rolled back */
+/* The end of a turn: what it made, made at `now`; then whether that was committed. */
+int keyed_store (keyed_t *self, txn_t *txn, int64_t now);
+void keyed_ended (keyed_t *self, bool committed);
+/* One step of forgetting what is older than IDEM_MS; E_CONFLICT_RETRY: there is more. */
+int keyed_sweep (turn_t *t, svc_swept_t *out);
+
+/* ---- what a repeat gets (outcome.c) ---- */
 
 typedef enum kept_state { KEPT_RUNNING = 1, KEPT_DONE = 2, KEPT_FAILED = 3 } kept_state_t;
 
@@ -252,6 +285,8 @@ typedef struct turn_mark {
     uint64_t last_event;
     size_t counted;
     resumed_t *resumed;
+    keyed_mark_t keyed;
+    size_t lanes;
 } turn_mark_t;
 
 turn_mark_t turn_mark (const turn_t *t);
@@ -283,7 +318,8 @@ typedef struct again {
     work_t *chain; /* its items, by `also` */
     ask_t *waiting;
     uint64_t sequence;
-    turned_t repeat, idem;
+    turned_t repeat, before; /* `before` of the keyed */
+    bool has_before;
     int64_t growth_at;
     bool steps_changed;
     uint64_t quarantined;
@@ -303,7 +339,8 @@ typedef struct writer {
     counted_t *counted;
     size_t counted_count, counted_capacity;
     resumed_t *resumed;
-    turned_t repeat, idem;
+    turned_t repeat;
+    keyed_t keyed;
     table_t *parked, *cursors, *quarantine;
     lanes_t *lanes;
     follow_t *follows;

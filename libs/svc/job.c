@@ -9,54 +9,51 @@
 /* ---- add ---- */
 
 /* The last job of a lane. E_NOT_FOUND: none of this name there. */
-static int lane_last (lanes_t *self, txn_t *txn, uint64_t lane, id16_t group, bytes_t text,
-                      uint64_t *seq)
+static int lane_last (lanes_t *self, txn_t *txn, uint64_t lane, const job_row_t *of, uint64_t *seq)
 {
     uint8_t prefix[8];
     u64_write (lane, prefix);
     kv_cursor_t cursor = {
         .table = self->tables.jobs, .prefix = bytes_of (prefix, sizeof prefix), .reverse = true};
     bytes_t key, value;
-    int rc = kv_next (txn, &cursor, &key, &value);
     job_row_t row;
-    if (!rc && job_row_read (value, &row) &&
-        (!bytes_equal (row.lane, text) || !id_equal (row.group, group)))
-        rc = E_NOT_FOUND; /* a name left over from a row that could not be read */
-    else if (!rc)
+    int rc = kv_next (txn, &cursor, &key, &value);
+    if (!rc && job_row_read (value, &row) && bytes_equal (row.lane, of->lane) &&
+        id_equal (row.group, of->group))
         *seq = job_key_read (key).seq;
+    else if (!rc)
+        rc = E_NOT_FOUND;
     kv_stop (&cursor);
     return rc;
 }
 
-/* Where the job goes; *behind: others are before it. */
-static int lane_find (lanes_t *self, txn_t *txn, id16_t group, bytes_t text, job_place_t *at,
-                      bool *behind)
+/* Where the job goes, noted; NOTE_BEHIND: others are before it. */
+static int lane_find (lanes_t *self, txn_t *txn, const job_row_t *row, note_t *note)
 {
-    uint8_t space[LANE_KEY_MAX], number[8];
-    bytes_t value;
-    *behind = false;
-    *at = (job_place_t){0, self->next_seq++};
-    int rc = text.size ? kv_get (txn, self->tables.lanes, lane_key (group, text, space), &value)
-                       : E_NOT_FOUND;
-    if (!rc && value.size == 8) {
-        uint64_t last = 0;
-        at->lane = u64_read (value.data);
-        rc = lane_last (self, txn, at->lane, group, text, &last);
-        *behind = !rc;
-        if (last >= at->seq)
-            at->seq = last + 1;
-    }
-    if (rc != E_NOT_FOUND)
+    uint64_t last = 0;
+    hints_walk_t walk = {0};
+    *note = (note_t){.kind = NOTE_READY,
+                     .group = row->group,
+                     .tenant = row->tenant,
+                     .name = lane_name (row->group, row->lane),
+                     .at = {.seq = self->next_seq++},
+                     .due = row->due,
+                     .count = 1};
+    while (note->name && hints_next (&self->names, note->name, &walk, &note->at.lane)) {
+        int rc = lane_last (self, txn, note->at.lane, row, &last);
+        if (rc == E_NOT_FOUND)
+            continue;
+        note->kind = NOTE_BEHIND;
+        if (last >= note->at.seq)
+            note->at.seq = last + 1;
         return rc;
-    at->lane = self->next_lane++;
-    u64_write (at->lane, number);
-    return text.size ? kv_put (txn, self->tables.lanes, lane_key (group, text, space),
-                               bytes_of (number, sizeof number))
-                     : 0;
+    }
+    note->at.lane = self->next_lane++;
+    return note->name ? hints_add (&self->names, note->name, note->at.lane) : 0;
 }
 
 static int job_write (lanes_t *self, turn_t *t, const job_new_t *job, const job_row_t *row,
-                      job_place_t at, bool behind)
+                      const note_t *note)
 {
     uint8_t space[JOB_KEY_SIZE];
     buf_t packed = {0};
@@ -66,9 +63,8 @@ static int job_write (lanes_t *self, turn_t *t, const job_new_t *job, const job_
         schema_pack (job->kind->type, job->body, &packed);
     int rc = buf_failed (&packed) ? E_NO_MEMORY : packed.size > JOB_BODY_MAX ? E_TOO_LARGE : 0;
     if (!rc)
-        rc = behind
-                 ? kv_put (t->txn, self->tables.jobs, job_key (at, space), buf_bytes (&packed))
-                 : kv_append (t->txn, self->tables.jobs, job_key (at, space), buf_bytes (&packed));
+        rc = (note->kind == NOTE_BEHIND ? kv_put : kv_append) (
+            t->txn, self->tables.jobs, job_key (note->at, space), buf_bytes (&packed));
     buf_free (&packed);
     return rc;
 }
@@ -98,14 +94,10 @@ int job_add (turn_t *t, const job_new_t *job, id16_t *id)
                      .group = job->group,
                      .ask = job->ask,
                      .lane = text};
-    job_place_t at;
-    bool behind;
-    int rc = lane_find (self, t->txn, job->group, text, &at, &behind);
+    note_t note;
+    int rc = lane_find (self, t->txn, &row, &note);
     if (!rc)
-        rc = job_write (self, t, job, &row, at, behind);
-    note_t note = {
-        .group = job->group, .tenant = job->tenant, .at = at, .due = row.due, .count = 1};
-    note.kind = behind ? NOTE_BEHIND : NOTE_READY;
+        rc = job_write (self, t, job, &row, &note);
     if (!rc)
         rc = lanes_note (self, &note);
     if (!rc && id)
@@ -117,18 +109,14 @@ int job_put (lanes_t *self, turn_t *t, const job_row_t *row)
 {
     uint8_t space[JOB_KEY_SIZE];
     buf_t packed = {0};
-    job_place_t at;
-    bool behind;
-    int rc = lane_find (self, t->txn, row->group, row->lane, &at, &behind);
+    note_t note;
+    int rc = lane_find (self, t->txn, row, &note);
     job_row_write (row, &packed);
     if (!rc && buf_failed (&packed))
         rc = E_NO_MEMORY;
     if (!rc)
-        rc = kv_put (t->txn, self->tables.jobs, job_key (at, space), buf_bytes (&packed));
+        rc = kv_put (t->txn, self->tables.jobs, job_key (note.at, space), buf_bytes (&packed));
     buf_free (&packed);
-    note_t note = {
-        .group = row->group, .tenant = row->tenant, .at = at, .due = row->due, .count = 1};
-    note.kind = behind ? NOTE_BEHIND : NOTE_READY;
     return rc ? rc : lanes_note (self, &note);
 }
 
@@ -175,8 +163,7 @@ typedef struct dropping {
     unsigned left;
     uint64_t counted; /* of those deleted, how many the gauge knows */
     job_place_t last;
-    uint8_t lane[LANE_KEY_MAX];
-    size_t lane_size; /* key in lanes; 0 = none */
+    uint64_t name; /* of the lane dropped last */
 } dropping_t;
 
 /* Delete the lane's jobs from `from` on. *rest: the first that stays because there was enough; lane 0 = all are gone. */
@@ -189,13 +176,13 @@ static int lane_drop (dropping_t *d, job_place_t from, job_place_t *rest)
                           .prefix = bytes_of (prefix, sizeof prefix),
                           .from = job_key (from, space)};
     *rest = (job_place_t){0};
-    d->lane_size = 0;
+    d->name = 0;
     int rc;
     while (!(rc = kv_next (d->txn, &cursor, &key, &value))) {
         job_place_t at = job_key_read (key);
         job_row_t row;
-        if (job_row_read (value, &row) && row.lane.size)
-            d->lane_size = lane_key (row.group, row.lane, d->lane).size;
+        if (!d->name && job_row_read (value, &row))
+            d->name = lane_name (row.group, row.lane);
         if (!d->left) {
             *rest = at;
             break;
@@ -216,18 +203,14 @@ static int lane_drop_whole (dropping_t *d, job_place_t first, const uint8_t due[
                             bool has_due)
 {
     job_place_t rest;
-    uint8_t seq[8];
+    uint8_t value[DUE_SIZE];
     int rc = lane_drop (d, first, &rest);
-    u64_write (rest.seq, seq);
     if (rc || rest.lane)
         return rc ? rc
                   : kv_put (d->txn, d->self->tables.due, bytes_of (due, DUE_KEY_SIZE),
-                            bytes_of (seq, sizeof seq));
+                            due_value (rest.seq, d->name, value));
     rc = has_due ? kv_del (d->txn, d->self->tables.due, bytes_of (due, DUE_KEY_SIZE)) : 0;
-    if (rc || !d->lane_size)
-        return rc;
-    rc = kv_del (d->txn, d->self->tables.lanes, bytes_of (d->lane, d->lane_size));
-    return rc == E_NOT_FOUND ? 0 : rc;
+    return rc || !d->name ? rc : hints_drop (&d->self->names, d->name, first.lane);
 }
 
 static int drop_due (dropping_t *d)

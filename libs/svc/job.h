@@ -108,16 +108,14 @@ int job_retry (turn_t *t, job_t *job, int64_t due);
 void job_group_changed (turn_t *t, id16_t group);
 /* Forget all waiting jobs of a group, up to `most`; *more says whether some are left. Jobs outward end by begin's or finish's own checks. */
 int job_group_drop (turn_t *t, id16_t group, unsigned most, bool *more);
-/* A walk over the waiting jobs of a group, those under way left out. It goes on where it stopped if `lane` and `place` are as they were: keep them in a job's body. */
+/* A walk over the waiting jobs of a kind, those under way left out. It goes on where it stopped if `lane` and `place` are as they were: keep them in a job's body. */
 typedef struct job_walk {
-    id16_t group;
-    const char *lanes; /* only those of lanes whose names begin so */
-    unsigned most;     /* jobs and lanes to look at, 2 at least; counts down */
-    const char *lane;  /* lane of the job seen last, NULL = none yet; in the turn's arena */
-    int64_t place;     /* of that job in its lane */
+    const job_kind_t *kind;
+    id16_t tenant; /* whose; nil = anybody's */
+    unsigned most; /* jobs to look at, 1 at least; counts down, by one for 16 jobs of others */
+    int64_t lane, place; /* of the job seen last; 0 = none yet */
 } job_walk_t;
-/* Calls `each` in the order of lanes and in them of jobs, until there are no more or `most` is used up: then *more. `each` may write records; it leaves jobs alone.
- * Jobs in lanes of their own have no name and are not met. */
+/* Calls `each` in the order of lanes and in them of jobs, until there are no more or `most` is used up: then *more. `each` may write records; it leaves jobs alone. */
 int job_walk (turn_t *t, job_walk_t *walk, int (*each) (turn_t *t, const job_t *job, void *context),
               void *context, bool *more);
 /* Put off all waiting jobs of a group without using up tries (breaker, pause); 0 = go on now. */

@@ -1,34 +1,11 @@
 /* job_row.c - keys and rows of jobs. Nothing here fails but reading bytes that are no row. */
 #include "svc/job_row.h"
 
+#include "sign/sign.h"
+
 #include <string.h>
 
 enum { ROW_VERSION = 1, ROW_HEAD = 1 + 2 + 1 + 4 + 8 + 8 + 4 * 16 + 1 };
-
-void u64_write (uint64_t value, uint8_t out[8])
-{
-    for (int i = 7; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t) value;
-}
-
-uint64_t u64_read (const uint8_t *in)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
-static void u32_write (uint32_t value, uint8_t out[4])
-{
-    for (int i = 3; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t) value;
-}
-
-static uint32_t u32_read (const uint8_t *in)
-{
-    return (uint32_t) in[0] << 24 | (uint32_t) in[1] << 16 | (uint32_t) in[2] << 8 | in[3];
-}
 
 bytes_t job_key (job_place_t at, uint8_t space[JOB_KEY_SIZE])
 {
@@ -50,11 +27,23 @@ bytes_t due_key (id16_t group, int64_t due, uint64_t lane, uint8_t space[DUE_KEY
     return bytes_of (space, DUE_KEY_SIZE);
 }
 
-bytes_t lane_key (id16_t group, bytes_t text, uint8_t space[LANE_KEY_MAX])
+uint64_t lane_name (id16_t group, bytes_t text)
 {
-    memcpy (space, group.b, 16);
-    memcpy (space + 16, text.data, text.size);
-    return bytes_of (space, 16 + text.size);
+    static const uint8_t key[16] = "lane of one name";
+    uint8_t name[sizeof group.b + LANE_TEXT_MAX];
+    if (!text.size || text.size > LANE_TEXT_MAX)
+        return 0;
+    memcpy (name, group.b, sizeof group.b);
+    memcpy (name + sizeof group.b, text.data, text.size);
+    uint64_t hash = sign_short_hash (key, bytes_of (name, sizeof group.b + text.size));
+    return hash ? hash : 1;
+}
+
+bytes_t due_value (uint64_t seq, uint64_t name, uint8_t space[DUE_SIZE])
+{
+    u64_write (seq, space);
+    u64_write (name, space + 8);
+    return bytes_of (space, DUE_SIZE);
 }
 
 void job_row_write (const job_row_t *in, buf_t *out)

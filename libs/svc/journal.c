@@ -20,26 +20,12 @@ enum {
 
 /* ---- cursors ---- */
 
-static void put_u64 (uint64_t value, uint8_t out[8])
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t) (value >> (56 - 8 * i));
-}
-
-static uint64_t get_u64 (const uint8_t in[8])
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
 void cursor_write (const cursor_t *cursor, uint8_t out[CURSOR_SIZE])
 {
     memcpy (out, cursor->epoch.b, 16);
     out[16] = (uint8_t) (cursor->partition >> 8);
     out[17] = (uint8_t) cursor->partition;
-    put_u64 (cursor->sequence, out + 18);
+    u64_write (cursor->sequence, out + 18);
 }
 
 bool cursor_read (bytes_t text, cursor_t *out)
@@ -48,7 +34,7 @@ bool cursor_read (bytes_t text, cursor_t *out)
         return false;
     memcpy (out->epoch.b, text.data, 16);
     out->partition = (uint16_t) (text.data[16] << 8 | text.data[17]);
-    out->sequence = get_u64 (text.data + 18);
+    out->sequence = u64_read (text.data + 18);
     return true;
 }
 
@@ -70,7 +56,7 @@ int journal_edge (txn_t *txn, table_t *table, bool last, uint64_t *sequence, byt
     bytes_t key;
     int rc = kv_next (txn, &walk, &key, value);
     if (!rc)
-        *sequence = key.size == 8 ? get_u64 (key.data) : 0;
+        *sequence = key.size == 8 ? u64_read (key.data) : 0;
     kv_stop (&walk);
     return rc;
 }
@@ -182,14 +168,14 @@ static common_event_t *page_place (page_t *page, arena_t *arena)
 static int page_fill (svc_t *svc, txn_t *txn, arena_t *arena, page_t *page)
 {
     uint8_t after[8];
-    put_u64 (page->last, after);
+    u64_write (page->last, after);
     kv_cursor_t walk = {
         .table = svc->journal.table, .from = bytes_of (after, sizeof after), .after = true};
     bytes_t key, value;
     int rc = 0;
     while (page->count < page->most && page->bytes < ANSWER_BYTES &&
            !(rc = kv_next (txn, &walk, &key, &value))) {
-        uint64_t sequence = get_u64 (key.data);
+        uint64_t sequence = u64_read (key.data);
         if (sequence > atomic_load (&svc->journal.head))
             break; /* committed, but its turn has not yet said so */
         if (!is_wanted (page, value)) {
@@ -394,7 +380,7 @@ int journal_trim (turn_t *t, svc_swept_t *out)
         if (rc || e.at >= before || sequence >= last)
             break;
         uint8_t key[8];
-        put_u64 (sequence, key);
+        u64_write (sequence, key);
         rc = kv_del (t->txn, svc->journal.table, bytes_of (key, sizeof key));
         out->rows += !rc;
         if (!rc && n == TURN_ROWS - 1)

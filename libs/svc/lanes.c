@@ -17,9 +17,9 @@ enum { OUTWARD_MAX = 1024, OLDEST_EVERY_MS = 1000 };
 
 static int tables_find (lanes_t *self, failure_t *failure)
 {
-    table_t **found[] = {&self->tables.jobs,    &self->tables.lanes,  &self->tables.due,
-                         &self->tables.claimed, &self->tables.pauses, &self->tables.quarantine,
-                         &self->tables.held};
+    table_t **found[] = {
+        &self->tables.jobs,   &self->tables.names_before, &self->tables.due, &self->tables.claimed,
+        &self->tables.pauses, &self->tables.quarantine,   &self->tables.held};
     for (size_t i = 0; lanes_tables[i]; i++) {
         *found[i] = store_table (self->store, lanes_tables[i]);
         if (!*found[i])
@@ -79,6 +79,7 @@ void lanes_empty (lanes_t *self)
     idmap_free (&self->entries);
     self->entries_touched = self->again = NULL;
     groups_free (self);
+    hints_free (&self->names);
     turn_forget (self);
     started_close (&self->started);
     free (self->slots);
@@ -200,6 +201,7 @@ void lanes_committed (lanes_t *self, void (*launch) (void *context, outward_t *o
     for (; self->begun_first < self->begun_end; self->begun_first++)
         started_clear (self->started, (unsigned) self->begun_first);
     groups_committed (self);
+    hints_commit (&self->names);
     for (entry_t *entry; (entry = self->entries_touched);) {
         self->entries_touched = entry->touched_next;
         entry_commit (self, entry, launch, context);
@@ -240,6 +242,7 @@ void lanes_aborted (lanes_t *self)
         return;
     }
     groups_aborted (self);
+    hints_rewind (&self->names, 0);
     for (entry_t *entry; (entry = self->entries_touched);) {
         self->entries_touched = entry->touched_next;
         entry_abort (self, entry);
@@ -252,6 +255,16 @@ void lanes_aborted (lanes_t *self)
     turn_forget (self);
 }
 
+size_t lanes_mark (const lanes_t *self)
+{
+    return hints_mark (&self->names);
+}
+
+void lanes_rewind (lanes_t *self, size_t mark)
+{
+    hints_rewind (&self->names, mark);
+}
+
 /* ---- what others ask ---- */
 
 int64_t lanes_next (const lanes_t *self)
@@ -262,8 +275,9 @@ int64_t lanes_next (const lanes_t *self)
     if (self->counting || (self->ring && !lanes_full (self)) || self->note_count ||
         self->entries_touched)
         return 0;
-    if (self->heap_count)
-        next = self->heap[0]->next;
+    const due_t *first = due_heap_first (&self->heap);
+    if (first)
+        next = first->at_ms;
     for (const entry_t *entry = self->again; entry; entry = entry->again_next)
         next = entry->now.again_at < next ? entry->now.again_at : next;
     return next == NEVER ? next : next - self->lag;

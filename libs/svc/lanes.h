@@ -13,7 +13,7 @@
 
 struct erase_match;
 extern const char *const lanes_tables
-    []; /* raw store tables, NULL-terminated: jobs, lanes, due, claimed, job_pauses, job_quarantine, job_held */
+    []; /* raw store tables, NULL-terminated: jobs, due, claimed, job_pauses, job_quarantine, job_held */
 
 /* Something to do outward, made by lanes_claim, handed over after the commit. The launcher (outbound thread) ends it with an outward_done_t.
  * The struct itself, and the outward_done_t made for it, lie in `arena` too: free with outward_destroy or outward_done_destroy, not both. */
@@ -72,6 +72,9 @@ int lanes_finish (lanes_t *self, turn_t *t, const outward_done_t *done);
 void lanes_committed (lanes_t *self, void (*launch) (void *context, outward_t *outward),
                       void *context);
 void lanes_aborted (lanes_t *self);
+/* Taken before a savepoint, given back after its rollback. */
+size_t lanes_mark (const lanes_t *self);
+void lanes_rewind (lanes_t *self, size_t mark);
 /* Unix ms of the next thing to do, INT64_MAX if none: the writer wakes then. Also true work left over by `most` gives a past time. */
 int64_t lanes_next (const lanes_t *self);
 size_t lanes_outward (

@@ -29,6 +29,11 @@ static int due_drop (claiming_t *c, txn_t *txn)
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
+static int claim_put_off (claiming_t *c, txn_t *txn, int64_t due)
+{
+    return due_put (c->self, txn, c->group, due, c->at, lane_name (c->row.group, c->row.lane));
+}
+
 /* ---- policy ---- */
 
 typedef struct asking {
@@ -117,7 +122,7 @@ static int claim_stumble (claiming_t *c, turn_t *t, int code)
     if (!rc)
         rc = kv_put (t->txn, c->self->tables.jobs, job_key (c->at, space), buf_bytes (&packed));
     buf_free (&packed);
-    return rc ? rc : due_put (c->self, t->txn, c->group, due, c->at);
+    return rc ? rc : claim_put_off (c, t->txn, due);
 }
 
 static int claim_stage (claiming_t *c, turn_t *t)
@@ -187,7 +192,7 @@ static int claim_one (claiming_t *c, turn_t *t, bool fresh, uint64_t count, bool
         policy_ask (c, t);
         *held = group_limit (c->group, lanes_time (c->self, t)) > lanes_time (c->self, t);
         if (*held)
-            return fresh ? due_put (c->self, t->txn, c->group, c->row.due, c->at) : 0;
+            return fresh ? claim_put_off (c, t->txn, c->row.due) : 0;
     }
     return claim_begin (c, t);
 }

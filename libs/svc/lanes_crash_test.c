@@ -184,7 +184,7 @@ static void rows_that_cannot_be_read (void **state)
         turn_open (w);
         assert_int_equal (answer (w, 0, 200), 0);
         assert_int_equal (turn_close (w, 16), 0);
-        assert_int_equal (rows (w, "jobs") + rows (w, "due") + rows (w, "lanes"), 0);
+        assert_int_equal (rows (w, "jobs") + rows (w, "due") + w->lanes->names.count, 0);
         forget (w);
     }
 }
@@ -249,8 +249,8 @@ static void live (world_t *w, unsigned nth, bool *failed)
         world_check (w);
     }
     store_fail_write (w->store, 0);
-    assert_int_equal (rows (w, "jobs") + rows (w, "lanes") + rows (w, "due") + rows (w, "claimed"),
-                      0);
+    assert_int_equal (
+        rows (w, "jobs") + w->lanes->names.count + rows (w, "due") + rows (w, "claimed"), 0);
     assert_int_equal (lanes_outward (w->lanes), 0);
     assert_int_equal (w->buried, 0);
 }

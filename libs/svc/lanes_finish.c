@@ -121,6 +121,7 @@ static int lane_goes_on (lanes_t *self, turn_t *t, uint64_t lane)
         note.at = job_key_read (key);
         note.group = row.group;
         note.tenant = row.tenant;
+        note.name = lane_name (row.group, row.lane);
         note.due = row.due;
     }
     kv_stop (&cursor);
@@ -129,15 +130,14 @@ static int lane_goes_on (lanes_t *self, turn_t *t, uint64_t lane)
 
 int job_remove (lanes_t *self, turn_t *t, job_place_t at, const job_row_t *row)
 {
-    uint8_t space[LANE_KEY_MAX];
+    uint8_t space[JOB_KEY_SIZE];
     int rc = kv_del (t->txn, self->tables.jobs, job_key (at, space));
     if (rc || (row && !row->lane.size))
         return rc;
     rc = lane_goes_on (self, t, at.lane);
     if (rc != E_NOT_FOUND)
         return rc;
-    rc = row ? kv_del (t->txn, self->tables.lanes, lane_key (row->group, row->lane, space)) : 0;
-    return rc == E_NOT_FOUND ? 0 : rc;
+    return row ? hints_drop (&self->names, lane_name (row->group, row->lane), at.lane) : 0;
 }
 
 int job_decode (turn_t *t, const job_kind_t *kind, const job_row_t *row, job_t *out)
@@ -182,8 +182,13 @@ static int job_again (lanes_t *self, turn_t *t, job_place_t at, const job_row_t 
         return rc;
     if (moves)
         at = (job_place_t){self->next_lane++, self->next_seq++};
-    note_t note = {NOTE_READY, .group = row->group, .tenant = row->tenant,
-                   .at = at,   .due = next.due,     .count = 1};
+    note_t note = {NOTE_READY,
+                   .group = row->group,
+                   .tenant = row->tenant,
+                   .at = at,
+                   .name = lane_name (next.group, next.lane),
+                   .due = next.due,
+                   .count = 1};
     rc = kv_put (t->txn, self->tables.jobs, job_key (at, space), buf_bytes (&packed));
     return rc ? rc : lanes_note (self, &note);
 }

@@ -3,66 +3,26 @@
  * A group that cannot go on costs nothing: it is in the heap under the time at which it may, or nowhere. Fails only without memory. */
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "svc/lanes_state.h"
 
 /* ---- the heap by time ---- */
 
-static void heap_set (lanes_t *self, size_t at, group_t *group)
+static group_t *group_of (due_t *wake)
 {
-    self->heap[at] = group;
-    group->heap_at = at;
+    return (group_t *) (void *) ((char *) wake - offsetof (group_t, wake));
 }
 
-static void heap_up (lanes_t *self, size_t at)
+static int heap_add (lanes_t *self, group_t *group, int64_t next)
 {
-    group_t *group = self->heap[at];
-    for (; at && self->heap[(at - 1) / 2]->next > group->next; at = (at - 1) / 2)
-        heap_set (self, at, self->heap[(at - 1) / 2]);
-    heap_set (self, at, group);
-}
-
-static void heap_down (lanes_t *self, size_t at)
-{
-    group_t *group = self->heap[at];
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child + 1 < self->heap_count && self->heap[child + 1]->next < self->heap[child]->next)
-            child++;
-        if (child >= self->heap_count || self->heap[child]->next >= group->next)
-            break;
-        heap_set (self, at, self->heap[child]);
-        at = child;
-    }
-    heap_set (self, at, group);
-}
-
-static int heap_add (lanes_t *self, group_t *group)
-{
-    if (self->heap_count == self->heap_capacity) {
-        size_t capacity = self->heap_capacity ? 2 * self->heap_capacity : 64;
-        group_t **heap = realloc (self->heap, capacity * sizeof *heap);
-        if (!heap)
-            return E_NO_MEMORY;
-        self->heap = heap;
-        self->heap_capacity = capacity;
-    }
-    heap_set (self, self->heap_count++, group);
-    heap_up (self, group->heap_at);
+    int rc = due_heap_reserve (&self->heap, self->heap.count + 1);
+    if (rc)
+        return rc;
+    due_heap_put (&self->heap, &group->wake, next);
     group->place = PLACE_HEAP;
     return 0;
-}
-
-static void heap_remove (lanes_t *self, group_t *group)
-{
-    size_t at = group->heap_at;
-    group_t *last = self->heap[--self->heap_count];
-    if (last == group)
-        return;
-    heap_set (self, at, last);
-    heap_up (self, at);
-    heap_down (self, last->heap_at);
 }
 
 /* ---- the ring of tenants with ready groups ---- */
@@ -121,7 +81,7 @@ static void ready_remove (lanes_t *self, group_t *group)
 void group_unplace (lanes_t *self, group_t *group)
 {
     if (group->place == PLACE_HEAP)
-        heap_remove (self, group);
+        due_heap_remove (&self->heap, &group->wake);
     else if (group->place == PLACE_READY)
         ready_remove (self, group);
     group->place = PLACE_NONE;
@@ -137,14 +97,13 @@ int group_place (lanes_t *self, group_t *group, int64_t now)
         ready_add (self, group);
         return 0;
     }
-    group->next = next;
-    return next == NEVER ? 0 : heap_add (self, group);
+    return next == NEVER ? 0 : heap_add (self, group, next);
 }
 
 int groups_wake (lanes_t *self, int64_t now)
 {
-    while (self->heap_count && self->heap[0]->next <= now) {
-        int rc = group_place (self, self->heap[0], now);
+    for (due_t *first; (first = due_heap_first (&self->heap)) && first->at_ms <= now;) {
+        int rc = group_place (self, group_of (first), now);
         if (rc)
             return rc;
     }
@@ -245,9 +204,7 @@ void groups_free (lanes_t *self)
     }
     idmap_free (&self->groups);
     idmap_free (&self->tenants);
-    free (self->heap);
-    self->heap = NULL;
-    self->heap_count = self->heap_capacity = 0;
+    due_heap_free (&self->heap);
     self->ring = NULL;
     self->touched = NULL;
 }

@@ -42,10 +42,10 @@ static bool is_to_be_held (const lanes_t *self, const job_row_t *row)
     return kind && !kind->repeatable;
 }
 
-/* The first job of the lane is gone: its next gets the row in due, unless it will go too; a lane that is empty loses its name. */
-static int lane_mend (lanes_t *self, txn_t *txn, const job_row_t *gone, job_place_t at)
+/* The first job of the lane is gone: its next gets the row in due, unless it will go too. Lanes are not loaded yet. */
+static int lane_mend (lanes_t *self, txn_t *txn, job_place_t at)
 {
-    uint8_t prefix[8], space[LANE_KEY_MAX], seq[8];
+    uint8_t prefix[8], space[DUE_KEY_SIZE], due[DUE_SIZE];
     u64_write (at.lane, prefix);
     kv_cursor_t cursor = {.table = self->tables.jobs, .prefix = bytes_of (prefix, sizeof prefix)};
     bytes_t key, value;
@@ -58,17 +58,12 @@ static int lane_mend (lanes_t *self, txn_t *txn, const job_row_t *gone, job_plac
         readable = job_row_read (value, &next);
     }
     kv_stop (&cursor);
-    if (rc == E_NOT_FOUND) {
-        rc = gone->lane.size
-                 ? kv_del (txn, self->tables.lanes, lane_key (gone->group, gone->lane, space))
-                 : 0;
-        return rc == E_NOT_FOUND ? 0 : rc;
-    }
+    if (rc == E_NOT_FOUND)
+        return 0;
     if (rc || first.seq < at.seq || !readable || is_to_be_held (self, &next))
         return rc;
-    u64_write (first.seq, seq);
     return kv_put (txn, self->tables.due, due_key (next.group, next.due, at.lane, space),
-                   bytes_of (seq, sizeof seq));
+                   due_value (first.seq, lane_name (next.group, next.lane), due));
 }
 
 /* Its row in due may be another one, after a begin () that failed: that is dropped when it is met. */
@@ -85,9 +80,9 @@ static int hold_one (lanes_t *self, txn_t *txn, int64_t now, job_place_t at, byt
         return rc;
     bytes_t key = due_key (row.group, row.due, at.lane, due);
     rc = kv_get (txn, self->tables.due, key, &value);
-    if (!rc && value.size == 8 && u64_read (value.data) == at.seq)
+    if (!rc && value.size >= 8 && u64_read (value.data) == at.seq)
         rc = kv_del (txn, self->tables.due, key);
-    return rc && rc != E_NOT_FOUND ? rc : lane_mend (self, txn, &row, at);
+    return rc && rc != E_NOT_FOUND ? rc : lane_mend (self, txn, at);
 }
 
 int lanes_hold (lanes_t *self, txn_t *txn, int64_t now, lanes_hold_t *walk, unsigned most)

@@ -1,6 +1,6 @@
 /* lanes_load.c - taking the jobs over from the process before: what waits, what it had claimed, what of that may have left the house.
  *
- * Costs the groups and the jobs that were claimed, not the jobs that wait. Fails with the store's codes and E_IO for the file of started jobs, with text in t->failure;
+ * Costs the groups, the jobs that were claimed and a short row for each lane that waits, not the jobs. Fails with the store's codes and E_IO for the file of started jobs, with text in t->failure;
  * then nothing is loaded. */
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +58,54 @@ static int slots_fill (lanes_t *self, size_t claimed)
     return 0;
 }
 
+/* ---- names of lanes ---- */
+
+static int name_load (lanes_t *self, uint64_t name, uint64_t lane)
+{
+    return name ? hints_load (&self->names, name, lane) : 0;
+}
+
+/* Of a lane whose row in due is from before these had it. */
+static int name_of_job (lanes_t *self, txn_t *txn, job_place_t at, uint64_t *name)
+{
+    uint8_t space[JOB_KEY_SIZE];
+    bytes_t packed;
+    job_row_t row;
+    int rc = kv_get (txn, self->tables.jobs, job_key (at, space), &packed);
+    *name = !rc && job_row_read (packed, &row) ? lane_name (row.group, row.lane) : 0;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* Of lanes that wait; a lane whose first job is claimed is met there. */
+static int names_load (lanes_t *self, txn_t *txn)
+{
+    kv_cursor_t cursor = {.table = self->tables.due};
+    bytes_t key, value;
+    uint64_t name, before = 0;
+    int rc;
+    while (!(rc = kv_next (txn, &cursor, &key, &value))) {
+        if (key.size != DUE_KEY_SIZE || value.size < 8) {
+            rc = E_CORRUPT;
+            break;
+        }
+        job_place_t at = {u64_read (key.data + 24), u64_read (value.data)};
+        if (value.size == DUE_SIZE)
+            name = u64_read (value.data + 8);
+        else
+            rc = name_of_job (self, txn, at, &name);
+        if (!rc)
+            rc = name_load (self, name, at.lane);
+        if (rc)
+            break;
+    }
+    kv_stop (&cursor);
+    if (rc == E_NOT_FOUND)
+        rc = kv_count (txn, self->tables.names_before, &before);
+    return rc || !before ? rc : kv_clear (txn, self->tables.names_before);
+}
+
+/* ---- what was claimed ---- */
+
 /* Its outcome is unknown: finish () is told so in one of the next turns. */
 static int lost_add (lanes_t *self, group_t *group, const job_row_t *row, const job_claim_t *claim)
 {
@@ -91,7 +139,7 @@ static int claim_release (lanes_t *self, txn_t *txn, group_t *group, job_row_t *
         if (rc)
             return rc;
     }
-    return due_put (self, txn, group, self->now, claim->at);
+    return due_put (self, txn, group, self->now, claim->at, lane_name (row->group, row->lane));
 }
 
 static int claim_resolve (lanes_t *self, turn_t *t, claims_t *claims, const job_claim_t *claim,
@@ -100,8 +148,9 @@ static int claim_resolve (lanes_t *self, turn_t *t, claims_t *claims, const job_
     job_row_t row;
     if (!job_row_read (packed, &row))
         return job_bury (self, t, claim->at, "its row cannot be read");
-    if (row.tries + 1 != claim->tries)
-        return 0; /* retried since, or begun again: another claim tells */
+    int named = name_load (self, lane_name (row.group, row.lane), claim->at.lane);
+    if (named || row.tries + 1 != claim->tries)
+        return named; /* retried since, or begun again: another claim tells */
     const job_kind_t *kind = lanes_kind (self, row.kind);
     if (!kind)
         return job_bury (self, t, claim->at, "its kind is not known");
@@ -149,7 +198,7 @@ static int group_after (lanes_t *self, turn_t *t, uint8_t from[DUE_KEY_SIZE], bo
     int rc = kv_next (t->txn, &cursor, &key, &value);
     if (rc)
         return rc;
-    if (key.size != DUE_KEY_SIZE || value.size != 8) {
+    if (key.size != DUE_KEY_SIZE || value.size < 8) {
         kv_stop (&cursor);
         return E_CORRUPT;
     }
@@ -267,6 +316,8 @@ static int load_steps (lanes_t *self, turn_t *t, claims_t *claims)
         rc = kv_clear (t->txn, self->tables.claimed);
     if (!rc)
         rc = slots_fill (self, claims->count);
+    if (!rc)
+        rc = names_load (self, t->txn);
     if (!rc)
         rc = pauses_load (self, t);
     if (!rc)

@@ -7,6 +7,8 @@
 #ifndef AVIARY_SVC_LANES_STATE_H
 #define AVIARY_SVC_LANES_STATE_H
 
+#include "base/due.h"
+#include "base/hints.h"
 #include "svc/idmap.h"
 #include "svc/job_row.h"
 #include "svc/lanes.h"
@@ -61,8 +63,7 @@ typedef struct group {
     size_t fresh_first; /* this turn's due notes: index + 1; 0 = none */
     size_t fresh_last;
     place_t place;
-    int64_t next; /* in the heap: when */
-    size_t heap_at;
+    due_t wake; /* in the heap */
     struct group *ready_prev, *ready_next;
 } group_t;
 
@@ -86,6 +87,7 @@ typedef struct note {
     id16_t group;
     id16_t tenant;
     job_place_t at;
+    uint64_t name; /* READY: of the lane, as lane_name gives it */
     int64_t due;
     uint64_t count; /* READY: 1 if it did not count as waiting before */
     bool go_on;     /* PAUSE: at once */
@@ -135,7 +137,7 @@ typedef struct buried {
 } buried_t;
 
 typedef struct lanes_store {
-    table_t *jobs, *lanes, *due, *claimed, *pauses, *quarantine, *held;
+    table_t *jobs, *names_before, *due, *claimed, *pauses, *quarantine, *held;
 } lanes_store_t;
 
 struct lanes {
@@ -155,9 +157,9 @@ struct lanes {
     int64_t lag; /* see lanes_lag */
 
     idmap_t groups, tenants, entries;
-    group_t **heap;
-    size_t heap_count, heap_capacity;
-    tenant_t *ring; /* to be served next */
+    hints_t names;   /* lane_name -> lane */
+    due_heap_t heap; /* groups by when they may go on */
+    tenant_t *ring;  /* to be served next */
     size_t sweep_at;
     uint64_t visits; /* of groups by passes, since the start */
 
@@ -233,7 +235,7 @@ void groups_free (lanes_t *self);
 /* lanes_store.c */
 int due_first (lanes_t *self, txn_t *txn, id16_t group, int64_t *due,
                job_place_t *at); /* NEVER if none */
-int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t at);
+int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t at, uint64_t name);
 int lanes_absorb (lanes_t *self, turn_t *t); /* notes -> groups */
 int lanes_flush (lanes_t *self, turn_t *t);  /* what was staged and not claimed -> store */
 int lanes_count_some (lanes_t *self, txn_t *txn);

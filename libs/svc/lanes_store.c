@@ -16,7 +16,7 @@ int due_first (lanes_t *self, txn_t *txn, id16_t group, int64_t *due, job_place_
     int rc = kv_next (txn, &cursor, &key, &value);
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;
-    if (key.size != DUE_KEY_SIZE || value.size != 8)
+    if (key.size != DUE_KEY_SIZE || value.size < 8)
         rc = E_CORRUPT;
     else {
         *due = (int64_t) u64_read (key.data + 16);
@@ -26,13 +26,12 @@ int due_first (lanes_t *self, txn_t *txn, id16_t group, int64_t *due, job_place_
     return rc;
 }
 
-int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t at)
+int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t at, uint64_t name)
 {
-    uint8_t space[DUE_KEY_SIZE], seq[8];
+    uint8_t space[DUE_KEY_SIZE], value[DUE_SIZE];
     due = due < 0 ? 0 : due;
-    u64_write (at.seq, seq);
     int rc = kv_put (txn, self->tables.due, due_key (group->node.id, due, at.lane, space),
-                     bytes_of (seq, sizeof seq));
+                     due_value (at.seq, name, value));
     if (!rc && due < group->now.earliest)
         group->now.earliest = due;
     return rc;
@@ -54,7 +53,7 @@ static int ready_settle (lanes_t *self, txn_t *txn, group_t *group, const note_t
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;
     group_count (self, group, note->at, (int64_t) note->count);
-    return due_put (self, txn, group, note->due, note->at);
+    return due_put (self, txn, group, note->due, note->at, note->name);
 }
 
 static int absorb_ready (lanes_t *self, turn_t *t, size_t at)

@@ -1,6 +1,6 @@
 /* outcome.c - what a repeat gets: the first outcome of an idempotency key, or of an envelope id.
  *
- * Keyed asks have a record under SHA-256 of (dialect, scope, route, key) for 24 hours; other writing asks have one under their
+ * Keyed asks have a record under SHA-256 of (dialect, scope, route, key) for 24 hours (keyed.c); other writing asks have one under their
  * envelope id for a minute, so that the edge may repeat after replica_lost. Records are written in the savepoint of the handler whose
  * outcome they tell, or in its place when it failed. Answers that show a secret are sealed. */
 #include <stdlib.h>
@@ -145,9 +145,11 @@ int outcome_keep (turn_t *t, const schema_op_t *op, const envelope_t *header, ke
         kept.failure = *failure;
     buf_t row = {0};
     id16_t owner = keyed ? half_of (key) : header->id;
+    if (keyed)
+        buf_add (&row, key, sizeof key);
     rc = kept_write (svc, op, owner, &kept, &row);
     if (!rc && keyed)
-        rc = turned_put (&svc->writer.idem, t->txn, bytes_of (key, sizeof key), buf_bytes (&row));
+        rc = keyed_put (&svc->writer.keyed, t->txn, buf_bytes (&row));
     else if (!rc)
         rc = turned_put (&svc->writer.repeat, t->txn, bytes_of (header->id.b, sizeof header->id.b),
                          buf_bytes (&row));
@@ -171,7 +173,7 @@ static int keyed_find (turn_t *t, ask_t *ask)
     kept_t kept = {0};
     int rc = idem_key_of (t, &ask->header, key);
     if (!rc)
-        rc = turned_get (&t->svc->writer.idem, t->txn, bytes_of (key, sizeof key), &row);
+        rc = keyed_get (&t->svc->writer.keyed, t->txn, key, &row);
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;
     rc = kept_read (t->svc, half_of (key), row, ask->arena, &kept);

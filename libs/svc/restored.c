@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/big_endian.h"
 #include "base/text.h"
 #include "svc/inner.h"
 
@@ -21,20 +22,6 @@ enum { HOLD_ROWS = 1000, NOTE_SIZE = 16 + 1 + 16, PAST_PREFIX = 5, PAST_KEY = PA
 static const char note_key[] = "restored", past_prefix[] = "past/";
 
 /* ---- lives of before ---- */
-
-static void u64_put (uint64_t value, uint8_t out[8])
-{
-    for (int i = 7; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t) value;
-}
-
-static uint64_t u64_get (const uint8_t *in)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | in[i];
-    return value;
-}
 
 static bytes_t past_key (id16_t epoch, uint8_t space[PAST_KEY])
 {
@@ -53,8 +40,8 @@ int epoch_place (svc_t *svc, txn_t *txn, cursor_t *at, bool *fits)
     int rc =
         kv_get (txn, store_table (svc->store, "svc.state"), past_key (at->epoch, space), &value);
     *fits = !rc && value.size == 8;
-    if (*fits && at->sequence > u64_get (value.data))
-        at->sequence = u64_get (value.data);
+    if (*fits && at->sequence > u64_read (value.data))
+        at->sequence = u64_read (value.data);
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
@@ -69,7 +56,7 @@ static int epoch_begin (svc_t *svc, txn_t *txn, table_t *state)
         rc = journal_edge (txn, store_table (svc->store, "svc.journal"), true, &last, &row);
     if (rc && rc != E_NOT_FOUND)
         return rc;
-    u64_put (last, head);
+    u64_write (last, head);
     rc = kv_put (txn, state, past_key (epoch, space), bytes_of (head, sizeof head));
     return rc ? rc : store_new_epoch (txn);
 }
@@ -90,8 +77,8 @@ static int note_read (txn_t *txn, table_t *state, note_t *out)
         return rc == E_NOT_FOUND || !rc ? E_NOT_FOUND : rc;
     memcpy (out->restore.b, value.data, 16);
     out->done = value.data[16] != 0;
-    out->walk.lane = u64_get (value.data + 17);
-    out->walk.seq = u64_get (value.data + 25);
+    out->walk.lane = u64_read (value.data + 17);
+    out->walk.seq = u64_read (value.data + 25);
     return 0;
 }
 
@@ -100,8 +87,8 @@ static int note_write (txn_t *txn, table_t *state, const note_t *note)
     uint8_t row[NOTE_SIZE];
     memcpy (row, note->restore.b, 16);
     row[16] = note->done;
-    u64_put (note->walk.lane, row + 17);
-    u64_put (note->walk.seq, row + 25);
+    u64_write (note->walk.lane, row + 17);
+    u64_write (note->walk.seq, row + 25);
     return kv_put (txn, state, bytes_of_str (note_key), bytes_of (row, sizeof row));
 }
 

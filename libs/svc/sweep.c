@@ -12,14 +12,9 @@
 enum { LOOKS_MOST = 500, WRITES_MOST = 500, BYTES_MOST = 4 << 20 /* of rows, in one step */ };
 static const int64_t revisit_ms = 3600 * INT64_C (1000);
 
-static int idem_step (turn_t *t, svc_swept_t *out)
-{
-    return turned_turn (&t->svc->writer.idem, t, out);
-}
-
 static const svc_retention_t own[] = {
     {.kind = "journal", .step = journal_trim},
-    {.kind = "idempotency", .step = idem_step},
+    {.kind = "idempotency", .step = keyed_sweep},
     {.kind = "parked", .step = parked_sweep},
 };
 enum { OWN = sizeof own / sizeof *own };

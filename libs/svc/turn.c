@@ -66,7 +66,9 @@ turn_mark_t turn_mark (const turn_t *t)
     return (turn_mark_t){.sequence = w->sequence,
                          .last_event = t->inner->last_event,
                          .counted = w->counted_count,
-                         .resumed = w->resumed};
+                         .resumed = w->resumed,
+                         .keyed = keyed_mark (&w->keyed),
+                         .lanes = w->lanes ? lanes_mark (w->lanes) : 0};
 }
 
 void turn_unmark (turn_t *t, turn_mark_t mark)
@@ -75,6 +77,9 @@ void turn_unmark (turn_t *t, turn_mark_t mark)
     w->sequence = mark.sequence;
     t->inner->last_event = mark.last_event;
     w->counted_count = mark.counted;
+    keyed_rewind (&w->keyed, mark.keyed);
+    if (w->lanes)
+        lanes_rewind (w->lanes, mark.lanes);
     while (w->resumed != mark.resumed) {
         resumed_t *gone = w->resumed;
         w->resumed = gone->next;

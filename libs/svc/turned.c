@@ -7,9 +7,9 @@
 #include "svc/inner.h"
 
 const char *const svc_tables[] = {
-    "svc.state",  "svc.journal", "svc.repeat_a",   "svc.repeat_b", "svc.idem_a", "svc.idem_b",
-    "svc.parked", "svc.cursors", "svc.quarantine", "svc.growth",   "svc.erase",  "svc.erased",
-    NULL};
+    "svc.state",       "svc.journal", "svc.repeat_a", "svc.repeat_b",   "svc.keyed",
+    "svc.keyed_turns", "svc.parked",  "svc.cursors",  "svc.quarantine", "svc.growth",
+    "svc.erase",       "svc.erased",  "svc.idem_a",   "svc.idem_b",     NULL};
 
 static int state_write (const turned_t *self, txn_t *txn, table_t *state)
 {

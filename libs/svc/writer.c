@@ -341,6 +341,8 @@ int writer_finish (svc_t *svc)
         rc = follow_store (w);
     if (!rc && w->steps.changed)
         rc = steps_store (&w->steps, w->txn, store_table (svc->store, "svc.state"));
+    if (!rc)
+        rc = keyed_store (&w->keyed, w->txn, w->now + w->steps.lag);
     bool wrote = txn_writes (w->txn) > 0;
     if (txn_conflicted (w->txn))
         rc = E_CONFLICT_RETRY;
@@ -348,6 +350,7 @@ int writer_finish (svc_t *svc)
         txn_abort (&w->txn);
     else
         rc = txn_commit (&w->txn);
+    keyed_ended (&w->keyed, !rc);
     if (again_take (w, rc))
         return E_CONFLICT_RETRY;
     again_over (w);
@@ -460,7 +463,7 @@ static int own_load (svc_t *svc)
     if (!rc)
         rc = turned_load (svc, w->txn, &w->repeat, "svc.repeat", REPEAT_MS);
     if (!rc)
-        rc = turned_load (svc, w->txn, &w->idem, "svc.idem", IDEM_MS);
+        rc = keyed_open (svc, w->txn);
     if (!rc)
         rc = sweep_open (svc);
     if (!rc)
@@ -578,6 +581,7 @@ void writer_close (svc_t *svc)
     sweep_close (svc);
     erase_close (svc);
     lanes_destroy (&w->lanes);
+    keyed_close (&w->keyed);
     resumed_drop (w); /* of a first turn that failed */
     arena_destroy (&w->arena);
     buf_free (&w->event_body);

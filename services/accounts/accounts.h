@@ -143,6 +143,15 @@ void market_note (turn_t *t, schema_list_t *answers, const char *what, const out
 /* Again in a moment; later ones less often. */
 int market_look_later (turn_t *t, job_t *job);
 
+/* ---- what was on offer (offer.c) ---- */
+
+/* As the organization sees it; `kind` is what it searched for, 0 = by the digits. */
+accounts_number_offer_t offer_told (turn_t *t, const provider_offer_t *offer, int32_t kind);
+/* Remember what a search found, in place of what was found longest ago. */
+int offers_keep (turn_t *t, id16_t org, const accounts_number_offer_t *found, size_t count);
+/* What was told last of a number on offer. E_NOT_FOUND, *out empty: nothing that is remembered. */
+int offer_find (turn_t *t, id16_t org, const char *number, accounts_number_offer_t *out);
+
 /* ---- buying numbers (market.c) and giving them up (release.c) ---- */
 
 extern const job_kind_t accounts_search_kind;

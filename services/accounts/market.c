@@ -113,22 +113,6 @@ static int search_begin (turn_t *t, job_t *job, outbound_t *out)
                                          .text = "The carrier account cannot be used"});
 }
 
-static accounts_number_offer_t offer_told (turn_t *t, const provider_offer_t *offer, int32_t kind)
-{
-    const char **features = arena_array_of (t->arena, const char *, offer->feature_count + 1);
-    memcpy (features, offer->features, offer->feature_count * sizeof *features);
-    accounts_number_t number = {
-        .number = offer->number, .kind = kind, .channel = ACCOUNTS_CHANNEL_SMS};
-    return (accounts_number_offer_t){.number = offer->number,
-                                     .kind =
-                                         number_told (&number, &(accounts_assignment_t){0}).kind,
-                                     .location = offer->location,
-                                     .features = {features, offer->feature_count},
-                                     .purchase_fee = offer->upfront,
-                                     .monthly_fee = offer->monthly,
-                                     .currency = offer->currency ? offer->currency : "USD"};
-}
-
 static int search_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     const accounts_search_job_t *body = job->body;
@@ -142,7 +126,8 @@ static int search_finish (turn_t *t, job_t *job, const outcome_t *outcome)
     }
     for (size_t i = 0; i < count; i++)
         offers[i] = offer_told (t, &found[i], body->kind);
-    return market_tell (t, job, &(market_told_t){.offers = {offers, count}});
+    int code = offers_keep (t, job->tenant, offers, count);
+    return code ? code : market_tell (t, job, &(market_told_t){.offers = {offers, count}});
 }
 
 const job_kind_t accounts_search_kind = {
@@ -173,6 +158,12 @@ static int purchase_new (turn_t *t, const accounts_number_buy_in_t *in,
                                  .state = ACCOUNTS_PURCHASE_STATE_ORDERED,
                                  .held = in->number,
                                  .created_at = t->now};
+    accounts_number_offer_t offer;
+    code = offer_find (t, t->ask->org, in->number, &offer);
+    if (code && code != E_NOT_FOUND)
+        return code;
+    out->location = offer.location;
+    out->features = offer.features;
     code = store_insert (t->txn, &accounts_purchase_record, out, NULL);
     return code == E_ALREADY_EXISTS ? fail (t, code, "number", "%s is on order already", in->number)
                                     : code;
@@ -284,6 +275,8 @@ static int order_done (turn_t *t, const job_t *job, accounts_purchase_t *purchas
             (market_told_t){.code = E_CONFLICT,
                             .text = "The number was added in another way meanwhile"});
     number.kind = purchase->kind;
+    number.location = purchase->location;
+    number.features = purchase->features;
     if (code == 0)
         code = store_put (t->txn, &accounts_number_record, &number, NULL);
     if (code == 0)

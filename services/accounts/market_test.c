@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -27,6 +28,84 @@ static size_t numbers (const world_t *f)
     accounts_number_page_out_t out = {0};
     assert_int_equal (world_ask (f, "number_page", &in, &out, NULL), 0);
     return out.numbers.count;
+}
+
+static const accounts_org_number_t *number_of (const world_t *f, accounts_number_page_out_t *page)
+{
+    accounts_number_page_in_t in = {.channel = ACCOUNTS_CHANNEL_SMS};
+    assert_int_equal (world_ask (f, "number_page", &in, page, NULL), 0);
+    assert_int_equal (page->numbers.count, 1);
+    return page->numbers.items;
+}
+
+/* A search whose answer is `count` numbers from `first` on, each with voice only. */
+static void search_many (const world_t *f, unsigned first, unsigned count)
+{
+    static char answer[64 * 1024];
+    accounts_number_search_in_t in = {.country = "US", .limit = 100};
+    accounts_number_search_out_t out = {0};
+    size_t size = (size_t) snprintf (answer, sizeof answer, "{\"data\":[");
+    for (unsigned i = 0; i < count; i++)
+        size += (size_t) snprintf (answer + size, sizeof answer - size,
+                                   "%s{\"phone_number\":\"+1312555%04u\",\"region_information\":["
+                                   "{\"region_type\":\"state\",\"region_name\":\"IL\"}],"
+                                   "\"features\":[{\"name\":\"voice\"}]}",
+                                   i ? "," : "", first + i);
+    snprintf (answer + size, sizeof answer - size, "]}");
+    optest_put_t *ask = world_put (f, "number_search", &in);
+    outward_t *job = world_outward (f, "GET", "/v2/available_phone_numbers");
+    assert_int_equal (optest_job_answered (f->test, job, 200, answer), 0);
+    assert_int_equal (optest_take (f->test, ask, &out, NULL), 0);
+    assert_int_equal (out.total, count);
+}
+
+static void buy (const world_t *f)
+{
+    accounts_number_buy_in_t in = wanted (f);
+    accounts_number_buy_out_t out = {0};
+    optest_put_t *ask = world_put (f, "number_buy", &in);
+    outward_t *job = world_outward (f, "POST", "/v2/number_orders");
+    assert_int_equal (optest_job_answered (f->test, job, 200,
+                                           "{\"data\":{\"id\":\"o1\",\"status\":\"success\"}}"),
+                      0);
+    assert_int_equal (optest_take (f->test, ask, &out, NULL), 0);
+}
+
+/* What the offer said of a number is said of it after it was bought, by all who tell of numbers. */
+static void test_bought_number_is_what_was_offered (void **state)
+{
+    const world_t *f = *state;
+    accounts_number_page_out_t page = {0};
+    accounts_number_list_in_t list = {.channel = ACCOUNTS_CHANNEL_SMS, .app = f->ours.app_id};
+    accounts_number_list_out_t listed = {0};
+    search_many (f, 101, 1);
+    search_many (f, 1000, 100); /* and others, and itself once more */
+    search_many (f, 100, 2);
+    buy (f);
+    const accounts_org_number_t *number = number_of (f, &page);
+    assert_string_equal (number->location, "IL");
+    assert_int_equal (number->features.count, 1);
+    assert_string_equal (((const char *const *) number->features.items)[0], "Voice");
+    assert_int_equal (world_ask (f, "number_list", &list, &listed, NULL), 0);
+    const accounts_app_number_t *told = listed.numbers.items;
+    assert_string_equal (told->location, "IL");
+    assert_int_equal (told->features.count, 1);
+    assert_string_equal (((const char *const *) told->features.items)[0], "Voice");
+}
+
+/* Nobody searched, or so long ago that it is forgotten: what the channel can. */
+static void test_bought_number_that_nobody_offered (void **state)
+{
+    const world_t *f = *state;
+    accounts_number_page_out_t page = {0};
+    search_many (f, 101, 1);
+    search_many (f, 1000, 100);
+    search_many (f, 2000, 100);
+    buy (f);
+    const accounts_org_number_t *number = number_of (f, &page);
+    assert_string_equal (number->location, "");
+    assert_int_equal (number->features.count, 2);
+    assert_string_equal (((const char *const *) number->features.items)[0], "SMS");
 }
 
 static void test_without_a_carrier (void **state)
@@ -198,6 +277,10 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_paused_app_buys_nothing, world_setup_market,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_bought_number_is_assigned, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_bought_number_is_what_was_offered, world_setup_market,
+                                         world_teardown),
+        cmocka_unit_test_setup_teardown (test_bought_number_that_nobody_offered, world_setup_market,
                                          world_teardown),
         cmocka_unit_test_setup_teardown (test_lost_answer_is_looked_up, world_setup_market,
                                          world_teardown),

@@ -2,6 +2,7 @@
  *
  * A live number exists once in the world, a test number once in its organization: the unique index by_number holds both, with scope nil or the organization. */
 #include "accounts.h"
+#include "base/big_endian.h"
 #include <string.h>
 
 enum { REF_SIZE = 16, REF_DIGITS = 15 };
@@ -67,9 +68,7 @@ int number_remove (turn_t *t, accounts_number_t *number)
 static const char *loopback_ref (turn_t *t, id16_t id)
 {
     char *out = arena_alloc (t->arena, REF_SIZE);
-    uint64_t value = 0;
-    for (size_t i = 8; i < sizeof id.b; i++)
-        value = value << 8 | id.b[i];
+    uint64_t value = u64_read (id.b + 8);
     out[0] = '9';
     for (size_t i = REF_DIGITS - 1; i > 0; i--, value /= 10)
         out[i] = (char) ('0' + value % 10);

@@ -1,11 +1,10 @@
 /* app_end.c - the end of an app: what it had queued fails, then its files go, in steps.
  *
  * From the turn that takes the deletion on nothing of the app starts any more: its sends are refused (sender_find), and a send job that comes up finds the app gone.
- * A job looks through what waits on the app's numbers and fails it, number by number, without waiting for the carrier's turn: its first step runs in that same turn.
+ * A job looks through what waits of the organization and fails what is the app's, without waiting for the carrier's turn: its first step runs in that same turn.
  * What is outward at that moment ends as the carrier says.
  *
  * The failures are told in the journal as any others, for the logs and whoever follows messages; no webhook hears of them, for those of the app are gone. */
-#include "gen/accounts.h"
 #include "messaging.h"
 
 enum { LOOKED_AT_ONCE = 200 /* jobs of a step; each failure takes some nine rows */ };
@@ -28,8 +27,6 @@ static int orphan_find (turn_t *t, const job_t *job, void *context)
     const messaging_send_job_t *send = job->body;
     messaging_message_t *message = arena_new_of (t->arena, messaging_message_t);
     messaging_recipient_t *recipient = arena_new_of (t->arena, messaging_recipient_t);
-    if (job->kind != &messaging_send_kind)
-        return 0;
     int code = store_get_any (t->txn, &messaging_message_record, send->message, t->arena, message);
     if (code || !id_equal (message->app, end->app))
         return code == E_NOT_FOUND ? 0 : code;
@@ -42,49 +39,19 @@ static int orphan_find (turn_t *t, const job_t *job, void *context)
     return recipient_orphaned (t, recipient, message);
 }
 
-typedef struct route_found {
-    messaging_route_t row;
-    bool found;
-} route_found_t;
-
-static int route_take (void *context, const void *row)
+/* What the app had queued, on whatever number. */
+static int queue_clear (turn_t *t, messaging_app_end_job_t *body, unsigned *left, bool *more)
 {
-    route_found_t *out = context;
-    *out = (route_found_t){.row = *(const messaging_route_t *) row, .found = true};
-    return 0;
-}
-
-/* The app's next number; those that it lost count too, for they may have work queued. From the first again if the last one is gone altogether. */
-static int route_next (turn_t *t, const messaging_app_end_job_t *body, route_found_t *out)
-{
-    store_key_t key = {.id = body->app};
-    store_page_t page = {
-        .index = "by_from", .keys = &key, .key_count = 1, .after = body->route, .limit = 1};
-    bool more = false;
-    *out = (route_found_t){0};
-    int code =
-        store_list (t->txn, &messaging_route_record, &page, t->arena, route_take, out, &more);
-    if (code == E_NOT_FOUND && !id_is_nil (page.after)) {
-        page.after = id_nil ();
-        code =
-            store_list (t->txn, &messaging_route_record, &page, t->arena, route_take, out, &more);
-    }
-    return code;
-}
-
-/* Sends wait in lanes named after their number (send_job_add). */
-static int route_clear (turn_t *t, messaging_app_end_job_t *body, const messaging_route_t *route,
-                        unsigned *left, bool *more)
-{
-    char number[ID_CROCKFORD_LENGTH + 1];
-    bool loopback = route->carrier == ACCOUNTS_CARRIER_LOOPBACK;
-    id_write_crockford (route->number_id, number);
-    job_walk_t walk = {.group = loopback ? route->org : route->number_id,
-                       .lanes = number,
+    messaging_app_t app = {0};
+    int code = store_get_any (t->txn, &messaging_app_record, body->app, t->arena, &app);
+    if (code && code != E_NOT_FOUND)
+        return code;
+    job_walk_t walk = {.kind = &messaging_send_kind,
+                       .tenant = app.org, /* nil: nothing is known of it any more */
                        .most = *left,
                        .lane = body->lane,
                        .place = body->place};
-    int code = job_walk (t, &walk, orphan_find, body, more);
+    code = job_walk (t, &walk, orphan_find, body, more);
     *left = walk.most;
     body->lane = walk.lane;
     body->place = walk.place;
@@ -132,24 +99,12 @@ static int app_end_finish (turn_t *t, job_t *job, const outcome_t *outcome)
 {
     messaging_app_end_job_t *body = job->body;
     unsigned left = LOOKED_AT_ONCE;
+    bool more = false;
     (void) outcome;
-    while (left > 2) {
-        route_found_t next;
-        bool more = false;
-        int code = route_next (t, body, &next);
-        if (code == 0 && !next.found)
-            code = files_end (t, body, left, &more);
-        if (code || !next.found)
-            return code || !more ? code : job_retry (t, job, t->now + 1);
-        left--;
-        code = route_clear (t, body, &next.row, &left, &more);
-        if (code || more)
-            return code ? code : job_retry (t, job, t->now + 1);
-        body->route = next.row.id;
-        body->lane = NULL;
-        body->place = 0;
-    }
-    return job_retry (t, job, t->now + 1);
+    int code = queue_clear (t, body, &left, &more);
+    if (code == 0 && !more)
+        code = files_end (t, body, left, &more);
+    return code || !more ? code : job_retry (t, job, t->now + 1);
 }
 
 const job_kind_t messaging_app_end_kind = {

@@ -218,10 +218,10 @@ static int delivery_end (turn_t *t, webhooks_delivery_t *delivery, int32_t statu
 
 static int subscription_disable (turn_t *t, webhooks_subscription_t *to)
 {
-    to->status = WEBHOOKS_SUBSCRIPTION_STATUS_DISABLED;
+    int code = subscription_status_set (t, WEBHOOKS_SUBSCRIPTION_STATUS_DISABLED, to);
     to->disabled_reason = "consecutive_failures";
     turn_count (t, WEBHOOKS_COUNTER_SUBSCRIPTIONS_DISABLED_TOTAL, 1);
-    return subscription_end (t, to, WEBHOOKS_DELIVERY_STATUS_DEAD);
+    return code ? code : subscription_end (t, to, WEBHOOKS_DELIVERY_STATUS_DEAD);
 }
 
 /* Counts deliveries that came to nothing one after the other; so many disable an organization's subscription. */

@@ -20,7 +20,7 @@ typedef struct fanout {
     turn_t *t;
     const dialect_t *dialect;
     const char *event;
-    int64_t at;    /* of the event: webhooks made later do not get it */
+    int64_t at;    /* of the event: who was not there then, or not active, does not get it */
     id16_t holder; /* an app, or an organization */
     id16_t payload;
     const char *event_id;
@@ -35,7 +35,7 @@ static int wanting_add (void *context, const void *row)
     fanout_t *self = context;
     const webhooks_subscription_t *subscription = row;
     self->last = subscription->id;
-    if (id_time_ms (subscription->id) > self->at ||
+    if (!subscription_was_active (subscription, self->at) ||
         !subscription_wants (subscription, self->dialect, self->event))
         return 0;
     wanting_t *wanting = arena_new_of (self->t->arena, wanting_t);

@@ -172,12 +172,11 @@ static int status_apply (turn_t *t, int32_t status, webhooks_subscription_t *row
 {
     if (status == WEBHOOKS_SUBSCRIPTION_STATUS_DISABLED)
         return fail (t, E_BAD_REQUEST, "status", "Only the server disables a subscription");
-    row->status = status;
     if (status == WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE) {
         row->consecutive_failures = 0;
         row->disabled_reason = NULL;
     }
-    return 0;
+    return subscription_status_set (t, status, row);
 }
 
 static int update_apply (turn_t *t, const webhooks_subscription_update_in_t *in,

@@ -116,16 +116,10 @@ const dialect_t *subscription_dialect (const webhooks_subscription_t *row)
     return dialect_find (row->dialect);
 }
 
-int32_t subscription_status (const webhooks_subscription_t *row)
-{
-    return row->status ? row->status : WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE;
-}
-
 bool subscription_wants (const webhooks_subscription_t *row, const dialect_t *d, const char *event)
 {
     const char *const *names = row->events.items;
-    if (subscription_dialect (row) != d ||
-        subscription_status (row) != WEBHOOKS_SUBSCRIPTION_STATUS_ACTIVE)
+    if (subscription_dialect (row) != d)
         return false;
     for (size_t i = 0; i < row->events.count; i++)
         if (strcmp (names[i], event) == 0)

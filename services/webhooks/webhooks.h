@@ -32,15 +32,23 @@ int subscription_clear (turn_t *t, id16_t id, int32_t status, bool *more);
 int subscription_end (turn_t *t, const webhooks_subscription_t *row, int32_t status);
 extern const job_kind_t webhooks_subscription_end_kind;
 bool delivery_is_waiting (int32_t status);
+/* Is it one for events of this name in this dialect? */
 bool subscription_wants (const webhooks_subscription_t *row, const dialect_t *d, const char *event);
 /* NULL: of a dialect that this program does not know. */
 const dialect_t *subscription_dialect (const webhooks_subscription_t *row);
 /* Are all of them events of the dialect (or is anything taken)? Fails with E_BAD_REQUEST, field "events[n]". */
 int events_check (turn_t *t, const dialect_t *d, const schema_list_t *events);
-/* Not given means active. */
-int32_t subscription_status (const webhooks_subscription_t *row);
 /* The networks and schemes that targets may have, from the settings. */
 fetch_config_t targets_allowed (const webhooks_settings_t *settings);
+
+/* ---- whether a subscription is active, and was (subscription_status.c) ---- */
+
+/* Not given means active. */
+int32_t subscription_status (const webhooks_subscription_t *row);
+/* Does it get what happened at `at` (Unix milliseconds, as ids tell it)? It was there and active then, whatever it is now. */
+bool subscription_was_active (const webhooks_subscription_t *row, int64_t at);
+/* It has this status from now on. The row is not stored. */
+int subscription_status_set (turn_t *t, int32_t status, webhooks_subscription_t *row);
 
 /* ---- secrets (secret.c) ---- */
 

@@ -239,8 +239,9 @@ test("numbers are bought at the carrier once", async () => {
         const app = (await house.request("GET", `${org}/apps`, { key })).json.apps[0].id;
         const { phoneNumbers } = await call(200, "GET", `${path}/available?countryCode=US&numberType=local&limit=3`, { key });
         assert.equal(phoneNumbers.length, 3);
-        const [{ phoneNumber, numberType, purchaseFee, currency }] = phoneNumbers;
+        const [{ phoneNumber, numberType, location, features, purchaseFee, currency }] = phoneNumbers;
         assert.deepEqual([numberType, purchaseFee, currency], ["local", "1.00000", "USD"]);
+        assert.deepEqual([location !== "", features], [true, ["SMS", "MMS", "Voice"]]);
         const body = { phoneNumber, numberType };
         const both = await Promise.all([1, 2].map(() => house.request("POST", `${path}/${app}/purchase`, { key, body })));
         assert.deepEqual(both.map((a) => a.status).sort(), [201, 409], both.map((a) => a.raw).join());
@@ -249,6 +250,8 @@ test("numbers are bought at the carrier once", async () => {
         assert.match(bought.purchaseHistoryId, /^ph_purch_[a-zA-Z0-9]{27}$/);
         const listed = (await call(200, "GET", path, { key })).phoneNumbers.find((n) => n.number === phoneNumber);
         assert.deepEqual([listed.phoneNumberId, listed.numberType, listed.apps.map((a) => a.appId)], [bought.phoneNumberId, "local", [app]]);
+        const [its] = (await call(200, "GET", `${org}/apps/${app}/phone-numbers`, { key })).phoneNumbers;
+        for (const shown of [listed, its]) assert.deepEqual([shown.number, shown.location, shown.features], [phoneNumber, location, features]);
         const sms = await house.request("POST", "/v1/sms", { key: house.credentials.app.live_key, body: { from: phoneNumber, to: ["+15551234567"], text: "Hi" } });
         assert.equal(sms.status, 201, sms.raw);
         assert.equal((await call(409, "POST", `${path}/${app}/purchase`, { key, body })).error.code, "resource_already_exists");

@@ -36,7 +36,7 @@ static int week_begin (optest_t *test)
 static bool week_is_done (optest_t *test)
 {
     return !fault_rows (test, "svc.repeat_a") && !fault_rows (test, "svc.repeat_b") &&
-           !fault_rows (test, "svc.idem_a") && !fault_rows (test, "svc.idem_b") &&
+           !fault_rows (test, "svc.keyed") && !fault_rows (test, "svc.keyed_turns") &&
            fault_rows (test, "svc.journal") == 1;
 }
 

@@ -221,8 +221,7 @@ static void test_forgotten_outcomes (void **state)
 
 static int search_store (turn_t *t, void *context)
 {
-    static const char *const tables[] = {"svc.idem_a", "svc.idem_b", "svc.repeat_a", "svc.repeat_b",
-                                         "svc.parked"};
+    static const char *const tables[] = {"svc.keyed", "svc.repeat_a", "svc.repeat_b", "svc.parked"};
     bytes_t needle = bytes_of_str (context);
     int found = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
