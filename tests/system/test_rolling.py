@@ -27,7 +27,7 @@ OLD = os.environ.get("AVIARY_OLD_BIN")
 SERVICES = ["inbox", "webhooks", "templates", "messaging", "accounts"]  # followers first
 WAITS = "the owner is of another version"  # what a new replica says that does not read beside an old owner
 GOING = (("GET", "The service is stopping"), ("", "The server is stopping."))  # how c8127cc gave up what reached a process as it went; it did nothing
-EARLIER = {"4ed82ce": (), "c8127cc": GOING}  # what may fail while one rolls from there: from the last landing nothing; c8127cc is the oldest of tests/upgrade
+EARLIER = {"1fb8d0c": (), "c8127cc": GOING}  # what may fail while one rolls from there: from the last landing nothing; c8127cc is the oldest of tests/upgrade
 PEOPLE = 40
 PACE = 0.01  # of each client, between requests
 

@@ -2,13 +2,15 @@
 
     facts = Day(live).run()
 
-`live` is a house with simulated carriers (tests/system/carriers.py). At the end some things are under way on purpose: sends that the carrier cannot take, sends
-whose outcome is unknown, deliveries to a receiver that is not there. The facts say what the house told then, and which ids are not at their end.
+`live` is a house with simulated carriers (tests/system/carriers.py). The day is 28 hours long, so that tables that turn once a day have turned. At the end some things are under way on
+purpose: sends that the carrier cannot take, alone and several to one person, sends whose outcome is unknown or that are at the carrier, an ask that waits, deliveries to a receiver that is
+not there. The facts say what the house told then, and which ids are not at their end. desk.py has the parts that came after the first dump.
 """
 import base64
 import json
 
 from carriers import WABA
+from desk import KIRIM_READS, Desk
 from harness import wait_for
 from test_media import BOUNDARY, PDF, form, part, png
 
@@ -22,7 +24,8 @@ READS = [
     ("system numbers", "test", "/v1/playground/phone-numbers/system"), ("WhatsApp numbers", "test", "/v1/playground/whatsapp/phone-numbers/system"),
     ("live numbers", "live", "/v1/phone-numbers"), ("test numbers", "test", "/v1/phone-numbers"),
     ("live webhooks", "live", "/v1/webhooks"), ("test webhooks", "test", "/v1/webhooks"), ("people", "test", "/v1/playground/phone-numbers/user"),
-]
+] + KIRIM_READS
+CLI_READS = [("team", "list"), ("user", "list"), ("optout", "list")]
 
 
 def said(value):
@@ -32,11 +35,12 @@ def said(value):
     return [said(member) for member in value] if isinstance(value, list) else value
 
 
-class Day:
+class Day(Desk):
     def __init__(self, live):
         self.live, self.house = live, live.house
         self.keys = {"live": self.house.live_key, "test": self.house.test_key, "admin": self.house.admin_key}
-        self.facts = {"messages": {}, "unfinished": {}, "keys": {}, "replays": [], "windows": []}
+        self.number, self.ref = live.app["whatsapp_number"], live.app["meta_phone_number_id"]
+        self.facts = {"messages": {}, "unfinished": {}, "keys": {}, "replays": [], "windows": [], "numbers": {}}
 
     # ---- asking ----
     def ask(self, key, method, path, body=None, want=201, headers=None):
@@ -91,7 +95,7 @@ class Day:
         sms = self.ask("test", "POST", "/v1/playground/phone-numbers/system")["number"]
         whatsapp = self.ask("test", "POST", "/v1/playground/whatsapp/phone-numbers/system")["number"]
         self.ask("test", "POST", "/v1/playground/phone-numbers/user")
-        self.facts["numbers"] = {"test_sms": sms, "test_whatsapp": whatsapp}
+        self.facts["numbers"] |= {"test_sms": sms, "test_whatsapp": whatsapp}
         sent = self.note(self.sms("test", sms, "+15551230001"), key="test", channel="sms", end="delivered")
         failed = self.note(self.sms("test", sms, "+999140001"), key="test", channel="sms", end="failed")
         group = self.note(self.sms("test", sms, ["+15551230001", "+15551230002"], "All"), key="test", channel="sms", end="delivered")
@@ -100,10 +104,7 @@ class Day:
         replied = self.note(self.whatsapp("test", whatsapp, "+15551230001"), key="test", channel="whatsapp", end="read")
         for message, word in ((sent, "delivered"), (failed, "failed"), (group, "delivered"), (replied, "delivered")):
             self.told(message, word)
-        body = {"from": sms, "to": ["+15551230009"], "text": "Once only"}
-        headers = {"Idempotency-Key": "day-1"}
-        answer = self.ask("test", "POST", "/v1/sms", body, headers=headers)
-        self.facts["replays"].append({"key": "test", "path": "/v1/sms", "body": body, "idempotency_key": "day-1", "answer": answer})
+        self.keyed("test", "/v1/sms", {"from": sms, "to": ["+15551230009"], "text": "Once only"}, "day-1")
 
     def template(self):
         self.live.control("PUT", "/templates", {"name": "parcel", "language": "en_US", "waba_id": WABA, "category": "UTILITY", "status": "APPROVED",
@@ -133,7 +134,7 @@ class Day:
         return [row for row in log if row["direction"].lower() == "inbound" and row["toPhoneNumber"] == self.number]
 
     def carriers(self):
-        self.number, sender = self.live.app["whatsapp_number"], self.live.app["sms_number"]
+        sender = self.live.app["sms_number"]
         self.facts["numbers"] |= {"live_sms": sender, "live_whatsapp": self.number}
         photo = self.upload("live", "image", png(), "photo.png", "image/png")
         paper = self.upload("live", "document", PDF, "paper.pdf", "application/pdf")
@@ -142,14 +143,17 @@ class Day:
         self.facts["media"] = {"image": photo, "document": paper, "deleted": gone}
         inbound = self.people_write()
         first = next(row for row in inbound if row["fromPhoneNumber"] == "+14157770001" and row["textBody"] == "Is it in stock?")["id"]
-        self.ask("live", "POST", "/v1/whatsapp/messages/read", {"messageId": first}, want=200)
+        self.facts["read_answer"] = self.ask("live", "POST", "/v1/whatsapp/messages/read", {"messageId": first}, want=200)
         self.facts["read"] = first
         contents = [{"type": "text", "text": {"body": "It is"}, "replyTo": first}, {"type": "image", "media": {"mediaId": photo, "caption": "this one?"}},
                     {"type": "document", "media": {"mediaId": paper}}, {"type": "reaction", "reaction": {"messageId": first, "emoji": "👍"}},
                     {"type": "contacts", "contacts": {"contacts": [{"name": {"formattedName": "Ada Byron", "firstName": "Ada"}, "phones": [{"phone": "+442071234567", "type": "WORK"}]}]}},
                     {"type": "interactive", "interactive": {"type": "buttons", "body": "Reserve it?", "buttons": [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]}}]
-        for content in contents:
-            self.told(self.note(self.whatsapp("live", self.number, "+14157770001", **content), key="live", channel="whatsapp", end="read"), "read")
+        body = {"from": self.number, "to": "+14157770001"} | contents.pop(0)
+        sent = [self.keyed("live", "/v1/whatsapp/messages", body, "noon-whatsapp", change={"to": "+14157770097"})["id"]]
+        sent += [self.whatsapp("live", self.number, "+14157770001", **content) for content in contents]
+        for message in sent:
+            self.told(self.note(message, key="live", channel="whatsapp", end="read"), "read")
         self.told(self.note(self.template(), key="live", channel="whatsapp", end="read"), "read")
         self.live.rule({"fail_with_code": 131026}, provider="meta", to="+14157770002")
         self.told(self.note(self.whatsapp("live", self.number, "+14157770002"), key="live", channel="whatsapp", end="failed"), "failed")
@@ -162,7 +166,8 @@ class Day:
         self.live.control("POST", "/inbound", {"provider": "telnyx", "from": stopped, "to": sender, "text": "STOP"})
         wait_for(lambda: stopped[-4:] in self.house.cli("optout", "list"), 15, what="the opt-out")
         link = self.ask("live", "GET", f"/v1/media/{photo}", want=200)["url"]
-        for message, end in ((self.sms("live", sender, person), "delivered"), (self.sms("live", sender, person, "Look", mediaUrls=[link]), "delivered"),
+        first = self.keyed("live", "/v1/sms", {"from": sender, "to": [person], "text": "Hello"}, "noon-sms")["id"]
+        for message, end in ((first, "delivered"), (self.sms("live", sender, person, "Look", mediaUrls=[link]), "delivered"),
                              (self.sms("live", sender, stopped), "failed")):
             self.told(self.note(message, key="live", channel="sms", end=end), end)
         self.facts["stopped"] = stopped
@@ -201,12 +206,17 @@ class Day:
     def look(self):
         """What the house tells, as it stands now."""
         self.live.wait_idle()
-        self.facts["reads"] = {name: {"key": key, "path": path, "answer": said(self.ask(key, "GET", path, want=200))} for name, key, path in READS}
+        reads = [(name, key, path.format(number=self.ref)) for name, key, path in READS]
+        self.facts["reads"] = {name: {"key": key, "path": path, "answer": said(self.ask(key, "GET", path, want=200))} for name, key, path in reads}
+        self.facts["cli"] = [{"ask": list(words), "answer": json.loads(self.house.cli(*words, "--json"))} for words in CLI_READS]
         explained = {}
         for message in self.facts["messages"]:
             lines = json.loads(self.house.cli("explain", message, "--json", "--reveal"))["lines"]
             explained[message] = sorted({f"{line['service']} {line['what']}" for line in lines})
         self.facts["explained"] = explained
+        for name in ("sms log", "whatsapp log"):
+            log = self.facts["reads"][name]["answer"]
+            log["messages"] = [row for row in log["messages"] if row["id"] not in self.facts["unfinished"]]
         self.facts["templates"] = json.loads(self.house.cli("templates", "list", "--json"))["templates"]
         self.facts["deliveries"] = {hook: {row["id"]: row["status"] for row in json.loads(self.house.cli("deliveries", "list", "--webhook", told["id"], "--limit", "100", "--json"))}
                                     for hook, told in self.facts["hooks"].items()}
@@ -214,9 +224,21 @@ class Day:
     def run(self, receiver):
         self.organization()
         self.hooks(receiver)
+        self.teams()
+        self.hours(13)
         self.playground()
+        self.evening(receiver)
+        self.hours(12)
+        self.tables_turned()
         self.carriers()
+        self.noon()
+        self.desk()
         self.nights(receiver)
+        self.hours(2)
         self.under_way(receiver)
+        self.lanes()
+        self.waiting_hook(receiver)
+        self.at_the_carrier()
         self.look()
+        self.waiting()
         return self.facts

@@ -62,6 +62,12 @@ def store_load(path, store):
     subprocess.run(["mdb_load", str(store)], input="\n".join(lines + ["DATA=END", ""]), text=True, check=True)
 
 
+def rows(path, table):
+    """How many rows a table of a store's text has; None if there is no such table."""
+    parts = {part.splitlines()[0]: len(part.splitlines()) - 1 for part in ("\n" + path.read_text(encoding="ascii")).split("\n= ")[1:]}
+    return parts.get(table)
+
+
 def write(data, facts, folder):
     """Dump the house in `data`, which stands still, to `folder`."""
     data, folder = Path(data), Path(folder)
