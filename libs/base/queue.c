@@ -18,6 +18,8 @@
 
 struct queue {
     pthread_mutex_t lock;
+    pthread_cond_t enough; /* `wanted` are there */
+    size_t wanted;         /* 0 = nobody gathers */
     queue_item_t *first;
     queue_item_t **tail; /* where the next item is linked */
     _Atomic size_t size; /* changed under the lock, read without */
@@ -38,6 +40,11 @@ queue_t *queue_new (void)
         free (self);
         return NULL;
     }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init (&monotonic);
+    pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init (&self->enough, &monotonic);
+    pthread_condattr_destroy (&monotonic);
     if (pthread_mutex_init (&self->lock, NULL) != 0) {
         close (self->fd);
         free (self);
@@ -83,6 +90,7 @@ void queue_destroy (queue_t **self)
         return;
     writes_end (*self);
     pthread_mutex_destroy (&(*self)->lock);
+    pthread_cond_destroy (&(*self)->enough);
     close ((*self)->fd);
     free (*self);
     *self = NULL;
@@ -108,7 +116,9 @@ bool queue_put (queue_t *self, queue_item_t *item)
         event_raise (self);
     *self->tail = item;
     self->tail = &item->next;
-    atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed);
+    size_t size = atomic_fetch_add_explicit (&self->size, 1, memory_order_relaxed) + 1;
+    if (self->wanted && size >= self->wanted)
+        pthread_cond_signal (&self->enough);
     pthread_mutex_unlock (&self->lock);
     if (raise && lazy)
         event_raise (self);
@@ -168,10 +178,32 @@ bool queue_arm (queue_t *self)
     return armed;
 }
 
+/* Nothing is to be gathered where nothing is. */
+static void gather (queue_t *self, size_t count, int64_t patience_us)
+{
+    int64_t until = clock_mono_us () + patience_us;
+    struct timespec deadline = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    pthread_mutex_lock (&self->lock);
+    self->wanted = count;
+    int code = 0;
+    while (!code && self->first && atomic_load_explicit (&self->size, memory_order_relaxed) < count)
+        code = pthread_cond_timedwait (&self->enough, &self->lock, &deadline);
+    self->wanted = 0;
+    pthread_mutex_unlock (&self->lock);
+}
+
 queue_item_t *queue_wait (queue_t *self, size_t most, int timeout_ms)
+{
+    return queue_gather (self, most, timeout_ms, 0, 0);
+}
+
+queue_item_t *queue_gather (queue_t *self, size_t most, int timeout_ms, size_t count,
+                            int64_t patience_us)
 {
     int64_t until = timeout_ms < 0 ? INT64_MAX : clock_mono_ms () + timeout_ms;
     for (;;) {
+        if (patience_us > 0 && queue_size (self) < count)
+            gather (self, count, patience_us);
         queue_item_t *chain = queue_take (self, most);
         if (chain)
             return chain;

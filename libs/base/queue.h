@@ -28,6 +28,10 @@ void queue_go (queue_t *self);
 queue_item_t *queue_take (queue_t *self, size_t most);
 /* As queue_take, but waits up to timeout_ms (-1 = for ever) for a first item. */
 queue_item_t *queue_wait (queue_t *self, size_t most, int timeout_ms);
+/* As queue_wait, but once there is a first item waits until there are `count` of them, at most patience_us
+ * from then on. */
+queue_item_t *queue_gather (queue_t *self, size_t most, int timeout_ms, size_t count,
+                            int64_t patience_us);
 size_t queue_size (const queue_t *self);
 /* Readable while items are there; for poll. Level-triggered: queue_take clears it when it empties
  * the queue. */

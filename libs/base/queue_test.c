@@ -143,6 +143,51 @@ static void test_threads (void **state)
 }
 
 /* One that looks by itself sleeps only when armed, and then nothing is missed. */
+typedef struct some {
+    queue_t *queue;
+    job_t jobs[10];
+} some_t;
+
+static void *put_some (void *argument)
+{
+    some_t *some = argument;
+    for (int i = 0; i < 10; i++) {
+        queue_put (some->queue, &some->jobs[i].item);
+        poll (NULL, 0, 1);
+    }
+    return NULL;
+}
+
+static int length (const queue_item_t *chain)
+{
+    int count = 0;
+    for (; chain; chain = chain->next)
+        count++;
+    return count;
+}
+
+/* As many as are wanted come in one chain; who waits for more has patience, then takes what there is. */
+static void test_gathers (void **state)
+{
+    (void) state;
+    enum { LONG_US = 60000000 };
+    some_t some = {.queue = queue_new ()};
+    pthread_t thread;
+    assert_null (queue_gather (some.queue, 0, 5, 3, LONG_US)); /* nothing came */
+    assert_int_equal (pthread_create (&thread, NULL, put_some, &some), 0);
+    assert_int_equal (length (queue_gather (some.queue, 0, -1, 10, LONG_US)), 10);
+    pthread_join (thread, NULL);
+    assert_false (readable (some.queue));
+    for (int i = 0; i < 4; i++)
+        queue_put (some.queue, &some.jobs[i].item);
+    assert_int_equal (length (queue_gather (some.queue, 0, -1, 5, 100)), 4);
+    for (int i = 0; i < 4; i++)
+        queue_put (some.queue, &some.jobs[i].item);
+    assert_int_equal (length (queue_gather (some.queue, 3, -1, 4, LONG_US)), 3);
+    assert_int_equal (length (queue_gather (some.queue, 3, -1, 1, LONG_US)), 1);
+    queue_destroy (&some.queue);
+}
+
 static void test_armed (void **state)
 {
     (void) state;
@@ -219,7 +264,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_order_and_parts), cmocka_unit_test (test_held_wakes_nobody),
         cmocka_unit_test (test_wait_times_out),  cmocka_unit_test (test_threads),
-        cmocka_unit_test (test_armed),           cmocka_unit_test (test_armed_threads),
+        cmocka_unit_test (test_gathers),         cmocka_unit_test (test_armed),
+        cmocka_unit_test (test_armed_threads),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

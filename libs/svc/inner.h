@@ -350,6 +350,8 @@ typedef struct writer {
     sweep_t *sweep;
     erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
+    int64_t commit_us; /* what one takes, on the average */
+    size_t crowd;      /* items of the last turn, and those that came meanwhile */
     again_t again;
     ask_t *waiting;  /* for parked asks */
     ask_t *answered; /* of this turn, in order of arrival */
