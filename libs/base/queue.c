@@ -178,6 +178,15 @@ bool queue_arm (queue_t *self)
     return armed;
 }
 
+void queue_nudge (queue_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    bool raise = self->lazy && wants_wake (self, false);
+    pthread_mutex_unlock (&self->lock);
+    if (raise)
+        event_raise (self);
+}
+
 /* Nothing is to be gathered where nothing is. */
 static void gather (queue_t *self, size_t count, int64_t patience_us)
 {

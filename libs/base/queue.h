@@ -41,5 +41,7 @@ int queue_fd (const queue_t *self);
  * the first call on no other put does, so poll only after this said true; and the descriptor may
  * once be readable with nothing there. Not together with queue_wait. */
 bool queue_arm (queue_t *self);
+/* Wakes a taker that armed it and sleeps, once, with nothing there. */
+void queue_nudge (queue_t *self);
 
 #endif

@@ -99,20 +99,34 @@ static void state_tell (svc_t *svc)
     }
 }
 
-/* Sleeps until something comes; not at all if there is something. */
-static void bus_sleep (svc_t *svc, int timeout)
+bool svc_bus_arm (svc_t *svc)
 {
-    struct pollfd fds[] = {{.fd = svc->bus_fd, .events = POLLIN},
-                           {.fd = queue_fd (svc->out), .events = POLLIN},
-                           {.fd = queue_fd (svc->asks), .events = POLLIN}};
-    bool empty = timeout != 0 && queue_arm (svc->out) && queue_arm (svc->asks);
-    if (empty && poll (fds, sizeof fds / sizeof *fds, timeout) >= 0 && fds[0].revents == 0)
-        bus_silent (svc->bus);
+    return queue_arm (svc->out) && queue_arm (svc->asks);
 }
 
-static int bus_round (svc_t *svc, int timeout)
+static void bus_fds (const svc_t *svc, int fds[SVC_BUS_FDS])
 {
-    bus_sleep (svc, timeout);
+    fds[0] = svc->bus_fd;
+    fds[1] = queue_fd (svc->out);
+    fds[2] = queue_fd (svc->asks);
+}
+
+/* Sleeps until something comes; not at all if there is something. True: nothing came over the bus. */
+static bool bus_sleep (svc_t *svc, int timeout)
+{
+    int fds[SVC_BUS_FDS];
+    struct pollfd polled[SVC_BUS_FDS];
+    bus_fds (svc, fds);
+    for (size_t i = 0; i < SVC_BUS_FDS; i++)
+        polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    bool empty = timeout != 0 && svc_bus_arm (svc);
+    return empty && poll (polled, SVC_BUS_FDS, timeout) >= 0 && polled[0].revents == 0;
+}
+
+int svc_bus_run (svc_t *svc, bool silent)
+{
+    if (silent)
+        bus_silent (svc->bus);
     bus_gather (svc->bus);
     unsigned credit = answers_send (svc);
     if (credit)
@@ -132,14 +146,49 @@ static int bus_round (svc_t *svc, int timeout)
     return wait;
 }
 
+/* ---- lent ---- */
+
+static void bus_rest (svc_t *svc)
+{
+    pthread_mutex_lock (&svc->bus_lock);
+    if (svc->bus_lent) {
+        svc->bus_rests = true;
+        pthread_cond_broadcast (&svc->bus_handed);
+        while (svc->bus_lent)
+            pthread_cond_wait (&svc->bus_handed, &svc->bus_lock);
+        svc->bus_rests = false;
+    }
+    pthread_mutex_unlock (&svc->bus_lock);
+}
+
+void svc_bus_borrow (svc_t *svc, int fds[SVC_BUS_FDS])
+{
+    pthread_mutex_lock (&svc->bus_lock);
+    svc->bus_lent = true;
+    queue_nudge (svc->asks);
+    while (!svc->bus_rests)
+        pthread_cond_wait (&svc->bus_handed, &svc->bus_lock);
+    pthread_mutex_unlock (&svc->bus_lock);
+    bus_fds (svc, fds);
+}
+
+void svc_bus_return (svc_t *svc)
+{
+    pthread_mutex_lock (&svc->bus_lock);
+    svc->bus_lent = false;
+    pthread_cond_broadcast (&svc->bus_handed);
+    pthread_mutex_unlock (&svc->bus_lock);
+}
+
 static void *bus_main (void *context)
 {
     svc_t *svc = context;
     int timeout = 0;
-    svc->bus_fd = bus_fd (svc->bus);
-    while (!atomic_load (&svc->bus_quit))
-        timeout = bus_round (svc, timeout);
-    bus_round (svc, 0); /* what the others released last */
+    while (!atomic_load (&svc->bus_quit)) {
+        timeout = svc_bus_run (svc, bus_sleep (svc, timeout));
+        bus_rest (svc);
+    }
+    svc_bus_run (svc, false); /* what the others released last */
     bus_destroy (&svc->bus);
     return NULL;
 }
@@ -199,6 +248,8 @@ int busthread_start (svc_t *svc, failure_t *failure)
     if (!rc)
         rc = bus_new (&config, &svc->bus, failure);
     curve_keys_wipe (&curve);
+    if (!rc)
+        svc->bus_fd = bus_fd (svc->bus);
     if (!rc && pthread_create (&svc->bus_thread, NULL, bus_main, svc))
         rc = failure_set (failure, E_NO_MEMORY, NULL, "no thread for the bus");
     svc->bus_runs = !rc;
@@ -207,8 +258,14 @@ int busthread_start (svc_t *svc, failure_t *failure)
 
 void busthread_stop (svc_t *svc)
 {
+    pthread_mutex_lock (&svc->bus_lock);
+    bool lent = svc->bus_lent;
+    pthread_mutex_unlock (&svc->bus_lock);
+    if (lent)
+        return;
     if (svc->bus_runs) {
         atomic_store (&svc->bus_quit, true);
+        queue_nudge (svc->asks);
         pthread_join (svc->bus_thread, NULL);
     }
     svc->bus_runs = false;

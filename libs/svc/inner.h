@@ -523,7 +523,10 @@ struct svc {
     queue_t *asks;    /* svc_ask_t to send */
     atomic_bool connected, bus_quit, bus_bye;
     bool said_bye, bus_runs, writer_runs, said_ready, terminating;
-    int bus_fd;        /* the bus thread's */
+    int bus_fd;
+    pthread_mutex_t bus_lock; /* of the three */
+    pthread_cond_t bus_handed;
+    bool bus_lent, bus_rests;
     ask_t *spare_asks; /* the bus thread's, by their items' `next` */
     unsigned spare_ask_count;
     bool compacting; /* ends, for its store to be made anew */
@@ -559,7 +562,7 @@ void ask_release (ask_t *ask);
 
 /* busthread.c */
 int busthread_start (svc_t *svc, failure_t *failure);
-void busthread_stop (svc_t *svc);
+void busthread_stop (svc_t *svc); /* nothing while it is lent: to be called again */
 void busthread_release (svc_t *svc, ask_t *ask);
 
 /* settings.c */

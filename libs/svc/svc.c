@@ -280,6 +280,8 @@ int svc_open (svc_t *svc, const svc_service_t *service, int argc, char **argv)
     pthread_mutex_init (&svc->state_lock, NULL);
     pthread_mutex_init (&svc->journal.lock, NULL);
     pthread_mutex_init (&svc->outward_lock, NULL);
+    pthread_mutex_init (&svc->bus_lock, NULL);
+    pthread_cond_init (&svc->bus_handed, NULL);
     pool_init (&svc->pool);
     svc->out = queue_new ();
     svc->asks = queue_new ();
@@ -326,6 +328,8 @@ void svc_close (svc_t *svc)
     pthread_mutex_destroy (&svc->state_lock);
     pthread_mutex_destroy (&svc->journal.lock);
     pthread_mutex_destroy (&svc->outward_lock);
+    pthread_mutex_destroy (&svc->bus_lock);
+    pthread_cond_destroy (&svc->bus_handed);
 }
 
 /* ---- running ---- */
@@ -486,6 +490,7 @@ static int svc_run (svc_t *svc, failure_t *failure)
     threads_stop (svc);
     if (svc->service->stop && svc->context)
         svc->service->stop (&svc->context);
+    busthread_stop (svc); /* of a service that had it until now: there was no drain */
     if (fd >= 0)
         close (fd);
     if (!exit_code)

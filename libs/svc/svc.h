@@ -111,6 +111,16 @@ void svc_ask (svc_t *svc, svc_ask_t *ask);
 void svc_asks_hold (svc_t *svc);
 void svc_asks_go (svc_t *svc);
 
+/* A thread of the service may do the bus thread's work for a while, so that nobody has to be woken between the two. svc_bus_borrow: the bus thread rests, and its
+ * descriptors are given; then that one thread calls svc_bus_run again and again, after svc_bus_arm said that it may sleep on the descriptors (false: there is
+ * something to do). Before the service stops svc_bus_return lets the bus thread go on. */
+enum { SVC_BUS_FDS = 3 };
+void svc_bus_borrow (svc_t *svc, int fds[SVC_BUS_FDS]);
+bool svc_bus_arm (svc_t *svc);
+/* `silent`: it slept on the descriptors, and the first one had nothing. How many ms it may sleep. */
+int svc_bus_run (svc_t *svc, bool silent);
+void svc_bus_return (svc_t *svc);
+
 /* A JSON log line: extra fields as "key", "value" pairs, NULL-terminated. Values that are secret or personal do not belong here. */
 typedef enum svc_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } svc_level_t;
 void svc_log (svc_t *svc, svc_level_t level, const char *message, ...) __attribute__ ((sentinel));

@@ -268,13 +268,50 @@ static int timeout_of (const loop_t *self, int64_t now_ms)
     return until <= now_ms ? 0 : until - now_ms < 60000 ? (int) (until - now_ms) : 60000;
 }
 
+static bool may_sleep (const loop_t *self)
+{
+    return self->ready == NULL && queue_arm (self->completed) && queue_arm (self->returned) &&
+           (self->beside == NULL ||
+            (self->beside_ms != 0 && self->beside->arm (self->server->config.context)));
+}
+
 static int events_wait (loop_t *self, struct epoll_event *events)
 {
-    int timeout = 0;
-    if (self->ready == NULL && queue_arm (self->completed) && queue_arm (self->returned))
-        timeout = timeout_of (self, clock_mono_ms ());
+    int timeout = may_sleep (self) ? timeout_of (self, clock_mono_ms ()) : 0;
+    if (self->beside != NULL && (timeout < 0 || timeout > self->beside_ms))
+        timeout = self->beside_ms;
     int count = epoll_wait (self->epoll, events, EVENTS_MAX, timeout);
+    self->beside_heard = timeout == 0 || count < 0;
     return count > 0 ? count : 0;
+}
+
+/* ---- work beside ---- */
+
+static bool watch_fd (const loop_t *self, int fd, void *of)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = of};
+    return epoll_ctl (self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void beside_begin (loop_t *self)
+{
+    int fds[WEB_BESIDE_FDS];
+    if (self->beside == NULL)
+        return;
+    self->beside->begin (self->server->config.context, fds);
+    bool watched = true;
+    for (size_t i = 0; i < WEB_BESIDE_FDS; i++)
+        watched = watch_fd (self, fds[i], i == 0 ? &self->beside : NULL) && watched;
+    if (watched)
+        return;
+    self->beside->end (self->server->config.context); /* who did it before does it again */
+    self->beside = NULL;
+}
+
+static void beside_run (loop_t *self)
+{
+    if (self->beside != NULL)
+        self->beside_ms = self->beside->run (self->server->config.context, !self->beside_heard);
 }
 
 static void batch (const loop_t *self, bool begins)
@@ -298,8 +335,15 @@ static void loop_round (loop_t *self)
         }
         if (of == self->server)
             accept_some (self, now_ms);
+        else if (of == &self->beside)
+            self->beside_heard = true;
         else if (of != NULL)
             conn_event (of, events[i].events);
+    }
+    if (self->beside != NULL) {
+        batch (self, false);
+        beside_run (self);
+        batch (self, true);
     }
     take_completed (self);
     take_returned (self);
@@ -315,30 +359,28 @@ static void loop_round (loop_t *self)
 static void *loop_run (void *context)
 {
     loop_t *self = context;
+    beside_begin (self);
     while (!atomic_load (&self->server->ending) || !self->stopping || self->ready != NULL ||
            self->parked > 0 || self->away > 0)
         loop_round (self);
+    if (self->beside != NULL)
+        self->beside->end (self->server->config.context);
     return NULL;
 }
 
 /* ---- life ---- */
 
-static bool watch_fd (const loop_t *self, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    return epoll_ctl (self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
 int loop_start (loop_t *self, web_server_t *server)
 {
     self->server = server;
     self->deaf = true;
+    self->beside = server->config.loops == 1 ? server->config.beside : NULL;
     self->epoll = epoll_create1 (EPOLL_CLOEXEC);
     self->completed = queue_new ();
     self->returned = queue_new ();
     bool good = self->epoll >= 0 && self->completed != NULL && self->returned != NULL &&
-                watch_fd (self, queue_fd (self->completed)) &&
-                watch_fd (self, queue_fd (self->returned));
+                watch_fd (self, queue_fd (self->completed), NULL) &&
+                watch_fd (self, queue_fd (self->returned), NULL);
     if (!good)
         return E_NO_MEMORY;
     hear (self, true);

@@ -98,6 +98,9 @@ struct loop {
     queue_t *returned;  /* conn_t: from threads; and the server's wakes */
     queue_item_t wake;
     atomic_bool woken;
+    const web_beside_t *beside; /* its work, too; NULL = none */
+    int beside_ms;              /* when it wants to run again */
+    bool beside_heard;
     due_heap_t timers; /* of all connections */
     conn_t *silent;    /* the longest first */
     conn_t *silent_last;

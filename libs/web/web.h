@@ -41,6 +41,16 @@ typedef web_next_t (web_resume_fn) (void *context, web_request_t *request);
 typedef void (web_refuse_fn) (void *context, web_request_t *request, int status, const char *text);
 typedef void (web_log_fn) (void *context, const char *text);
 
+/* Other work that the first loop's thread does beside, where it would have to wake and be woken by a thread for it (a bus). All are called there. */
+enum { WEB_BESIDE_FDS = 3 };
+typedef struct web_beside {
+    void (*begin) (void *context, int fds[WEB_BESIDE_FDS]); /* readable: there is something to do */
+    bool (*arm) (void *context); /* before a sleep; false: do not sleep */
+    /* `silent`: it slept, and the first descriptor was not readable. How many ms it may sleep. */
+    int (*run) (void *context, bool silent);
+    void (*end) (void *context);
+} web_beside_t;
+
 /* Times end with the connection; 0 in a field means the default. */
 typedef struct web_config {
     const char *listen;   /* "127.0.0.1:8080", "0.0.0.0:80"; port 0 = any free one */
@@ -60,6 +70,8 @@ typedef struct web_config {
     web_refuse_fn *refuse;     /* NULL = plain text */
     /* Called around some submits and completes of one loop at a time, so that what they put elsewhere can leave together. NULL = not told. */
     void (*batch) (void *context, bool begins);
+    const web_beside_t
+        *beside; /* NULL = nothing; with one loop alone, others have a processor for it */
     void *context;
     web_log_fn *log; /* NULL = the server's own troubles are not told */
     void *log_context;

@@ -99,6 +99,31 @@ static void asks_batch (void *context, bool begins)
         svc_asks_go (edge->svc);
 }
 
+/* ---- the bus, beside the loop ---- */
+
+static void bus_begin (void *context, int fds[WEB_BESIDE_FDS])
+{
+    _Static_assert((int) WEB_BESIDE_FDS == (int) SVC_BUS_FDS, "the bus has as many descriptors");
+    svc_bus_borrow (((const edge_t *) context)->svc, fds);
+}
+
+static bool bus_arm (void *context)
+{
+    return svc_bus_arm (((const edge_t *) context)->svc);
+}
+
+static int bus_run (void *context, bool silent)
+{
+    return svc_bus_run (((const edge_t *) context)->svc, silent);
+}
+
+static void bus_end (void *context)
+{
+    svc_bus_return (((const edge_t *) context)->svc);
+}
+
+static const web_beside_t bus_beside = {bus_begin, bus_arm, bus_run, bus_end};
+
 static int read_settings (edge_t *edge, failure_t *failure)
 {
     const edge_settings_t *s = svc_settings (edge->svc);
@@ -132,6 +157,7 @@ static int read_settings (edge_t *edge, failure_t *failure)
                                .resume = edge_resume,
                                .refuse = edge_refuse,
                                .batch = asks_batch,
+                               .beside = &bus_beside,
                                .context = edge};
     return code;
 }
