@@ -351,7 +351,7 @@ typedef struct writer {
     erase_t *erase;
     int64_t growth_at; /* Unix ms of the newest sample; 0 = not looked yet */
     int64_t commit_us; /* what one takes, on the average */
-    size_t crowd;      /* items of the last turn, and those that came meanwhile */
+    size_t crowd;      /* asks of the last turn, and what came meanwhile; 0 = few */
     again_t again;
     ask_t *waiting;  /* for parked asks */
     ask_t *answered; /* of this turn, in order of arrival */

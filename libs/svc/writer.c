@@ -650,21 +650,21 @@ static bool has_work (svc_t *svc)
 }
 
 /* What is there to do. Under load the first item that comes waits a moment for the others: each commit costs about the same, and those that are answered together come again
- * together. Worth half a commit's time, and only where several are on their way. */
+ * together. Worth half a commit's time, and only where several asks are on their way: what comes of jobs has only jobs waiting for it. */
 static work_t *work_await (svc_t *svc)
 {
     writer_t *w = &svc->writer;
     int64_t patience = w->commit_us / 2 < PATIENCE_MOST_US ? w->commit_us / 2 : PATIENCE_MOST_US;
     size_t crowd = w->crowd < TURN_ITEMS ? w->crowd : TURN_ITEMS;
     return (work_t *) (void *) queue_gather (w->inbox, TURN_ITEMS, (int) writer_next (svc), crowd,
-                                             crowd < CROWD_LEAST ? 0 : patience);
+                                             patience);
 }
 
-static size_t chain_length (const work_t *work)
+static size_t asks_of (const work_t *work)
 {
     size_t count = 0;
     for (; work; work = (const work_t *) (const void *) work->item.next)
-        count++;
+        count += work->kind == WORK_ASK;
     return count;
 }
 
@@ -686,10 +686,10 @@ void *writer_main (void *context)
     while (!atomic_load (&svc->quit) && !rc) {
         follow_tick (svc, clock_mono_ms ());
         work_t *chain = work_await (svc);
-        size_t count = chain_length (chain);
+        size_t asks = asks_of (chain);
         if (chain || has_work (svc))
             rc = writer_turn (svc, chain);
-        w->crowd = count + queue_size (w->inbox);
+        w->crowd = asks < CROWD_LEAST ? 0 : asks + queue_size (w->inbox);
         parked_tick (w, clock_mono_ms (), false);
     }
     if (!rc && follow_unstored (svc))
