@@ -304,9 +304,10 @@ class House:
 
     def wait_back(self, service, old, replica=0, timeout=40):
         """Until another process than `old` is there and the broker knows it as ready: what is asked from then on, it answers. (/readyz may still speak of the one that is gone.)"""
-        new = self.wait_restarted(service, old, replica, timeout)
-        wait_for(lambda: (row := self.row(service, replica)) and row["pid"] == new and row["ready"], timeout, what=f"{service}.{replica} ready again")
-        return new
+        def back():  # the first that is started may end, too: on a full disk, say
+            now, row = self.pid(service, replica), self.row(service, replica)
+            return row and row["ready"] and row["pid"] == now != old and now
+        return wait_for(back, timeout, what=f"{service}.{replica} ready again")
 
     def wait_replicas(self, timeout=20):
         """Until every process is ready: /readyz is content with one of each service."""

@@ -141,6 +141,20 @@ def test_a_killed_process_is_back_at_once_then_backs_off():
         assert now == [int(house.starts("messaging.0")[-1].split()[1])]
 
 
+def test_a_list_that_could_not_be_written_is_written_later():
+    with Fake() as house:
+        all_started(house)
+        house.listed()
+        path = house.data / "run" / "supervisor.json"
+        path.unlink()
+        path.mkdir()
+        os.kill(int(house.starts("messaging.0")[-1].split()[1]), signal.SIGKILL)
+        wait_for(lambda: len(house.starts("messaging.0")) == 2 and "cannot write run/supervisor.json" in house.log(), 20, what="a restart that cannot be written down")
+        path.rmdir()
+        assert house.listed()["pid"] == house.process.pid  # nobody ends or starts meanwhile
+        assert len(house.starts("messaging.0")) == 2
+
+
 def test_term_drains_edge_then_services_then_broker():
     with Fake("--replicas", "edge=2") as house:
         all_started(house, len(SERVICES) + 1)

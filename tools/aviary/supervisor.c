@@ -21,7 +21,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { FIRST_START_MS = 5000, PHASES = 4 };
+enum { FIRST_START_MS = 5000, PHASES = 4, LIST_AGAIN_MS = 1000 };
 
 /* When each phase of the drain is over at the latest, after TERM: edges, services, broker, KILL. */
 static const int64_t phase_end_ms[PHASES] = {4500, 9000, 9700, SUPERVISOR_DRAIN_MS};
@@ -70,8 +70,18 @@ static void list_write (supervisor_t *self)
         entry->pid = c->pid;
     }
     int rc = run_list_write (self->data, &list);
-    if (rc)
-        logs_printf (&self->logs, "aviary", "cannot write run/supervisor.json: %s", strerror (rc));
+    if (rc && !self->list_ms)
+        logs_printf (&self->logs, "aviary",
+                     "cannot write run/supervisor.json: %s; trying again each second",
+                     strerror (rc));
+    self->list_ms = rc ? clock_mono_ms () + LIST_AGAIN_MS : 0;
+}
+
+/* A full disk has room again some day, and nobody need start or end then. */
+static void list_again (supervisor_t *self)
+{
+    if (self->list_ms && clock_mono_ms () >= self->list_ms)
+        list_write (self);
 }
 
 static void start (supervisor_t *self, child_t *child)
@@ -390,7 +400,10 @@ int supervisor_run (supervisor_t *self)
     list_write (self);
     while (!self->stop_ms || anyone_left (self)) {
         int timeout_ms = starts_due (self);
+        if (self->list_ms && (timeout_ms < 0 || timeout_ms > LIST_AGAIN_MS))
+            timeout_ms = LIST_AGAIN_MS;
         wait_and_read (self, timeout_ms);
+        list_again (self);
         if (signals_read (self))
             return EX_TEMPFAIL;
         reap (self);

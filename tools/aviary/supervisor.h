@@ -16,7 +16,9 @@ typedef struct supervisor {
     logs_t logs;
     int signals;     /* signalfd */
     int64_t stop_ms; /* when TERM came; 0 = running */
-    unsigned phase;  /* of the drain */
+    int64_t
+        list_ms; /* when the list of processes is to be written again: it could not be; 0 = it is as it should */
+    unsigned phase; /* of the drain */
     int exit_code;
     bool told_ready;
 } supervisor_t;
