@@ -189,8 +189,7 @@ typedef struct keyed {
     bool has_before;
     hints_t hints;
     uint64_t first, next; /* numbers: of the first record of this turn, of the next */
-    uint64_t *fresh;      /* hashes of those between */
-    size_t fresh_capacity;
+    buf_t turn;           /* the row of those between */
 } keyed_t;
 
 typedef struct keyed_mark {

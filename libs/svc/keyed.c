@@ -7,7 +7,6 @@
  * sweeper reads to forget. Records that versions of before made lie in two tables by hash (svc.idem), which are looked at until they are over.
  *
  * Fails with what the store says, E_NO_MEMORY, and E_CORRUPT for rows that are none. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "svc/inner.h"
@@ -70,7 +69,7 @@ int keyed_open (svc_t *svc, txn_t *txn)
 void keyed_close (keyed_t *self)
 {
     hints_free (&self->hints);
-    free (self->fresh);
+    buf_free (&self->turn);
     *self = (keyed_t){0};
 }
 
@@ -98,33 +97,20 @@ int keyed_get (const keyed_t *self, txn_t *txn, const uint8_t hash[32], bytes_t 
     return turned_get (&self->before, txn, bytes_of (hash, HASH_SIZE), value);
 }
 
-static int fresh_reserve (keyed_t *self)
-{
-    size_t count = (size_t) (self->next - self->first);
-    if (count < self->fresh_capacity)
-        return 0;
-    size_t capacity = count ? 2 * count : 256;
-    uint64_t *fresh = realloc (self->fresh, capacity * sizeof *fresh);
-    if (!fresh)
-        return E_NO_MEMORY;
-    self->fresh = fresh;
-    self->fresh_capacity = capacity;
-    return 0;
-}
-
 int keyed_put (keyed_t *self, txn_t *txn, bytes_t row)
 {
     uint8_t space[NUMBER_SIZE];
-    uint64_t hash = u64_read (row.data);
-    int rc = fresh_reserve (self);
-    if (!rc)
-        rc = hints_add (&self->hints, hash, self->next);
+    int rc = hints_add (&self->hints, u64_read (row.data), self->next);
+    if (!self->turn.size)
+        buf_add (&self->turn, (uint8_t[TURN_HEAD]){0}, TURN_HEAD);
+    buf_add (&self->turn, row.data, SHORT_SIZE);
+    if (!rc && buf_failed (&self->turn))
+        rc = E_NO_MEMORY;
     if (!rc)
         rc = kv_append (txn, self->rows, number_key (self->next, space), row);
-    if (rc)
-        return rc; /* and the step's rewind takes the hint back */
-    self->fresh[self->next++ - self->first] = hash;
-    return 0;
+    if (!rc)
+        self->next++;
+    return rc; /* the step's rewind takes back what failed */
 }
 
 /* ---- a turn ---- */
@@ -134,30 +120,28 @@ keyed_mark_t keyed_mark (const keyed_t *self)
     return (keyed_mark_t){self->next, hints_mark (&self->hints)};
 }
 
+/* The row of the turn says what numbers were given. */
+static void next_set (keyed_t *self, uint64_t next)
+{
+    size_t count = (size_t) (next - self->first);
+    self->next = next;
+    self->turn.failed = false;
+    self->turn.size = count ? TURN_HEAD + count * SHORT_SIZE : 0;
+}
+
 void keyed_rewind (keyed_t *self, keyed_mark_t mark)
 {
-    self->next = mark.next;
+    next_set (self, mark.next);
     hints_rewind (&self->hints, mark.hints);
 }
 
 int keyed_store (keyed_t *self, txn_t *txn, int64_t now)
 {
-    uint8_t space[NUMBER_SIZE], part[SHORT_SIZE];
-    size_t count = (size_t) (self->next - self->first);
-    if (!count)
+    uint8_t space[NUMBER_SIZE];
+    if (!self->turn.size)
         return 0;
-    buf_t row = {0};
-    u64_write ((uint64_t) now, part);
-    buf_add (&row, part, sizeof part);
-    for (size_t i = 0; i < count; i++) {
-        u64_write (self->fresh[i], part);
-        buf_add (&row, part, sizeof part);
-    }
-    int rc = buf_failed (&row)
-                 ? E_NO_MEMORY
-                 : kv_append (txn, self->turns, number_key (self->first, space), buf_bytes (&row));
-    buf_free (&row);
-    return rc;
+    u64_write ((uint64_t) now, self->turn.data);
+    return kv_append (txn, self->turns, number_key (self->first, space), buf_bytes (&self->turn));
 }
 
 void keyed_ended (keyed_t *self, bool committed)
@@ -167,8 +151,8 @@ void keyed_ended (keyed_t *self, bool committed)
         self->first = self->next;
     } else {
         hints_rewind (&self->hints, 0);
-        self->next = self->first;
     }
+    next_set (self, self->first);
 }
 
 /* ---- forgotten ---- */
