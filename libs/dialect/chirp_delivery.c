@@ -21,13 +21,11 @@ static int headers (const dialect_sending_t *sending, dialect_headers_t *out)
     if (code)
         return code;
     dialect_header_add (out, "webhook-id", sending->event_id);
-    dialect_header_add (out, "webhook-timestamp",
-                        arena_printf (out->arena, "%lld", (long long) sending->timestamp_s));
+    dialect_header_add_number (out, "webhook-timestamp", sending->timestamp_s);
     dialect_header_add (out, "webhook-signature", buf_text (&signature));
     dialect_header_add (out, "X-Chirp-Event", sending->event);
     dialect_header_add (out, "X-Chirp-Event-Id", sending->event_id);
-    dialect_header_add (out, "X-Chirp-Delivery-Attempt",
-                        arena_printf (out->arena, "%u", sending->attempt));
+    dialect_header_add_number (out, "X-Chirp-Delivery-Attempt", sending->attempt);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* dialect.c - what all dialects share: finding the rows of their tables. */
 #include "dialect/dialect.h"
 
+#include "base/text.h"
 #include "sign/sign.h"
 
 #include <stdio.h>
@@ -76,7 +77,21 @@ bytes_t dialect_marked (const dialect_t *d, arena_t *arena, bytes_t body, size_t
 
 void dialect_header_add (dialect_headers_t *self, const char *name, const char *value)
 {
-    self->items[self->count++] = arena_printf (self->arena, "%s: %s", name, value);
+    size_t first = strlen (name), second = strlen (value);
+    char *line = arena_alloc (self->arena, first + 2 + second + 1);
+    if (line) {
+        memcpy (line, name, first);
+        memcpy (line + first, ": ", 2);
+        memcpy (line + first + 2, value, second);
+    }
+    self->items[self->count++] = line;
+}
+
+void dialect_header_add_number (dialect_headers_t *self, const char *name, int64_t value)
+{
+    char text[TEXT_NUMBER_SIZE];
+    text_write_int (value, text);
+    dialect_header_add (self, name, text);
 }
 
 bool dialect_event_known (const dialect_t *d, const char *name)

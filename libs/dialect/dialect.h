@@ -82,6 +82,7 @@ typedef struct dialect_headers {
 } dialect_headers_t;
 
 void dialect_header_add (dialect_headers_t *self, const char *name, const char *value);
+void dialect_header_add_number (dialect_headers_t *self, const char *name, int64_t value);
 
 typedef struct dialect_delivery {
     dialect_holder_t holder;

@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char secret_prefix[] = "whsec_";
@@ -25,13 +24,14 @@ static void secret_make (char out[64])
 
 static void signature_add (const char *secret, int64_t timestamp_s, bytes_t body, buf_t *out)
 {
-    char timestamp[32], hex[MAC_HEX];
+    char timestamp[TEXT_NUMBER_SIZE], hex[MAC_HEX];
     uint8_t mac[SIGN_SHA256_SIZE];
-    snprintf (timestamp, sizeof timestamp, "%lld.", (long long) timestamp_s);
-    bytes_t parts[] = {bytes_of_str (timestamp), body};
-    sign_hmac_sha256_parts (bytes_of_str (secret), parts, 2, mac);
+    size_t length = text_write_int (timestamp_s, timestamp);
+    bytes_t parts[] = {bytes_of (timestamp, length), bytes_of_str ("."), body};
+    sign_hmac_sha256_parts (bytes_of_str (secret), parts, 3, mac);
     text_write_hex (mac, sizeof mac, hex);
-    buf_printf (out, ",v1=%s", hex);
+    buf_add_str (out, ",v1=");
+    buf_add_str (out, hex);
 }
 
 static int headers (const dialect_sending_t *sending, dialect_headers_t *out)
@@ -39,7 +39,10 @@ static int headers (const dialect_sending_t *sending, dialect_headers_t *out)
     char id[64];
     buf_t signature = buf_in (out->arena);
     kirim_id_write ("wbd", false, sending->delivery, id);
-    buf_printf (&signature, "t=%lld", (long long) sending->timestamp_s);
+    char timestamp[TEXT_NUMBER_SIZE];
+    text_write_int (sending->timestamp_s, timestamp);
+    buf_add_str (&signature, "t=");
+    buf_add_str (&signature, timestamp);
     for (size_t i = 0; i < sending->secret_count; i++)
         signature_add (sending->secrets[i], sending->timestamp_s, sending->body, &signature);
     dialect_header_add (out, "User-Agent", "Kirim-Webhook/1.0");
@@ -48,7 +51,7 @@ static int headers (const dialect_sending_t *sending, dialect_headers_t *out)
     dialect_header_add (out, "X-Kirim-Event", sending->event);
     dialect_header_add (out, "X-Kirim-Event-Id", sending->event_id);
     dialect_header_add (out, "X-Kirim-Delivery-Id", id);
-    dialect_header_add (out, "X-Kirim-Attempt", arena_printf (out->arena, "%u", sending->attempt));
+    dialect_header_add_number (out, "X-Kirim-Attempt", sending->attempt);
     dialect_header_add (out, "X-Kirim-Signature", buf_text (&signature));
     return buf_failed (&signature) ? E_NO_MEMORY : 0;
 }

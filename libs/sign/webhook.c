@@ -5,8 +5,6 @@
  * grow. */
 #include "base/text.h"
 #include "sign/sign.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char prefix[] = "whsec_";
@@ -24,11 +22,12 @@ int sign_webhook (const char *secret, const char *id, int64_t timestamp_s, bytes
         sign_wipe (key, sizeof key);
         return E_BAD_REQUEST;
     }
-    char timestamp[32];
-    snprintf (timestamp, sizeof timestamp, ".%" PRId64 ".", timestamp_s);
-    bytes_t parts[] = {bytes_of_str (id), bytes_of_str (timestamp), body};
+    char timestamp[TEXT_NUMBER_SIZE];
+    size_t length = text_write_int (timestamp_s, timestamp);
+    bytes_t dot = bytes_of_str (".");
+    bytes_t parts[] = {bytes_of_str (id), dot, bytes_of (timestamp, length), dot, body};
     uint8_t mac[SIGN_SHA256_SIZE];
-    sign_hmac_sha256_parts (bytes_of (key, (size_t) size), parts, 3, mac);
+    sign_hmac_sha256_parts (bytes_of (key, (size_t) size), parts, 5, mac);
     sign_wipe (key, sizeof key);
 
     char text[(SIGN_SHA256_SIZE + 2) / 3 * 4 + 1];
