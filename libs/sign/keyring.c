@@ -5,7 +5,7 @@
  * another record or field. Refuses a file that others can read or that is not what it should be;
  * what was altered does not open. */
 #define _GNU_SOURCE /* mkostemp */
-#include "sign/sign.h"
+#include "sign/opened.h"
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +35,7 @@ typedef struct seal_key {
 
 struct keyring {
     EVP_CIPHER *cipher;
+    opened_t *opened;
     uint8_t root[SIGN_KEY_SIZE];
     sign_hmac_t hash;
     size_t key_count;
@@ -216,6 +217,8 @@ int keyring_open (const char *path, keyring_t **out, failure_t *failure)
         self->cipher = EVP_CIPHER_fetch (NULL, "AES-256-GCM", NULL);
     if (rc == 0 && !self->cipher)
         rc = failure_set (failure, E_INTERNAL, NULL, "AES-256-GCM is not available");
+    if (rc == 0 && !(self->opened = opened_new ()))
+        rc = failure_set (failure, E_NO_MEMORY, NULL, "no memory for the keys");
     if (rc) {
         keyring_close (&self);
         return rc;
@@ -230,6 +233,8 @@ void keyring_close (keyring_t **self)
 {
     if (!self || !*self)
         return;
+    opened_t *opened = (*self)->opened;
+    opened_destroy (&opened);
     EVP_CIPHER_free ((*self)->cipher);
     sodium_free (*self);
     *self = NULL;
@@ -326,6 +331,10 @@ int keyring_open_sealed (const keyring_t *self, id16_t owner, const char *purpos
     uint8_t *at = buf_reserve (out, size);
     if (!at)
         return E_NO_MEMORY;
+    if (opened_find (self->opened, owner, purpose, sealed, at, size)) {
+        out->size += size;
+        return 0;
+    }
     EVP_CIPHER_CTX *ctx = cipher_start (self, key, owner, purpose, sealed.data, false);
     if (!ctx)
         return E_NO_MEMORY;
@@ -339,6 +348,7 @@ int keyring_open_sealed (const keyring_t *self, id16_t owner, const char *purpos
         sign_wipe (at, size); /* not authentic: nobody may see it */
         return E_CORRUPT;
     }
+    opened_keep (self->opened, owner, purpose, sealed, bytes_of (at, size));
     out->size += size;
     return 0;
 }

@@ -258,6 +258,40 @@ static void test_tampering (void **state)
     keyring_close (&keyring);
 }
 
+/* Opened twice, the second time from memory: no other owner, purpose or byte opens for it, and another keyring does not know of it. Many of all sizes: some places were taken by others since. */
+static void test_opened_again (void **state)
+{
+    enum { MANY = 4000, SIZE_MOST = 600 };
+    place_t *self = *state;
+    keyring_t *keyring = opened_with (self, "seal 00000002\nseal 00000001\n");
+    static buf_t sealed[MANY];
+    uint8_t clear[SIZE_MOST];
+    for (size_t i = 0; i < sizeof clear; i++)
+        clear[i] = (uint8_t) (i * 7);
+    for (size_t i = 0; i < MANY; i++)
+        keyring_seal (keyring, owner, "token", bytes_of (clear + i % 5, i % (SIZE_MOST - 5)),
+                      &sealed[i]);
+    for (size_t round = 0; round < 3; round++)
+        for (size_t i = 0; i < MANY; i++) {
+            bytes_t good = buf_bytes (&sealed[i]);
+            check_opens (keyring, good, bytes_of (clear + i % 5, i % (SIZE_MOST - 5)));
+            check_opens (keyring, good, bytes_of (clear + i % 5, i % (SIZE_MOST - 5)));
+            check_refused (keyring, (id16_t){{1, 2, 4}}, "token", good);
+            check_refused (keyring, owner, "toke", good);
+            check_refused (keyring, owner, "token", bytes_of (good.data, good.size - 1));
+            sealed[i].data[good.size - 1] ^= 1;
+            check_refused (keyring, owner, "token", good);
+            sealed[i].data[good.size - 1] ^= 1;
+        }
+    keyring_close (&keyring);
+    keyring = opened_with (self, "seal 00000001\n");
+    for (size_t i = 0; i < MANY; i++) {
+        check_refused (keyring, owner, "token", buf_bytes (&sealed[i]));
+        buf_free (&sealed[i]);
+    }
+    keyring_close (&keyring);
+}
+
 /* A new first id seals, the older ones still open until they are taken out. */
 static void test_rotation (void **state)
 {
@@ -325,6 +359,7 @@ int main (void)
         ROW (test_made_once),     ROW (test_made_by_many),   ROW (test_refuses_modes),
         ROW (test_refuses_files), ROW (test_seals),          ROW (test_tampering),
         ROW (test_rotation),      ROW (test_format_is_kept), ROW (test_derives),
+        ROW (test_opened_again),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

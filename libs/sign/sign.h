@@ -58,7 +58,8 @@ void keyring_derive (const keyring_t *self, const char *purpose, uint8_t out[SIG
 /* AES-256-GCM. Sealed bytes = version, key id, nonce, ciphertext, tag; `owner` and `purpose` are
  * associated data, so that bytes moved to another record or field do not open. Both append to *out;
  * sealing fails through the buf (buf_failed). Opening returns 0, E_CORRUPT (altered, other owner or
- * purpose, unknown key) or E_NO_MEMORY; unless 0 nothing is appended. */
+ * purpose, unknown key) or E_NO_MEMORY; unless 0 nothing is appended. Short texts opened lately are
+ * remembered (opened.h). */
 void keyring_seal (const keyring_t *self, id16_t owner, const char *purpose, bytes_t clear,
                    buf_t *out);
 int keyring_open_sealed (const keyring_t *self, id16_t owner, const char *purpose, bytes_t sealed,
