@@ -69,6 +69,8 @@ typedef struct backend {
                 backend_put_t how);
     int (*del) (void *env, void *txn, unsigned table, bytes_t key);
     int (*clear) (void *env, void *txn, unsigned table);
+    /* The first row whose key is at least *key, without a cursor of the caller's. */
+    int (*seek) (void *env, void *txn, unsigned table, bytes_t *key, bytes_t *value);
 
     int (*cursor_open) (void *env, void *txn, unsigned table, void **out);
     void (*cursor_close) (void *cursor);

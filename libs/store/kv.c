@@ -23,6 +23,12 @@ static int key_check (const table_t *table, bytes_t key)
     return rc ? rc : key.size < 1 || key.size > table->key_max ? E_TOO_LARGE : 0;
 }
 
+static bool has_prefix (bytes_t key, bytes_t prefix)
+{
+    return key.size >= prefix.size &&
+           (!prefix.size || memcmp (key.data, prefix.data, prefix.size) == 0);
+}
+
 /* After a write: count it, or doom the transaction unless the failure changed nothing. */
 static int write_done (txn_t *txn, table_t *table, int rc)
 {
@@ -70,6 +76,22 @@ int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value)
     return rc ? rc
               : txn_note (txn, txn->store->backend->get (txn->store->env, txn_handle (txn),
                                                          table->handle, key, value));
+}
+
+int kv_first (txn_t *txn, table_t *table, bytes_t prefix, bytes_t *key, bytes_t *value)
+{
+    bytes_t k = prefix, v = {0};
+    int rc = key_check (table, prefix);
+    if (!rc)
+        rc = txn_note (txn, txn->store->backend->seek (txn->store->env, txn_handle (txn),
+                                                       table->handle, &k, &v));
+    if (!rc && !has_prefix (k, prefix))
+        rc = E_NOT_FOUND;
+    if (rc)
+        return rc;
+    *key = k;
+    *value = v;
+    return 0;
 }
 
 static int put (txn_t *txn, table_t *table, bytes_t key, bytes_t value, before_t before,
@@ -235,12 +257,6 @@ static int compare (bytes_t a, bytes_t b)
     size_t n = a.size < b.size ? a.size : b.size;
     int c = n ? memcmp (a.data, b.data, n) : 0;
     return c ? c : (a.size > b.size) - (a.size < b.size);
-}
-
-static bool has_prefix (bytes_t key, bytes_t prefix)
-{
-    return key.size >= prefix.size &&
-           (!prefix.size || memcmp (key.data, prefix.data, prefix.size) == 0);
 }
 
 /* First key at `at`, or the one after if `past`. */

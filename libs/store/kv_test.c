@@ -26,6 +26,10 @@ static void single_keys (void **state)
     txn_t *txn = begin_write (f->store);
     assert_int_equal (kv_get (txn, NULL, text ("a"), &value), E_INTERNAL);
     assert_int_equal (kv_get (txn, raw, text ("a"), &value), E_NOT_FOUND);
+    bytes_t key;
+    assert_int_equal (kv_first (txn, NULL, text ("a"), &key, &value), E_INTERNAL);
+    assert_int_equal (kv_first (txn, raw, (bytes_t){0}, &key, &value), E_TOO_LARGE);
+    assert_int_equal (kv_first (txn, raw, text ("a"), &key, &value), E_NOT_FOUND);
     assert_int_equal (kv_del (txn, raw, text ("a")), E_NOT_FOUND);
     assert_int_equal (kv_put (txn, raw, text ("b"), text ("1")), 0);
     assert_int_equal (kv_put (txn, raw, text ("b"), (bytes_t){0}), 0);
@@ -80,6 +84,18 @@ static const struct {
     {"from beyond all", "", "\xff\xff\xff", false, false, ""},
 };
 
+/* `want`: all keys of the prefix, with blanks between. */
+static void first_check (txn_t *txn, table_t *raw, const char *prefix, const char *want)
+{
+    bytes_t key, value;
+    int rc = kv_first (txn, raw, text (prefix), &key, &value);
+    assert_int_equal (rc, *want ? 0 : E_NOT_FOUND);
+    if (rc == 0) {
+        assert_true (bytes_equal (key, bytes_of (want, strcspn (want, " "))));
+        assert_true (bytes_equal (key, value));
+    }
+}
+
 static void range_check (txn_t *txn, table_t *raw)
 {
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
@@ -98,6 +114,8 @@ static void range_check (txn_t *txn, table_t *raw)
         if (strcmp (got, ranges[i].want) != 0)
             fail_msg ("%s: got %s, want %s", ranges[i].name, got, ranges[i].want);
         assert_null (c.state);
+        if (*ranges[i].prefix && !*ranges[i].from && !ranges[i].reverse)
+            first_check (txn, raw, ranges[i].prefix, ranges[i].want);
     }
 }
 
@@ -227,6 +245,21 @@ static void model_write (txn_t *txn, table_t *raw, model_t *m, unsigned seed)
         kv_put (txn, raw, bytes_of (key, sizeof key), bytes_of (value, 4 + seed % 2900)), 0);
 }
 
+/* The first row of a key's first byte, wherever the writes before left the table. */
+static void model_first (txn_t *txn, table_t *raw, const model_t *m, unsigned seed)
+{
+    uint8_t prefix = (uint8_t) (seed >> 8);
+    unsigned stored;
+    bytes_t key, value;
+    int rc = kv_first (txn, raw, bytes_of (&prefix, 1), &key, &value);
+    assert_int_equal (rc, m->value[prefix] ? 0 : E_NOT_FOUND);
+    if (rc)
+        return;
+    memcpy (&stored, value.data, sizeof stored);
+    assert_int_equal (key.data[0], prefix);
+    assert_int_equal (stored, m->value[prefix]);
+}
+
 static void model_walk (void **state)
 {
     fixture_t *f = *state;
@@ -253,6 +286,8 @@ static void model_walk (void **state)
                 depth--;
             } else {
                 model_write (txn, raw, &models[depth], seed >> 4);
+                model_first (txn, raw, &models[depth], seed >> 4);
+                model_first (txn, raw, &models[depth], seed >> 2);
             }
         }
         model_compare (txn, raw, &models[depth], turn % 2);
@@ -265,6 +300,8 @@ static void model_walk (void **state)
     }
     txn_t *txn = begin_read (f->store);
     model_compare (txn, raw, &models[0], false);
+    for (unsigned i = 0; i < 256; i++)
+        model_first (txn, raw, &models[0], i << 8);
     txn_abort (&txn);
     /* Nothing leaked: a compact copy counts every page. */
     char to[300];

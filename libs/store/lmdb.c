@@ -392,6 +392,22 @@ static int lmdb_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t 
     return fail (env, rc);
 }
 
+static int lmdb_seek (void *env, void *txn, unsigned table, bytes_t *key, bytes_t *value)
+{
+    MDB_val k = val_of (*key), v;
+    MDB_cursor *own = NULL, *at = cursor_of (env, txn, table);
+    int rc = at ? 0 : mdb_cursor_open (txn, table, &own);
+    if (!rc)
+        rc = mdb_cursor_get (at ? at : own, &k, &v, MDB_SET_RANGE);
+    if (own)
+        mdb_cursor_close (own);
+    if (!rc) {
+        *key = bytes_of_val (&k);
+        *value = bytes_of_val (&v);
+    }
+    return fail (env, rc);
+}
+
 static int lmdb_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t value,
                      backend_put_t how)
 {
@@ -468,6 +484,7 @@ const backend_t backend_lmdb = {
     .put = lmdb_put,
     .del = lmdb_del,
     .clear = lmdb_clear,
+    .seek = lmdb_seek,
     .cursor_open = lmdb_cursor_open,
     .cursor_close = lmdb_cursor_close,
     .cursor_move = lmdb_cursor_move,

@@ -208,6 +208,7 @@ const backend_t backend_memory = {
     .put = memory_put,
     .del = memory_del,
     .clear = memory_clear,
+    .seek = memory_seek,
     .cursor_open = memory_cursor_open,
     .cursor_close = memory_cursor_close,
     .cursor_move = memory_cursor_move,

@@ -66,6 +66,7 @@ void memory_take_back (memory_txn_t *txn);
 int memory_table (void *env, void *txn, const char *name, bool create, unsigned *out);
 int memory_table_stat (void *env, void *txn, unsigned table, uint64_t *entries, uint64_t *bytes);
 int memory_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *value);
+int memory_seek (void *env, void *txn, unsigned table, bytes_t *key, bytes_t *value);
 int memory_put (void *env, void *txn, unsigned table, bytes_t key, bytes_t value,
                 backend_put_t how);
 int memory_del (void *env, void *txn, unsigned table, bytes_t key);

@@ -96,6 +96,22 @@ int memory_get (void *env, void *txn, unsigned table, bytes_t key, bytes_t *valu
     return E_NOT_FOUND;
 }
 
+int memory_seek (void *env, void *txn, unsigned table, bytes_t *key, bytes_t *value)
+{
+    (void) env;
+    memory_txn_t *t = txn;
+    int rc = table_use (t, table);
+    if (rc)
+        return rc;
+    if (!key->size || key->size > MEMORY_KEY_MAX)
+        return E_TOO_LARGE;
+    const row_t *row = tree_up (&t->space->slots[table].tree, *key, false);
+    if (row)
+        return memory_give (t, row, key, value);
+    memory_take_back (t);
+    return E_NOT_FOUND;
+}
+
 /* What was given goes before the arguments are looked at: they must not be it. */
 static int write_use (memory_txn_t *t, unsigned table, bytes_t key)
 {

@@ -142,9 +142,11 @@ void store_fail_commit (store_t *store, bool fail);
 typedef struct table table_t;
 table_t *store_table (store_t *store, const char *name); /* NULL if not declared; asserts nothing */
 
-/* Keys are 1 to 480 bytes. What kv_get and kv_next gave must be copied before it is given to a
+/* Keys are 1 to 480 bytes. What kv_get, kv_first and kv_next gave must be copied before it is given to a
  * write. A table that the owner has not made yet is E_UNAVAILABLE to other openers. */
 int kv_get (txn_t *txn, table_t *table, bytes_t key, bytes_t *value);
+/* The first row with this prefix (1 to 480 bytes), without a walk. E_NOT_FOUND: none. */
+int kv_first (txn_t *txn, table_t *table, bytes_t prefix, bytes_t *key, bytes_t *value);
 int kv_put (txn_t *txn, table_t *table, bytes_t key, bytes_t value);
 int kv_append (txn_t *txn, table_t *table, bytes_t key,
                bytes_t value); /* key above all others: cheaper; E_ALREADY_EXISTS if it is not */

@@ -30,12 +30,9 @@ static bool is_first (lanes_t *self, txn_t *txn, job_place_t at)
 {
     uint8_t prefix[8];
     u64_write (at.lane, prefix);
-    kv_cursor_t walk = {.table = self->tables.jobs, .prefix = bytes_of (prefix, sizeof prefix)};
     bytes_t key, value;
-    bool first = !kv_next (txn, &walk, &key, &value) && key.size == JOB_KEY_SIZE &&
-                 job_key_read (key).seq == at.seq;
-    kv_stop (&walk);
-    return first;
+    return !kv_first (txn, self->tables.jobs, bytes_of (prefix, sizeof prefix), &key, &value) &&
+           key.size == JOB_KEY_SIZE && job_key_read (key).seq == at.seq;
 }
 
 /* With it goes its lane's place among those that wait; the next of the lane takes that, or the lane's name goes too. */

@@ -109,9 +109,8 @@ static int lane_goes_on (lanes_t *self, turn_t *t, uint64_t lane)
 {
     uint8_t prefix[8];
     u64_write (lane, prefix);
-    kv_cursor_t cursor = {.table = self->tables.jobs, .prefix = bytes_of (prefix, sizeof prefix)};
     bytes_t key, value;
-    int rc = kv_next (t->txn, &cursor, &key, &value);
+    int rc = kv_first (t->txn, self->tables.jobs, bytes_of (prefix, sizeof prefix), &key, &value);
     if (rc)
         return rc;
     job_row_t row;
@@ -124,7 +123,6 @@ static int lane_goes_on (lanes_t *self, turn_t *t, uint64_t lane)
         note.name = lane_name (row.group, row.lane);
         note.due = row.due;
     }
-    kv_stop (&cursor);
     return readable ? lanes_note (self, &note) : E_CORRUPT;
 }
 
@@ -313,10 +311,14 @@ static int finish_later (lanes_t *self, turn_t *t, entry_t *entry, const outcome
 {
     if (entry->now.state != ENTRY_AGAIN) {
         arena_t *kept = arena_new (JOB_ARENA);
-        if (!kept)
+        outcome_t *copy = kept ? arena_new_of (kept, outcome_t) : NULL;
+        if (!copy) {
+            arena_destroy (&kept);
             return E_NO_MEMORY;
+        }
+        outcome_copy (kept, outcome, copy);
         entry->now.kept = kept;
-        outcome_copy (kept, outcome, &entry->now.outcome);
+        entry->now.outcome = copy;
     }
     entry->now.state = ENTRY_AGAIN;
     entry->now.again_at = lanes_time (self, t) + AGAIN_MS;
@@ -378,7 +380,7 @@ int lanes_finish_again (lanes_t *self, turn_t *t)
         if (entry->now.again_at > lanes_time (self, t))
             continue;
         left--;
-        int rc = finish_entry (self, t, entry, &entry->now.outcome);
+        int rc = finish_entry (self, t, entry, entry->now.outcome);
         if (rc)
             return rc;
     }

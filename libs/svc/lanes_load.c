@@ -109,16 +109,17 @@ static int names_load (lanes_t *self, txn_t *txn)
 /* Its outcome is unknown: finish () is told so in one of the next turns. */
 static int lost_add (lanes_t *self, group_t *group, const job_row_t *row, const job_claim_t *claim)
 {
+    static const outcome_t lost = {.stage = FETCH_SENT,
+                                   .code = E_REPLICA_LOST,
+                                   .reason =
+                                       "the process that sent it ended before the answer came"};
     if (idmap_find (&self->entries, row->id))
         return 0;
     entry_t *entry = entry_new (self, group, row->id, claim->at, claim->tries);
     if (!entry)
         return E_NO_MEMORY;
     entry->now.state = ENTRY_AGAIN;
-    entry->now.outcome =
-        (outcome_t){.stage = FETCH_SENT,
-                    .code = E_REPLICA_LOST,
-                    .reason = "the process that sent it ended before the answer came"};
+    entry->now.outcome = &lost;
     entry_again (self, entry, true);
     group->now.outward++;
     return 0;

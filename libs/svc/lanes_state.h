@@ -107,8 +107,8 @@ typedef struct entry_facts {
     entry_state_t state;
     unsigned failures; /* of finish () */
     int64_t again_at;
-    arena_t *kept; /* memory of `outcome` */
-    outcome_t outcome;
+    arena_t *kept;            /* memory of `outcome`; NULL: it is nobody's */
+    const outcome_t *outcome; /* of one that finishes again */
     bool ending;
 } entry_facts_t;
 

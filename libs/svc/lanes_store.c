@@ -10,20 +10,16 @@
 
 int due_first (lanes_t *self, txn_t *txn, id16_t group, int64_t *due, job_place_t *at)
 {
-    kv_cursor_t cursor = {.table = self->tables.due, .prefix = bytes_of (group.b, sizeof group.b)};
     bytes_t key, value;
     *due = NEVER;
-    int rc = kv_next (txn, &cursor, &key, &value);
+    int rc = kv_first (txn, self->tables.due, bytes_of (group.b, sizeof group.b), &key, &value);
     if (rc)
         return rc == E_NOT_FOUND ? 0 : rc;
     if (key.size != DUE_KEY_SIZE || value.size < 8)
-        rc = E_CORRUPT;
-    else {
-        *due = (int64_t) u64_read (key.data + 16);
-        *at = (job_place_t){u64_read (key.data + 24), u64_read (value.data)};
-    }
-    kv_stop (&cursor);
-    return rc;
+        return E_CORRUPT;
+    *due = (int64_t) u64_read (key.data + 16);
+    *at = (job_place_t){u64_read (key.data + 24), u64_read (value.data)};
+    return 0;
 }
 
 int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t at, uint64_t name)

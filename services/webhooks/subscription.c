@@ -73,6 +73,9 @@ static int headers_check (turn_t *t, const schema_map_t *headers)
 
 static int headers_seal (turn_t *t, id16_t id, const schema_map_t *headers, bytes_t *out)
 {
+    *out = (bytes_t){0};
+    if (headers->count == 0)
+        return 0;
     webhooks_webhook_t holder = {.headers = *headers};
     buf_t clear = buf_in (t->arena);
     buf_t sealed = buf_in (t->arena);
