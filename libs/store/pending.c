@@ -23,6 +23,11 @@ typedef struct entry {
     bool add;  /* else it goes */
 } entry_t;
 
+typedef struct place {
+    const entry_t *entry;
+    const uint8_t *key;
+} place_t;
+
 struct entries {
     entry_t *items; /* in the order in which they were made */
     size_t count, capacity;
@@ -101,22 +106,63 @@ int entry_later (txn_t *txn, table_t *table, bytes_t key, bool add)
 }
 
 /* An entry that is not where it must be, or is where it must not: the index is not that of the rows. */
+static int entry_write (txn_t *txn, const entry_t *entry)
+{
+    bytes_t key = bytes_of (txn->entries->keys.data + entry->at, entry->size);
+    int rc = entry->add ? kv_add (txn, entry->table, key, (bytes_t){0})
+                        : kv_del (txn, entry->table, key);
+    return rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS ? txn_doom (txn, E_CORRUPT) : rc;
+}
+
 static int entries_write (txn_t *txn)
 {
     entries_t *self = txn->entries;
     while (self && self->written < self->count) {
         const entry_t *entry = &self->items[self->written];
-        bytes_t key = bytes_of (self->keys.data + entry->at, entry->size);
-        int rc = entry->other ? 0
-                 : entry->add ? kv_add (txn, entry->table, key, (bytes_t){0})
-                              : kv_del (txn, entry->table, key);
-        if (rc == E_NOT_FOUND || rc == E_ALREADY_EXISTS)
-            rc = txn_doom (txn, E_CORRUPT);
+        int rc = entry->other ? 0 : entry_write (txn, entry);
         if (rc)
             return rc;
         entry->table->pending--;
         self->written++;
     }
+    return 0;
+}
+
+/* By table and key; what was made earlier first, for an entry may go and come again. */
+static int place_compare (const void *one, const void *two)
+{
+    const place_t *a = one, *b = two;
+    if (a->entry->table != b->entry->table)
+        return a->entry->table < b->entry->table ? -1 : 1;
+    size_t least = a->entry->size < b->entry->size ? a->entry->size : b->entry->size;
+    int order = memcmp (a->key, b->key, least);
+    if (order == 0 && a->entry->size != b->entry->size)
+        order = a->entry->size < b->entry->size ? -1 : 1;
+    return order ? order : a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* All at the end of the transaction: neighbours of one page one after another, where a cursor stands already. Nothing of it is taken back but with everything. */
+static int entries_write_last (txn_t *txn)
+{
+    entries_t *self = txn->entries;
+    size_t count = 0;
+    if (!self || self->written == self->count)
+        return 0;
+    place_t *places = malloc ((self->count - self->written) * sizeof *places);
+    if (!places) /* in the order in which they were made, then */
+        return entries_write (txn);
+    for (size_t i = self->written; i < self->count; i++)
+        if (!self->items[i].other)
+            places[count++] = (place_t){&self->items[i], self->keys.data + self->items[i].at};
+    qsort (places, count, sizeof *places, place_compare);
+    int rc = 0;
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = entry_write (txn, places[i].entry);
+    free (places);
+    if (rc)
+        return rc;
+    for (; self->written < self->count; self->written++)
+        self->items[self->written].table->pending--;
     return 0;
 }
 
@@ -175,7 +221,7 @@ void pending_undo (txn_t *txn, const pending_mark_t *mark)
 
 int pending_settle (txn_t *txn)
 {
-    int rc = entries_write (txn);
+    int rc = txn->depth ? entries_write (txn) : entries_write_last (txn);
     if (!rc)
         rc = counters_store (txn);
     if (!rc && !txn->depth)
