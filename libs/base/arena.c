@@ -88,16 +88,13 @@ static size_t first_size (size_t limit)
 
 arena_t *arena_new (size_t limit)
 {
-    arena_t *self = calloc (1, sizeof *self);
-    if (!self)
-        return NULL;
-    self->first = block_new (first_size (limit), false);
-    if (!self->first) {
+    arena_t *self = malloc (sizeof *self);
+    block_t *first = self ? block_new (first_size (limit), false) : NULL;
+    if (!first) {
         free (self);
         return NULL;
     }
-    self->limit = limit;
-    self->next_size = 2 * FIRST_SIZE;
+    *self = (arena_t){.first = first, .limit = limit, .next_size = 2 * FIRST_SIZE};
     self->at = self->first->data;
     self->end = self->at + self->first->size;
     return self;

@@ -89,7 +89,7 @@ void again_over (writer_t *w)
     for (work_t *work = w->again.chain, *next; work; work = next) {
         next = work->also;
         if (work->kind == WORK_OUTWARD)
-            outward_work_free (work);
+            outward_work_free (work, w->lanes);
         else if (work->kind == WORK_WAKE)
             free (work);
     }

@@ -368,8 +368,8 @@ int64_t writer_next (svc_t *svc); /* ms to wait at most */
 void *writer_main (void *svc);
 void writer_outward_done (void *svc, outward_done_t *done); /* from any thread */
 void writer_wake (svc_t *svc);
-void outward_work_free (work_t *work);
-void writer_answer (writer_t *w, ask_t *ask); /* at the turn's end */
+void outward_work_free (work_t *work, lanes_t *lanes); /* NULL: there are none any more */
+void writer_answer (writer_t *w, ask_t *ask);          /* at the turn's end */
 void parked_wait (writer_t *w, ask_t *ask, int64_t until);
 void parked_tick (writer_t *w, int64_t now, bool all); /* time is over: fail and release */
 

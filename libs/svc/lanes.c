@@ -57,7 +57,7 @@ int lanes_new (const lanes_config_t *config, store_t *store, lanes_t **out, fail
 static void turn_forget (lanes_t *self)
 {
     for (size_t i = 0; i < self->kept_count; i++)
-        arena_destroy (&self->kept[i]);
+        lanes_spare (self, &self->kept[i]);
     self->kept_count = 0;
     for (buried_t *buried; (buried = self->buried); free (buried))
         self->buried = buried->next;
@@ -100,11 +100,39 @@ void lanes_destroy (lanes_t **self)
     if (!self || !*self)
         return;
     lanes_empty (*self);
+    while ((*self)->spare_count)
+        arena_destroy (&(*self)->spares[--(*self)->spare_count]);
     free ((*self)->notes);
     free ((*self)->kept);
     free ((*self)->started_path);
     free (*self);
     *self = NULL;
+}
+
+/* ---- the memory of jobs ---- */
+
+arena_t *lanes_arena (lanes_t *self)
+{
+    return self->spare_count ? self->spares[--self->spare_count] : arena_new (JOB_ARENA);
+}
+
+void lanes_spare (lanes_t *self, arena_t **arena)
+{
+    if (self->spare_count == SPARES_MOST) {
+        arena_destroy (arena);
+        return;
+    }
+    arena_trap (*arena, NULL);
+    arena_reset (*arena);
+    self->spares[self->spare_count++] = *arena;
+    *arena = NULL;
+}
+
+void lanes_done_destroy (lanes_t *self, outward_done_t **done)
+{
+    arena_t *arena = (*done)->arena;
+    lanes_spare (self, &arena);
+    *done = NULL;
 }
 
 /* ---- parts that the other files share ---- */

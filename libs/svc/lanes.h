@@ -37,6 +37,8 @@ typedef struct outward_done {
 
 void outward_destroy (outward_t **self);
 void outward_done_destroy (outward_done_t **self);
+/* The same for what the scheduler is done with, on its thread: it keeps some of the memory for jobs to come. */
+void lanes_done_destroy (lanes_t *self, outward_done_t **done);
 /* A copy with memory in `arena`; what does not fit is left out and told as E_NO_MEMORY in code. */
 void outcome_copy (arena_t *arena, const outcome_t *in, outcome_t *out);
 

@@ -205,7 +205,12 @@ static int visit_next (lanes_t *self, turn_t *t, claiming_t *c, note_t *note, bo
     group_t *group = c->group;
     *fresh = false;
     if (group->now.earliest <= lanes_time (self, t)) {
-        int rc = due_first (self, t->txn, group->node.id, &c->due, &c->at);
+        int rc = 0;
+        c->due = group->now.earliest;
+        c->at = group->first;
+        if (!group->first_known)
+            rc = due_first (self, t->txn, group->node.id, &c->due, &c->at);
+        group->first_known = false;
         group->now.earliest = c->due;
         if (rc || c->due <= lanes_time (self, t))
             return rc;
@@ -232,7 +237,7 @@ static int visit_one (lanes_t *self, turn_t *t, group_t *group, bool *held)
         *held = rc == E_NOT_FOUND;
         return *held ? 0 : rc;
     }
-    c.outward = outward_new ();
+    c.outward = outward_new (lanes_arena (self));
     if (!c.outward)
         return E_NO_MEMORY;
     rc = claim_one (&c, t, fresh, note.count, held);
@@ -243,9 +248,10 @@ static int visit_one (lanes_t *self, turn_t *t, group_t *group, bool *held)
     }
     if (rc)
         return rc;
-    job_place_t at;
-    if (!fresh)
-        rc = due_first (self, t->txn, group->node.id, &group->now.earliest, &at);
+    if (!fresh) {
+        rc = due_first (self, t->txn, group->node.id, &group->now.earliest, &group->first);
+        group->first_known = !rc && group->now.earliest != NEVER;
+    }
     return rc ? rc : lanes_absorb (self, t);
 }
 
@@ -254,6 +260,7 @@ static int visit (lanes_t *self, turn_t *t, group_t *group, unsigned *left)
     bool held = false;
     int rc = 0;
     group_touch (self, group);
+    group->first_known = false; /* others wrote since */
     self->visits++;
     for (unsigned few = FEW; few && *left && !held && !rc; few--) {
         if (lanes_full (self) || group_next (group, lanes_time (self, t)) > lanes_time (self, t))

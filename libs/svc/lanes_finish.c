@@ -19,13 +19,10 @@ bool is_environment (int code)
 
 entry_t *entry_new (lanes_t *self, group_t *group, id16_t job, job_place_t at, uint32_t tries)
 {
-    entry_t *entry = self->slot_count ? calloc (1, sizeof *entry) : NULL;
+    entry_t *entry = self->slot_count ? malloc (sizeof *entry) : NULL;
     if (!entry)
         return NULL;
-    entry->node.id = job;
-    entry->group = group;
-    entry->at = at;
-    entry->tries = tries;
+    *entry = (entry_t){.node = {.id = job}, .group = group, .at = at, .tries = tries};
     if (!idmap_put (&self->entries, &entry->node)) {
         free (entry);
         return NULL;

@@ -29,7 +29,8 @@ enum {
     HOLD_MS_MAX = 24 * 3600 * 1000,
     COUNT_ROWS = 2000, /* of a start's backlog counted in a turn */
     SWEEP_GROUPS = 4096,
-    REASON_SIZE = 360
+    REASON_SIZE = 360,
+    SPARES_MOST = 64
 };
 
 typedef enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING } breaker_state_t;
@@ -62,6 +63,8 @@ typedef struct group {
     struct group *touched_next;
     size_t fresh_first; /* this turn's due notes: index + 1; 0 = none */
     size_t fresh_last;
+    bool first_known; /* in a visit: `first` is the lane of the row in due that `earliest` is of */
+    job_place_t first;
     place_t place;
     due_t wake; /* in the heap */
     struct group *ready_prev, *ready_next;
@@ -172,6 +175,8 @@ struct lanes {
     entry_t *again; /* entries that finish again */
     arena_t **kept; /* arenas that end with the turn */
     size_t kept_count, kept_capacity;
+    arena_t *spares[SPARES_MOST]; /* empty ones of jobs that ended, for the next */
+    size_t spare_count;
     buried_t *buried;
     uint64_t quarantine_count, quarantine_before;
     uint64_t held_count, held_before;
@@ -204,11 +209,13 @@ int job_put (lanes_t *self, turn_t *t, const job_row_t *row);
 const job_kind_t *lanes_kind (const lanes_t *self, uint16_t number);
 bool lanes_full (const lanes_t *self); /* as much is outward as may be */
 int lanes_note (lanes_t *self, const note_t *note);
-int lanes_keep (lanes_t *self, arena_t *arena); /* destroyed when the turn ends */
-void lanes_empty (lanes_t *self);               /* all that was loaded */
+int lanes_keep (lanes_t *self, arena_t *arena); /* ends with the turn */
+arena_t *lanes_arena (lanes_t *self);           /* for a job; NULL: no memory */
+void lanes_spare (lanes_t *self, arena_t **arena);
+void lanes_empty (lanes_t *self); /* all that was loaded */
 
 /* outward_item.c */
-outward_t *outward_new (void);
+outward_t *outward_new (arena_t *arena); /* takes it; NULL: it is NULL, or there is no memory */
 
 /* lanes_groups.c */
 /* Made if new; `tenant` NULL if it is not known here. NULL: no memory. */

@@ -28,6 +28,7 @@ int due_put (lanes_t *self, txn_t *txn, group_t *group, int64_t due, job_place_t
     due = due < 0 ? 0 : due;
     int rc = kv_put (txn, self->tables.due, due_key (group->node.id, due, at.lane, space),
                      due_value (at.seq, name, value));
+    group->first_known = false;
     if (!rc && due < group->now.earliest)
         group->now.earliest = due;
     return rc;
@@ -89,6 +90,7 @@ static int absorb_behind (lanes_t *self, turn_t *t, const note_t *note)
 static int absorb_gone (lanes_t *self, turn_t *t, group_t *group, const note_t *note)
 {
     job_place_t at;
+    group->first_known = false;
     int rc = note->count ? job_exists (self, t->txn, note->at) : 0;
     if (rc == E_NOT_FOUND) {
         group->now.waiting -= note->count < group->now.waiting ? note->count : group->now.waiting;

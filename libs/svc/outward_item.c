@@ -3,9 +3,8 @@
 
 #include "svc/lanes_state.h"
 
-outward_t *outward_new (void)
+outward_t *outward_new (arena_t *arena)
 {
-    arena_t *arena = arena_new (JOB_ARENA);
     if (!arena)
         return NULL;
     outward_t *self = arena_new_of (arena, outward_t);

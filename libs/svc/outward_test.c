@@ -83,7 +83,7 @@ static int rig_free (void **state)
 
 static void put (rig_t *r, unsigned n, outbound_t out, const char *path)
 {
-    outward_t *outward = outward_new ();
+    outward_t *outward = outward_new (arena_new (JOB_ARENA));
     assert_non_null (outward);
     outward->job = outward->done->job = id_of (n);
     outward->slot = outward->done->slot = n;

@@ -301,7 +301,7 @@ static void inbox_drain (svc_t *svc)
         if (work->kind == WORK_ASK)
             ask_free ((ask_t *) (void *) work);
         else if (work->kind == WORK_OUTWARD)
-            outward_work_free (work);
+            outward_work_free (work, NULL);
         else if (work->kind == WORK_WAKE)
             free (work);
     }

@@ -703,20 +703,21 @@ void *writer_main (void *context)
 void writer_outward_done (void *context, outward_done_t *done)
 {
     svc_t *svc = context;
-    outward_work_t *work = calloc (1, sizeof *work);
+    outward_work_t *work = malloc (sizeof *work);
     if (!work) { /* the next owner resolves it from the started file */
         svc_fatal (svc, EXIT_STORE, "no memory for a job's outcome");
         outward_done_destroy (&done);
         return;
     }
-    work->work.kind = WORK_OUTWARD;
-    work->done = done;
+    *work = (outward_work_t){.work = {.kind = WORK_OUTWARD}, .done = done};
     queue_put (svc->writer.inbox, &work->work.item);
 }
 
-void outward_work_free (work_t *work)
+void outward_work_free (work_t *work, lanes_t *lanes)
 {
     outward_work_t *self = (outward_work_t *) (void *) work;
+    if (lanes && self->done)
+        lanes_done_destroy (lanes, &self->done);
     outward_done_destroy (&self->done);
     free (self);
 }
