@@ -4,6 +4,7 @@
  * is told to. */
 #include "fetch/fetch.h"
 #include "fetch/transfer.h"
+#include "fetch/watch.h"
 
 #include "base/clock.h"
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum { CONNECTIONS_DEFAULT = 256, PER_HOST_DEFAULT = 32, IDLE_HANDLES_MAX = 256 
 
 struct fetch {
     CURLM *multi;
+    watch_t watch;
     guard_t guard;
     lines_t lines;
     char *user_agent;
@@ -35,9 +37,9 @@ static int fetch_set_up (fetch_t *self, const fetch_config_t *config, failure_t 
     if (code != E_OK)
         return failure_set (failure, code, "allow", "'%s' is not a network", bad);
     self->multi = curl_multi_init ();
-    if (config->user_agent != NULL)
-        self->user_agent = strdup (config->user_agent);
-    if (self->multi == NULL || (config->user_agent != NULL && self->user_agent == NULL))
+    if (self->multi == NULL || watch_open (&self->watch, self->multi) != E_OK)
+        return failure_set (failure, E_NO_MEMORY, "", "no memory or descriptor for curl");
+    if (config->user_agent != NULL && !(self->user_agent = strdup (config->user_agent)))
         return failure_set (failure, E_NO_MEMORY, "", "no memory for curl");
     self->allow_http = config->allow_http;
     self->connections = config->connections != 0 ? config->connections : CONNECTIONS_DEFAULT;
@@ -52,6 +54,8 @@ int fetch_new (const fetch_config_t *config, fetch_t **out, failure_t *failure)
     if (curl_global_init (CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return failure_set (failure, E_UNAVAILABLE, "", "curl cannot be used here");
     fetch_t *self = calloc (1, sizeof *self);
+    if (self != NULL)
+        self->watch.epoll_fd = -1;
     int code = self != NULL ? fetch_set_up (self, config, failure)
                             : failure_set (failure, E_NO_MEMORY, "", "no memory");
     if (code != E_OK)
@@ -228,10 +232,9 @@ static void start_waiting (fetch_t *self)
 
 static unsigned work_once (fetch_t *self)
 {
-    int running = 0;
     unsigned count = finish_expired (self);
     start_waiting (self);
-    curl_multi_perform (self->multi, &running);
+    watch_timer (&self->watch);
     count += finish_done (self);
     return count + finish_refused (self);
 }
@@ -248,14 +251,11 @@ static int wait_bounded (const fetch_t *self, int timeout_ms)
 
 void fetch_work (fetch_t *self, int timeout_ms, int wake_fd)
 {
-    struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     if (timeout_ms < 0)
         timeout_ms = 0;
     if (work_once (self) > 0)
         return; /* the caller may have more to start now */
-    int ready = 0;
-    curl_multi_poll (self->multi, &extra, wake_fd >= 0 ? 1 : 0, wait_bounded (self, timeout_ms),
-                     &ready);
+    watch_wait (&self->watch, wait_bounded (self, timeout_ms), wake_fd);
     work_once (self);
 }
 
@@ -301,6 +301,7 @@ void fetch_destroy (fetch_t **self_p)
     }
     lines_free (&self->lines);
     curl_multi_cleanup (self->multi);
+    watch_close (&self->watch);
     guard_free (&self->guard);
     free (self->user_agent);
     free (self);

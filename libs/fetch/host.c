@@ -2,7 +2,6 @@
  * dead host hold up the others; here they do not. Single-threaded; fails only without memory. */
 #include "fetch/transfer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,26 +26,29 @@ static unsigned key_bucket (const char *key)
     return hash >> 24;
 }
 
-/* curl's URL parser lower-cases the scheme; the host's case does not matter for correctness, only for sharing a line. */
+/* Scheme, host and port of the URL in lower case, without the scheme's own port: hosts written alike share a line. Whether all of it is a URL says curl, when it
+ * gets it. */
 static int key_of_url (const char *url, char out[HOST_KEY_SIZE])
 {
-    CURLU *parsed = curl_url ();
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    int code = E_BAD_REQUEST;
-    if (parsed == NULL)
-        return E_NO_MEMORY;
-    if (curl_url_set (parsed, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
-        curl_url_get (parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get (parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get (parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-        int length = snprintf (out, HOST_KEY_SIZE, "%s://%s:%s", scheme, host, port);
-        code = length > 0 && length < HOST_KEY_SIZE ? E_OK : E_BAD_REQUEST;
+    static const struct {
+        const char *scheme, *port;
+    } defaults[] = {{"http://", ":80"}, {"https://", ":443"}};
+    const char *authority = strstr (url, "://");
+    if (authority == NULL)
+        return E_BAD_REQUEST;
+    size_t length = (size_t) (authority - url) + 3 + strcspn (authority + 3, "/?#");
+    if (length >= HOST_KEY_SIZE || memchr (url, '@', length) != NULL)
+        return E_BAD_REQUEST;
+    for (size_t i = 0; i < length; i++)
+        out[i] = (char) (url[i] >= 'A' && url[i] <= 'Z' ? url[i] | 0x20 : url[i]);
+    out[length] = '\0';
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        size_t port = strlen (defaults[i].port);
+        if (strncmp (out, defaults[i].scheme, strlen (defaults[i].scheme)) == 0 &&
+            strcmp (out + length - port, defaults[i].port) == 0)
+            out[length - port] = '\0';
     }
-    curl_free (scheme);
-    curl_free (host);
-    curl_free (port);
-    curl_url_cleanup (parsed);
-    return code;
+    return E_OK;
 }
 
 static host_t *host_find_or_add (lines_t *self, const char *key)

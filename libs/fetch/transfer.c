@@ -44,6 +44,7 @@ void transfer_destroy (transfer_t **self)
     if (self == NULL || *self == NULL)
         return;
     transfer_clear (*self);
+    buf_free (&(*self)->copy);
     buf_free (&(*self)->answer_headers);
     buf_free (&(*self)->answer_body);
     curl_easy_cleanup ((*self)->easy);
@@ -62,17 +63,16 @@ static void buffer_recycle (buf_t *buffer)
 
 void transfer_clear (transfer_t *self)
 {
-    curl_slist_free_all (self->headers);
-    free (self->method);
-    free (self->url);
-    free (self->body);
     stream_clear (&self->stream);
+    buffer_recycle (&self->copy);
     buffer_recycle (&self->answer_headers);
     buffer_recycle (&self->answer_body);
     *self = (transfer_t){.fetch = self->fetch,
                          .guard = self->guard,
                          .easy = self->easy,
+                         .is_post = self->is_post,
                          .stream = self->stream,
+                         .copy = self->copy,
                          .answer_headers = self->answer_headers,
                          .answer_body = self->answer_body};
 }
@@ -97,31 +97,50 @@ static bool header_is_named (const char *line, const char *name)
     return strncasecmp (line, name, length) == 0 && line[length] == ':';
 }
 
-static int header_add (transfer_t *self, const char *line)
+/* What curl would add by itself: a form's type, and a wait for "100 Continue". */
+static const char no_type[] = "Content-Type:", no_wait[] = "Expect:";
+
+/* Count the lines, with what is added to them, and their bytes. 0 or E_BAD_REQUEST. */
+static int headers_measure (const char *const *lines, size_t *count, size_t *size, bool *typed)
 {
-    struct curl_slist *grown = curl_slist_append (self->headers, line);
-    if (grown == NULL)
-        return E_NO_MEMORY;
-    self->headers = grown;
+    *typed = false;
+    *count = 2;
+    *size = sizeof no_type + sizeof no_wait;
+    for (; lines != NULL && *lines != NULL; lines++) {
+        if (!header_is_sound (*lines))
+            return E_BAD_REQUEST;
+        *typed = *typed || header_is_named (*lines, "Content-Type");
+        *count += 1;
+        *size += strlen (*lines) + 1;
+    }
     return E_OK;
 }
 
-static int headers_fill (transfer_t *self, const char *const *lines)
+static char *copy_add (transfer_t *self, const void *data, size_t size)
 {
-    bool typed = false;
-    int code = E_OK;
-    for (; lines != NULL && *lines != NULL && code == E_OK; lines++) {
-        if (!header_is_sound (*lines))
-            return E_BAD_REQUEST;
-        typed = typed || header_is_named (*lines, "Content-Type");
-        code = header_add (self, *lines);
-    }
-    /* What curl would add by itself: a form's type, and a wait for "100 Continue". */
-    if (code == E_OK && !typed)
-        code = header_add (self, "Content-Type:");
-    if (code == E_OK)
-        code = header_add (self, "Expect:");
-    return code;
+    char *at = (char *) self->copy.data + self->copy.size;
+    buf_add (&self->copy, data, size);
+    return at;
+}
+
+static void header_put (transfer_t *self, struct curl_slist **at, const char *line)
+{
+    struct curl_slist *node = *at;
+    node->data = copy_add (self, line, strlen (line) + 1);
+    node->next = node + 1;
+    *at = node + 1;
+}
+
+/* The lines as curl wants them, in the copy: the nodes are at its beginning. */
+static void headers_put (transfer_t *self, const char *const *lines, bool typed)
+{
+    struct curl_slist *at = self->headers;
+    for (; lines != NULL && *lines != NULL; lines++)
+        header_put (self, &at, *lines);
+    if (!typed)
+        header_put (self, &at, no_type);
+    header_put (self, &at, no_wait);
+    at[-1].next = NULL;
 }
 
 static bool method_is_repeatable (const char *method)
@@ -133,6 +152,23 @@ static bool method_is_repeatable (const char *method)
     return false;
 }
 
+/* All of the request in one piece of memory, which never moves while it is filled; the headers' lines come behind. */
+static int copy_fill (transfer_t *self, const fetch_request_t *request, size_t headers, size_t size)
+{
+    size_t nodes = headers * sizeof (struct curl_slist);
+    size_t method = strlen (request->method) + 1, url = strlen (request->url) + 1;
+    if (request->body.size > SIZE_MAX / 2 ||
+        !buf_reserve (&self->copy, nodes + method + url + request->body.size + size))
+        return E_NO_MEMORY;
+    self->headers = (struct curl_slist *) (void *) self->copy.data;
+    self->copy.size = nodes;
+    self->method = copy_add (self, request->method, method);
+    self->url = copy_add (self, request->url, url);
+    self->body = (uint8_t *) copy_add (self, request->body.data, request->body.size);
+    self->body_size = request->body.size;
+    return E_OK;
+}
+
 int transfer_fill (transfer_t *self, const fetch_request_t *request)
 {
     uint32_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : TIMEOUT_DEFAULT_MS;
@@ -142,19 +178,15 @@ int transfer_fill (transfer_t *self, const fetch_request_t *request)
     if (request->method == NULL || request->url == NULL || !text_is_token (request->method))
         return E_BAD_REQUEST;
     self->repeatable = request->guarded || method_is_repeatable (request->method);
-    self->method = strdup (request->method);
-    self->url = strdup (request->url);
-    if (self->method == NULL || self->url == NULL)
-        return E_NO_MEMORY;
-    if (request->body.size > 0) {
-        self->body = malloc (request->body.size);
-        if (self->body == NULL)
-            return E_NO_MEMORY;
-        memcpy (self->body, request->body.data, request->body.size);
-        self->body_size = request->body.size;
-    }
-    int code = stream_fill (&self->stream, request);
-    return code ? code : headers_fill (self, request->headers);
+    size_t count, size;
+    bool typed;
+    int code = headers_measure (request->headers, &count, &size, &typed);
+    if (code == E_OK)
+        code = copy_fill (self, request, count, size);
+    if (code != E_OK)
+        return code;
+    headers_put (self, request->headers, typed);
+    return stream_fill (&self->stream, request);
 }
 
 /* ---- what curl calls ---- */
@@ -289,7 +321,7 @@ static void arm_method (transfer_t *self)
     } else if (post || self->body_size > 0) {
         curl_easy_setopt (easy, CURLOPT_POST, 1L);
         curl_easy_setopt (easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) self->body_size);
-        curl_easy_setopt (easy, CURLOPT_POSTFIELDS, self->body != NULL ? (char *) self->body : "");
+        curl_easy_setopt (easy, CURLOPT_POSTFIELDS, (char *) self->body);
     }
     if (!post && strcmp (self->method, "GET") != 0)
         curl_easy_setopt (easy, CURLOPT_CUSTOMREQUEST, self->method);
@@ -311,15 +343,13 @@ static void arm_callbacks (transfer_t *self)
     curl_easy_setopt (easy, CURLOPT_WRITEDATA, self);
 }
 
-int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int64_t now_ms)
+/* What is the same for all requests. It stays set while one plain POST follows another. */
+static CURLcode arm_always (transfer_t *self, const char *user_agent, bool allow_http)
 {
     CURL *easy = self->easy;
-    int64_t left = self->deadline_ms - now_ms;
-    self->dialled_ms = now_ms;
     curl_easy_reset (easy);
-    CURLcode bad = curl_easy_setopt (easy, CURLOPT_URL, self->url);
-    if (bad == CURLE_OK)
-        bad = curl_easy_setopt (easy, CURLOPT_PROTOCOLS_STR, allow_http ? "http,https" : "https");
+    CURLcode bad =
+        curl_easy_setopt (easy, CURLOPT_PROTOCOLS_STR, allow_http ? "http,https" : "https");
     /* Without these the environment (http_proxy, ALL_PROXY) would choose where we dial. */
     if (bad == CURLE_OK)
         bad = curl_easy_setopt (easy, CURLOPT_PROXY, "");
@@ -327,8 +357,6 @@ int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int
         bad = curl_easy_setopt (easy, CURLOPT_NOPROXY, "*");
     if (bad == CURLE_OK && user_agent != NULL)
         bad = curl_easy_setopt (easy, CURLOPT_USERAGENT, user_agent);
-    if (bad != CURLE_OK)
-        return bad == CURLE_OUT_OF_MEMORY ? E_NO_MEMORY : E_BAD_REQUEST;
 
     curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt (easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -339,10 +367,26 @@ int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int
     curl_easy_setopt (easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt (easy, CURLOPT_MAXAGE_CONN, (long) KEPT_AGE_S);
     curl_easy_setopt (easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) (left > 1 ? left : 1));
-    curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT_MS, (long) (left > 1 ? left : 1));
-    curl_easy_setopt (easy, CURLOPT_HTTPHEADER, self->headers);
     arm_callbacks (self);
+    return bad;
+}
+
+int transfer_arm (transfer_t *self, const char *user_agent, bool allow_http, int64_t now_ms)
+{
+    CURL *easy = self->easy;
+    int64_t left = self->deadline_ms - now_ms;
+    bool is_post = strcmp (self->method, "POST") == 0 && self->stream.path == NULL;
+    CURLcode bad = CURLE_OK;
+    self->dialled_ms = now_ms;
+    if (!is_post || !self->is_post)
+        bad = arm_always (self, user_agent, allow_http);
+    self->is_post = is_post && bad == CURLE_OK;
+    if (bad == CURLE_OK)
+        bad = curl_easy_setopt (easy, CURLOPT_URL, self->url);
+    if (bad != CURLE_OK)
+        return bad == CURLE_OUT_OF_MEMORY ? E_NO_MEMORY : E_BAD_REQUEST;
+    curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) (left > 1 ? left : 1));
+    curl_easy_setopt (easy, CURLOPT_HTTPHEADER, self->headers);
     arm_method (self);
     return stream_open (&self->stream);
 }

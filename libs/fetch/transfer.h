@@ -19,6 +19,9 @@ struct transfer {
     const guard_t *guard;
     host_t *host;
     CURL *easy; /* kept over uses */
+    bool
+        is_post; /* its options are those of a POST from memory: the next one sets only what differs */
+    buf_t copy; /* of the request: all of the next four */
     struct curl_slist *headers;
     char *method;
     char *url;

@@ -58,7 +58,10 @@ typedef struct outcome {
 
 /* A group's policy, asked for when the group is first met in this process and after job_group_changed (). */
 typedef struct job_policy {
-    unsigned width;    /* most jobs of the group outward at once; 0 = 16 */
+    unsigned width; /* most jobs of the group outward at once; 0 = 16 */
+    /* While the group answers within a few ms, claim as many jobs again: they are committed and signed by the time that one before them is answered. At most `width` of its
+     * requests are on the wire. Only for kinds that are repeatable: after a crash these count as sent. */
+    bool ahead;
     double per_second; /* 0 = no limit */
     double burst;
     unsigned breaker_failures; /* consecutive failures that open the breaker; 0 = no breaker */

@@ -20,6 +20,9 @@ extern const char *const lanes_tables
 typedef struct outward {
     queue_item_t item;
     id16_t job;
+    id16_t group;
+    unsigned
+        width; /* most HTTP requests of the group on the wire at once, the others wait their turn; 0 = those that are claimed */
     unsigned slot;  /* in the started file */
     outbound_t out; /* memory in `arena` */
     arena_t *arena; /* owned */

@@ -133,6 +133,8 @@ static int claim_stage (claiming_t *c, turn_t *t)
     if (!entry)
         return E_NO_MEMORY;
     c->outward->job = c->outward->done->job = c->row.id;
+    c->outward->group = c->group->node.id;
+    c->outward->width = g->policy.ahead ? g->policy.width : 0;
     c->outward->slot = c->outward->done->slot = entry->slot;
     entry->launch = c->outward;
     c->outward = NULL;

@@ -309,8 +309,9 @@ static unsigned width_now (const group_facts_t *g)
 {
     bool failing = g->policy.failing_width && g->policy.breaker_failures &&
                    g->failures >= g->policy.breaker_failures;
-    return failing && g->policy.failing_width < g->policy.width ? g->policy.failing_width
-                                                                : g->policy.width;
+    if (failing && g->policy.failing_width < g->policy.width)
+        return g->policy.failing_width;
+    return g->policy.ahead && g->quick ? 2 * g->policy.width : g->policy.width;
 }
 
 int64_t group_limit (const group_t *group, int64_t now)
@@ -349,6 +350,7 @@ void group_outcome (group_t *group, const entry_t *entry, bool failed, const out
             outcome->retry_after_ms < HOLD_MS_MAX ? outcome->retry_after_ms : HOLD_MS_MAX;
         g->hold_until = later (g->hold_until, now + hold);
     }
+    g->quick = !failed && outcome->duration_ms <= QUICK_MS;
     if (!failed) {
         g->failures = 0;
         g->breaker = BREAKER_CLOSED;

@@ -27,6 +27,7 @@ enum {
     AGAIN_MOST = 256, /* of a turn */
     STUMBLE_MS_MAX = 60000,
     HOLD_MS_MAX = 24 * 3600 * 1000,
+    QUICK_MS = 10,     /* what is claimed ahead waits about as long for its place on the wire */
     COUNT_ROWS = 2000, /* of a start's backlog counted in a turn */
     SWEEP_GROUPS = 4096,
     REASON_SIZE = 360,
@@ -45,6 +46,7 @@ typedef struct group_facts {
     int64_t tokens_at;
     breaker_state_t breaker;
     unsigned failures; /* consecutive */
+    bool quick;        /* the last one succeeded within QUICK_MS */
     uint32_t open_ms;
     int64_t open_until;
     int64_t hold_until;  /* Retry-After */

@@ -338,6 +338,37 @@ static void failures_narrow_the_way (void **state)
     world_check (w);
 }
 
+/* A receiver that answers at once finds the next ones ready; one that takes its time, or fails, does not. */
+static void quick_answers_claim_ahead (void **state)
+{
+    world_t *w = *state;
+    static const struct {
+        outcome_t outcome;
+        size_t out; /* claimed so far, then */
+    } rows[] = {{{.stage = FETCH_ANSWERED, .status = 200, .duration_ms = QUICK_MS + 1}, 4},
+                {{.stage = FETCH_ANSWERED, .status = 200, .duration_ms = QUICK_MS}, 8},
+                {{.stage = FETCH_ANSWERED, .status = 200}, 9},
+                {{.stage = FETCH_ANSWERED, .status = 500}, 9},
+                {{.stage = FETCH_ANSWERED, .status = 200}, 11}};
+    w->policy = (job_policy_t){.width = 3, .ahead = true};
+    turn_open (w);
+    for (int n = 0; n < 20; n++)
+        assert_int_equal (add (w, &kind_hook, 1, 1, NULL, (body_t){.n = n}, 0), 0);
+    assert_int_equal (turn_close (w, 16), 0);
+    assert_int_equal (w->out_count, 3);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        turn_open (w);
+        assert_int_equal (answer_with (w, i, &rows[i].outcome), 0);
+        assert_int_equal (turn_close (w, 16), 0);
+        assert_int_equal (w->out_count, rows[i].out);
+    }
+    for (size_t i = 0; i < w->out_count; i++) {
+        assert_int_equal (w->out[i]->width, 3);
+        assert_true (id_equal (w->out[i]->group, id_of (1)));
+    }
+    world_check (w);
+}
+
 /* ---- handlers that fail ---- */
 
 static void aborted_turn_happens_again (void **state)
@@ -666,6 +697,7 @@ int main (void)
         T (retry_after_holds_group),
         T (breaker_opens_and_probes),
         T (failures_narrow_the_way),
+        T (quick_answers_claim_ahead),
         T (aborted_turn_happens_again),
         T (handler_rolled_back),
         T (begin_that_fails),

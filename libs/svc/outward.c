@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "svc/idmap.h"
 #include "svc/steps.h"
+#include "svc/wires.h"
 
 enum {
     IDLE_MS = 1000,
@@ -54,6 +55,7 @@ struct outward_thread {
     flight_t **waits; /* heap by due */
     size_t wait_count, wait_capacity;
     steps_t steps; /* of the clock, for waits */
+    wires_t wires;
     atomic_uint gauge_http, gauge_waits, gauge_asks;
 };
 
@@ -82,6 +84,14 @@ static outcome_t unsent (int code, const char *reason)
 
 /* ---- HTTP ---- */
 
+/* Are its group's requests counted? */
+static bool is_wired (const outward_t *outward)
+{
+    return outward->out.how == OUT_HTTP && outward->width > 0;
+}
+
+static void outward_start (outward_pool_t *self, outward_t *outward);
+
 static void http_done (void *context, const fetch_answer_t *answer)
 {
     flight_t *flight = context;
@@ -97,8 +107,14 @@ static void http_done (void *context, const fetch_answer_t *answer)
                           .file = answer->file};
     outcome_t outcome;
     outcome_copy (flight->outward->arena, &borrowed, &outcome);
-    atomic_fetch_sub (&flight->pool->gauge_http, 1);
+    outward_pool_t *self = flight->pool;
+    id16_t group = flight->outward->group;
+    bool wired = is_wired (flight->outward);
+    atomic_fetch_sub (&self->gauge_http, 1);
     flight_end (flight, &outcome);
+    outward_t *next = wired ? wires_leave (&self->wires, group) : NULL;
+    if (next)
+        outward_start (self, next);
 }
 
 /* ---- waits ---- */
@@ -243,20 +259,37 @@ static bool flight_start (outward_pool_t *self, flight_t *flight)
     return true;
 }
 
-static void outward_start (outward_pool_t *self, outward_t *outward)
+static bool flight_begin (outward_pool_t *self, outward_t *outward)
 {
     flight_t *flight = calloc (1, sizeof *flight);
-    if (flight) {
-        flight->node.id = outward->job;
-        flight->pool = self;
-        flight->outward = outward;
-        flight->began = clock_mono_ms ();
-        if (flight_start (self, flight))
-            return;
-        free (flight);
+    if (!flight)
+        return false;
+    flight->node.id = outward->job;
+    flight->pool = self;
+    flight->outward = outward;
+    flight->began = clock_mono_ms ();
+    if (flight_start (self, flight))
+        return true;
+    free (flight);
+    return false;
+}
+
+/* Its place on the wire is taken. One that cannot begin leaves it to the next. */
+static void outward_start (outward_pool_t *self, outward_t *outward)
+{
+    while (outward && !flight_begin (self, outward)) {
+        outcome_t outcome = unsent (E_NO_MEMORY, "it could not be begun");
+        id16_t group = outward->group;
+        bool wired = is_wired (outward);
+        outward_end (self, outward, &outcome);
+        outward = wired ? wires_leave (&self->wires, group) : NULL;
     }
-    outcome_t outcome = unsent (E_NO_MEMORY, "it could not be begun");
-    outward_end (self, outward, &outcome);
+}
+
+static void outward_begin (outward_pool_t *self, outward_t *outward)
+{
+    if (!is_wired (outward) || wires_enter (&self->wires, outward))
+        outward_start (self, outward);
 }
 
 void outward_pool_put (outward_pool_t *self, outward_t *outward)
@@ -283,7 +316,7 @@ static void *pool_main (void *context)
         eventfd_read (self->wake_fd, &wakes);
         for (queue_item_t *item = queue_take (self->in, 0), *next; item; item = next) {
             next = item->next;
-            outward_start (self, (outward_t *) (void *) item);
+            outward_begin (self, (outward_t *) (void *) item);
         }
         answers_work (self);
         waits_work (self);
@@ -338,6 +371,10 @@ static void rest_end (outward_pool_t *self)
         next = item->next;
         outward_end (self, (outward_t *) (void *) item, &outcome);
     }
+    for (outward_t *waiting = wires_take (&self->wires), *next; waiting; waiting = next) {
+        next = (outward_t *) (void *) waiting->item.next;
+        outward_end (self, waiting, &outcome);
+    }
     answers_work (self);
     while (self->wait_count) {
         outcome = unsent (E_UNAVAILABLE, why);
@@ -368,6 +405,7 @@ void outward_pool_destroy (outward_pool_t **self)
     queue_destroy (&p->in);
     queue_destroy (&p->answers);
     idmap_free (&p->asks);
+    wires_free (&p->wires);
     free (p->waits);
     if (p->wake_fd >= 0)
         close (p->wake_fd);
@@ -377,7 +415,8 @@ void outward_pool_destroy (outward_pool_t **self)
 
 void outward_pool_gauges (const outward_pool_t *self, outward_gauges_t *out)
 {
-    *out = (outward_gauges_t){.queued = (unsigned) queue_size (self->in),
+    *out = (outward_gauges_t){.queued = (unsigned) queue_size (self->in) +
+                                        atomic_load (&self->wires.waiting),
                               .http = atomic_load (&self->gauge_http),
                               .waits = atomic_load (&self->gauge_waits),
                               .asks = atomic_load (&self->gauge_asks)};

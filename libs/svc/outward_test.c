@@ -81,11 +81,15 @@ static int rig_free (void **state)
     return 0;
 }
 
-static void put (rig_t *r, unsigned n, outbound_t out, const char *path)
+/* Of `group`, of which at most `width` requests are on the wire; 0 = it is not counted. */
+static void put_of (rig_t *r, unsigned group, unsigned width, unsigned n, outbound_t out,
+                    const char *path)
 {
     outward_t *outward = outward_new (arena_new (JOB_ARENA));
     assert_non_null (outward);
     outward->job = outward->done->job = id_of (n);
+    outward->group = id_of (group);
+    outward->width = width;
     outward->slot = outward->done->slot = n;
     outward->out = out;
     if (path) {
@@ -95,6 +99,11 @@ static void put (rig_t *r, unsigned n, outbound_t out, const char *path)
         outward->out.request.body = bytes_of_str ("hello");
     }
     outward_pool_put (r->pool, outward);
+}
+
+static void put (rig_t *r, unsigned n, outbound_t out, const char *path)
+{
+    put_of (r, 0, 0, n, out, path);
 }
 
 static outward_done_t *taken (rig_t *r, int timeout_ms)
@@ -254,6 +263,59 @@ static void end_of_the_pool (void **state)
     }
 }
 
+static void requests_await (rig_t *r, unsigned count)
+{
+    while (http_peer_requests (r->peer) < count)
+        pause_ms (2);
+}
+
+/* What waits for its place spends none of its time, and holds up no other group. */
+static void groups_share_the_wire (void **state)
+{
+    rig_t *r = *state;
+    enum { SLOW = 5, WIDTH_OF = 2 };
+    for (unsigned i = 0; i < SLOW; i++)
+        put_of (r, 1, WIDTH_OF, i, (outbound_t){.how = OUT_HTTP, .request.timeout_ms = 300},
+                "slow");
+    put_of (r, 2, WIDTH_OF, SLOW, (outbound_t){.how = OUT_HTTP, .request.timeout_ms = 20000}, "ok");
+    outward_done_t *done = taken (r, 10000);
+    assert_int_equal (done->slot, SLOW);
+    outward_done_destroy (&done);
+    requests_await (r, 1 + WIDTH_OF);
+    outward_gauges_t gauges;
+    outward_pool_gauges (r->pool, &gauges);
+    assert_true (gauges.http <= WIDTH_OF);
+    for (unsigned i = 0; i < SLOW; i++) {
+        done = taken (r, 10000);
+        assert_int_equal (done->slot / WIDTH_OF, i / WIDTH_OF); /* in pairs, in their order */
+        assert_int_equal (done->outcome.stage, FETCH_SENT);
+        assert_int_equal (done->outcome.code, E_TIMEOUT);
+        outward_done_destroy (&done);
+        outward_pool_gauges (r->pool, &gauges);
+        assert_true (gauges.http <= WIDTH_OF);
+    }
+    assert_int_equal (http_peer_requests (r->peer), 1 + SLOW);
+    outward_pool_gauges (r->pool, &gauges);
+    assert_int_equal (gauges.http + gauges.queued, 0);
+}
+
+static void end_with_a_line (void **state)
+{
+    rig_t *r = *state;
+    for (unsigned i = 0; i < 3; i++)
+        put_of (r, 1, 1, i, (outbound_t){.how = OUT_HTTP, .request.timeout_ms = 20000}, "slow");
+    requests_await (r, 1);
+    outward_pool_destroy (&r->pool);
+    assert_int_equal (http_peer_requests (r->peer), 1);
+    for (int i = 0; i < 3; i++) {
+        outward_done_t *done = taken (r, 0);
+        assert_non_null (done);
+        assert_int_equal (done->outcome.stage, done->slot ? FETCH_NOT_SENT : FETCH_SENT);
+        assert_int_equal (done->outcome.code, E_UNAVAILABLE);
+        outward_done_destroy (&done);
+    }
+}
+
 static void outcome_over_the_limit (void **state)
 {
     (void) state;
@@ -278,6 +340,8 @@ int main (void)
         T (waits_end_in_order),
         T (asks),
         T (end_of_the_pool),
+        T (groups_share_the_wire),
+        T (end_with_a_line),
         T (waits_follow_the_clock),
         cmocka_unit_test (outcome_over_the_limit),
     };

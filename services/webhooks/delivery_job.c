@@ -278,6 +278,7 @@ static void delivery_policy (turn_t *t, id16_t group, job_policy_t *out)
     int code = store_get_any (t->txn, &webhooks_subscription_record, group, t->arena, &to);
     const dialect_t *d = code == 0 ? subscription_dialect (&to) : NULL;
     *out = (job_policy_t){.width = (unsigned) settings->width,
+                          .ahead = true,
                           .breaker_failures = (unsigned) settings->breaker_failures,
                           .breaker_open_ms = (uint32_t) settings->breaker_open};
     if (d && !d->delivery->breaker)

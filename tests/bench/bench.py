@@ -33,14 +33,23 @@ def flush_rate(seconds=1.0):
         return count / seconds
 
 
-def wrk(house, number, connections, seconds):
-    env = {**os.environ, "BENCH_KEY": house.test_key, "BENCH_FROM": number, "BENCH_NONCE": str(time.time_ns())}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(Path(__file__).with_name("sms.lua")), f"http://127.0.0.1:{house.port}"]
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    found = re.search(r"RESULT (.*)", done.stdout)
+def figures(text):
+    """{name: number} of the line that begins with RESULT."""
+    found = re.search(r"RESULT (.*)", text)
     if not found:
-        raise RuntimeError(done.stdout)
+        raise RuntimeError(text)
     return {name: int(value) for name, value in (pair.split("=") for pair in found[1].split())}
+
+
+def wrk_at(port, script, connections, seconds, env):
+    """wrk with a script of this folder; what it needs comes from `env`."""
+    env = {**os.environ, "BENCH_KEY": "none", "BENCH_FROM": "+15550100", "BENCH_NONCE": str(time.time_ns()), **env}
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(Path(__file__).with_name(script)), f"http://127.0.0.1:{port}"]
+    return figures(subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout)
+
+
+def wrk(house, number, connections, seconds):
+    return wrk_at(house.port, "sms.lua", connections, seconds, {"BENCH_KEY": house.test_key, "BENCH_FROM": number})
 
 
 def metric(house, name):

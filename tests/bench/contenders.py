@@ -26,17 +26,8 @@ NODE = HERE / "node_modules"
 OWN_NODE = HERE.parents[1] / "tools" / ".node" / "node_modules" / "node" / "bin" / "node"
 
 
-def figures(text):
-    found = re.search(r"RESULT (.*)", text)
-    if not found:
-        raise RuntimeError(text)
-    return {name: int(value) for name, value in (pair.split("=") for pair in found[1].split())}
-
-
 def wrk(port, script, connections, seconds, env):
-    env = {**os.environ, "BENCH_KEY": "none", "BENCH_FROM": "+15550100", "BENCH_NONCE": str(time.time_ns()), **env}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / script), f"http://127.0.0.1:{port}"]
-    result = figures(subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout)
+    result = bench.wrk_at(port, script, connections, seconds, env)
     if result["non2xx"] or result["socket_errors"]:
         print(f"  ({script}: {result['non2xx']} not 2xx, {result['socket_errors']} socket errors)", flush=True)
     return result
