@@ -3,7 +3,7 @@
  * Threads and what they own:
  *   main     signals, readiness, disk and reader checks, drain
  *   bus      bus_t, answers, long polls' and settles' timeouts (busthread.c)
- *   writer   turns: lanes, followers, parked asks, timers (writer.c)
+ *   writer   turns: lanes, followers, parked asks, timers (writer.c; its start: owner.c)
  *   readers  reads, each in a read transaction of its own (reader.c)
  *   outward  HTTP and waits of jobs (outward.c)
  * An ask_t belongs to one thread at a time: it moves bus -> writer or reader -> (journal's lists) -> bus. */
@@ -304,7 +304,7 @@ int op_call (turn_t *t, const schema_op_t *op, int (*handler) (turn_t *, const v
              bytes_t body, bytes_t *answer);
 lanes_t *turn_lanes (const turn_t *t);
 
-/* ---- the writer (writer.c), followers (follow.c), timers (timers.c) ---- */
+/* ---- the writer (writer.c, owner.c), followers (follow.c), timers (timers.c) ---- */
 
 typedef struct follow follow_t;
 typedef struct timer_state timer_state_t;
@@ -363,7 +363,12 @@ void writer_close (svc_t *svc);
 int writer_turn (svc_t *svc, work_t *chain);
 /* Its end: lanes, commit, release. E_CONFLICT_RETRY: all of it is to be run again (again.h). */
 int writer_finish (svc_t *svc);
+/* The last thing in every turn: what handlers staged gets its rows here, and what is ready is claimed (nothing while the process is going). */
+int writer_claim (writer_t *w);
+/* After the commit: jobs go out, answers leave. */
+void writer_committed (writer_t *w, bool wrote);
 void writer_forget (writer_t *w); /* what the turn staged in memory */
+void writer_resumed_drop (writer_t *w);
 int64_t writer_next (svc_t *svc); /* ms to wait at most */
 void *writer_main (void *svc);
 void writer_outward_done (void *svc, outward_done_t *done); /* from any thread */

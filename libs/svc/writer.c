@@ -3,16 +3,12 @@
  * Nothing that a turn says leaves before its commit, so one that met a conflict of the store is run again (again.h). A handler that fails
  * loses only its own writes. A commit that fails answers all of the turn with 503 and asks the process to end (exit 74): the store must be
  * opened anew, and the supervisor starts at once. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "svc/again.h"
 #include "svc/outward.h"
 
 enum {
-    WRITER_MEMORY = 64 << 20,
     OWN_POLL_MS = 20,
     IDLE_MS = 1000,
     IDLE_TEST_MS = 50,
@@ -201,8 +197,7 @@ static void outward_turn (writer_t *w, outward_work_t *work)
         w->broken = lanes_finish (w->lanes, &t, work->done);
 }
 
-/* The last thing in every turn: what handlers staged gets its rows here, and what is ready is claimed (nothing while the process is going). */
-static int lanes_turn (writer_t *w)
+int writer_claim (writer_t *w)
 {
     turn_t t;
     turn_inner_t inner;
@@ -210,14 +205,6 @@ static int lanes_turn (writer_t *w)
         return 0;
     turn_init (w->svc, &t, &inner, w->txn, w->arena, NULL, false);
     return lanes_claim (w->lanes, &t, atomic_load (&w->svc->resting) ? 0 : LANES_MOST);
-}
-
-static void job_quarantined (void *context, const char *kind, id16_t job, const char *reason)
-{
-    char id[ID_UUID_LENGTH + 1];
-    id_write_uuid (job, id);
-    svc_log (context, LOG_ERROR, "a job went to quarantine", "kind", kind, "job", id, "detail",
-             reason, NULL);
 }
 
 static void launch (void *context, outward_t *outward)
@@ -265,7 +252,7 @@ static void resumed_release (writer_t *w, resumed_t *r)
     }
 }
 
-static void turn_committed (writer_t *w, bool wrote)
+void writer_committed (writer_t *w, bool wrote)
 {
     svc_t *svc = w->svc;
     uint64_t before = atomic_load (&svc->journal.head);
@@ -312,7 +299,7 @@ static void turn_lost (writer_t *w, int code)
     svc_fatal (svc, EXIT_STORE, "the store failed");
 }
 
-static void resumed_drop (writer_t *w)
+void writer_resumed_drop (writer_t *w)
 {
     while (w->resumed) {
         resumed_t *r = w->resumed;
@@ -325,7 +312,7 @@ void writer_forget (writer_t *w)
 {
     w->broken = 0;
     w->counted_count = 0;
-    resumed_drop (w);
+    writer_resumed_drop (w);
     w->answered = NULL;
     w->answered_end = &w->answered;
     arena_reset (w->arena);
@@ -348,7 +335,7 @@ static int turn_commit (writer_t *w, bool wrote)
 int writer_finish (svc_t *svc)
 {
     writer_t *w = &svc->writer;
-    int rc = w->broken ? w->broken : lanes_turn (w);
+    int rc = w->broken ? w->broken : writer_claim (w);
     if (!rc)
         rc = follow_store (w);
     if (!rc && w->steps.changed)
@@ -369,7 +356,7 @@ int writer_finish (svc_t *svc)
     if (rc)
         turn_lost (w, rc);
     else
-        turn_committed (w, wrote);
+        writer_committed (w, wrote);
     writer_forget (w);
     return rc == E_CONFLICT_RETRY ? E_IO : rc;
 }
@@ -423,184 +410,6 @@ int writer_turn (svc_t *svc, work_t *chain)
         rc = turn_try (svc);
     while (rc == E_CONFLICT_RETRY);
     return rc;
-}
-
-/* ---- ownership ---- */
-
-static id16_t greatest_id (svc_t *svc, txn_t *txn, id16_t last)
-{
-    for (size_t i = 0; i < svc->schema->record_count; i++) {
-        kv_cursor_t walk = {.table = store_table (svc->store, svc->schema->records[i]->table),
-                            .reverse = true};
-        bytes_t key, value;
-        id16_t id;
-        if (walk.table && !kv_next (txn, &walk, &key, &value) && key.size == sizeof id.b) {
-            memcpy (id.b, key.data, sizeof id.b);
-            if (id_is_v7 (id) && id_compare (id, last) > 0) /* others tell no time */
-                last = id;
-        }
-        kv_stop (&walk);
-    }
-    return last;
-}
-
-static int own_run (turn_t *t, void *context)
-{
-    (void) context;
-    writer_t *w = &t->svc->writer;
-    int rc = w->lanes ? lanes_load (w->lanes, t) : 0;
-    return !rc && t->svc->service->own ? t->svc->service->own (t) : rc;
-}
-
-/* Ids go on from the newest in the store, and so does time. */
-static int clock_load (svc_t *svc, id16_t newest)
-{
-    writer_t *w = &svc->writer;
-    steps_clocks_t clocks = steps_clocks ();
-    id_source_seed (&w->ids, newest);
-    int rc = steps_load (&w->steps, w->txn, store_table (svc->store, "svc.state"),
-                         id_is_v7 (newest) ? id_time_ms (newest) : 0, &clocks);
-    if (w->lanes)
-        lanes_lag (w->lanes, w->steps.lag);
-    return rc;
-}
-
-static int own_load (svc_t *svc)
-{
-    writer_t *w = &svc->writer;
-    id16_t last;
-    int rc = journal_load (svc, w->txn, &w->sequence, &last);
-    if (!rc)
-        rc = clock_load (svc, greatest_id (svc, w->txn, last));
-    if (!rc)
-        rc = turned_load (svc, w->txn, &w->repeat, "svc.repeat", REPEAT_MS);
-    if (!rc)
-        rc = keyed_open (svc, w->txn);
-    if (!rc)
-        rc = sweep_open (svc);
-    if (!rc)
-        rc = erase_open (svc);
-    w->parked = store_table (svc->store, "svc.parked");
-    w->cursors = store_table (svc->store, "svc.cursors");
-    w->quarantine = store_table (svc->store, "svc.quarantine");
-    if (!rc && (!w->parked || !w->cursors || !w->quarantine))
-        rc = E_INTERNAL;
-    uint64_t quarantined = 0;
-    if (!rc)
-        rc = kv_count (w->txn, w->quarantine, &quarantined);
-    atomic_store (&svc->metrics.quarantined, quarantined);
-    if (rc)
-        return rc;
-    atomic_store (&svc->journal.head, w->sequence);
-    turn_t t;
-    turn_inner_t inner;
-    turn_init (svc, &t, &inner, w->txn, w->arena, NULL, false);
-    rc = turn_step (&t, own_run, NULL);
-    if (rc && !txn_conflicted (w->txn))
-        svc_log (svc, LOG_ERROR, "the first turn failed", "error.code", error_name (rc), "detail",
-                 t.failure.text, NULL);
-    return rc;
-}
-
-static bool job_enter (void *context, id16_t job)
-{
-    return guard_enter (((svc_t *) context)->guard, job);
-}
-
-static void job_leave (void *context)
-{
-    guard_leave (((svc_t *) context)->guard);
-}
-
-static int lanes_open (svc_t *svc)
-{
-    char path[sizeof svc->data + 128];
-    failure_t failure = {0};
-    if (!svc->service->job_count)
-        return 0;
-    snprintf (path, sizeof path, "%s/run/%s.started", svc->data, svc->schema->name);
-    lanes_config_t config = {.kinds = svc->service->jobs,
-                             .kind_count = svc->service->job_count,
-                             .started_path = path,
-                             .quarantined = job_quarantined,
-                             .enter = job_enter,
-                             .leave = job_leave,
-                             .context = svc};
-    int rc = lanes_new (&config, svc->store, &svc->writer.lanes, &failure);
-    if (rc)
-        svc_log (svc, LOG_ERROR, "no jobs", "detail", failure.text, NULL);
-    return rc;
-}
-
-static int owner_open (svc_t *svc)
-{
-    writer_t *w = &svc->writer;
-    w->svc = svc;
-    w->answered_end = &w->answered;
-    w->now = clock_now_ms ();
-    if (!w->arena) /* a test may have one that fails */
-        w->arena = arena_new (WRITER_MEMORY);
-    int rc = w->arena ? lanes_open (svc) : E_NO_MEMORY;
-    if (!rc)
-        rc = restored_take (svc);
-    if (!rc)
-        rc = txn_begin (svc->store, TXN_WRITE, &w->txn);
-    if (rc)
-        return rc;
-    rc = own_load (svc);
-    bool heard = w->sequence > 0; /* before this start */
-    if (!rc)
-        rc = follow_open (svc);
-    if (!rc)
-        rc = timers_open (svc);
-    if (!rc)
-        rc = lanes_turn (w);
-    if (txn_conflicted (w->txn))
-        rc = E_CONFLICT_RETRY;
-    if (!rc)
-        rc = txn_commit (&w->txn);
-    else
-        txn_abort (&w->txn);
-    if (rc)
-        return rc;
-    pthread_mutex_lock (&svc->journal.lock);
-    /* A store that never told anything has nobody who knows something of it: no need to wait for who that might be. */
-    svc->journal.since = clock_mono_ms () - (heard ? 0 : FOLLOWER_LIVE_MS);
-    pthread_mutex_unlock (&svc->journal.lock);
-    turn_committed (w, true);
-    writer_forget (w);
-    atomic_store (&svc->opened, true);
-    atomic_store (&svc->owner, true);
-    return 0;
-}
-
-int writer_open (svc_t *svc)
-{
-    unsigned tries = 0;
-    int rc;
-    while (txn_again (rc = owner_open (svc), &tries)) {
-        writer_forget (&svc->writer);
-        writer_close (svc);
-    }
-    return rc;
-}
-
-void writer_close (svc_t *svc)
-{
-    writer_t *w = &svc->writer;
-    follow_close (svc);
-    timers_close (svc);
-    sweep_close (svc);
-    erase_close (svc);
-    lanes_destroy (&w->lanes);
-    keyed_close (&w->keyed);
-    resumed_drop (w); /* of a first turn that failed */
-    arena_destroy (&w->arena);
-    buf_free (&w->event_body);
-    buf_free (&w->event_row);
-    free (w->counted);
-    w->counted = NULL;
-    w->counted_capacity = 0;
 }
 
 /* ---- the thread ---- */
