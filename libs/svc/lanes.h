@@ -21,8 +21,9 @@ typedef struct outward {
     queue_item_t item;
     id16_t job;
     id16_t group;
-    unsigned
-        width; /* most HTTP requests of the group on the wire at once, the others wait their turn; 0 = those that are claimed */
+    /* Most HTTP requests of its group on the wire at once, and most after so many failures one after the other (0 = the same); the others wait their turn. 0 = all that
+     * are claimed. */
+    unsigned width, narrow, narrow_after;
     unsigned slot;  /* in the started file */
     outbound_t out; /* memory in `arena` */
     arena_t *arena; /* owned */

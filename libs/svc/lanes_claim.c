@@ -134,7 +134,11 @@ static int claim_stage (claiming_t *c, turn_t *t)
         return E_NO_MEMORY;
     c->outward->job = c->outward->done->job = c->row.id;
     c->outward->group = c->group->node.id;
-    c->outward->width = g->policy.ahead ? g->policy.width : 0;
+    if (g->policy.ahead) {
+        c->outward->width = g->policy.width;
+        c->outward->narrow = g->policy.failing_width ? g->policy.failing_width : 1;
+        c->outward->narrow_after = g->policy.breaker_failures;
+    }
     c->outward->slot = c->outward->done->slot = entry->slot;
     entry->launch = c->outward;
     c->outward = NULL;

@@ -364,6 +364,8 @@ static void quick_answers_claim_ahead (void **state)
     }
     for (size_t i = 0; i < w->out_count; i++) {
         assert_int_equal (w->out[i]->width, 3);
+        assert_int_equal (w->out[i]->narrow, 1);
+        assert_int_equal (w->out[i]->narrow_after, 0);
         assert_true (id_equal (w->out[i]->group, id_of (1)));
     }
     world_check (w);

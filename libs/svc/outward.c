@@ -90,7 +90,7 @@ static bool is_wired (const outward_t *outward)
     return outward->out.how == OUT_HTTP && outward->width > 0;
 }
 
-static void outward_start (outward_pool_t *self, outward_t *outward);
+static void wire_leave (outward_pool_t *self, id16_t group, bool ok);
 
 static void http_done (void *context, const fetch_answer_t *answer)
 {
@@ -112,9 +112,10 @@ static void http_done (void *context, const fetch_answer_t *answer)
     bool wired = is_wired (flight->outward);
     atomic_fetch_sub (&self->gauge_http, 1);
     flight_end (flight, &outcome);
-    outward_t *next = wired ? wires_leave (&self->wires, group) : NULL;
-    if (next)
-        outward_start (self, next);
+    if (wired)
+        wire_leave (self, group,
+                    outcome.stage == FETCH_ANSWERED && outcome.status >= 200 &&
+                        outcome.status < 300);
 }
 
 /* ---- waits ---- */
@@ -274,22 +275,33 @@ static bool flight_begin (outward_pool_t *self, outward_t *outward)
     return false;
 }
 
-/* Its place on the wire is taken. One that cannot begin leaves it to the next. */
-static void outward_start (outward_pool_t *self, outward_t *outward)
+/* False: it has ended. */
+static bool outward_start (outward_pool_t *self, outward_t *outward)
 {
-    while (outward && !flight_begin (self, outward)) {
-        outcome_t outcome = unsent (E_NO_MEMORY, "it could not be begun");
-        id16_t group = outward->group;
-        bool wired = is_wired (outward);
-        outward_end (self, outward, &outcome);
-        outward = wired ? wires_leave (&self->wires, group) : NULL;
-    }
+    if (flight_begin (self, outward))
+        return true;
+    outcome_t outcome = unsent (E_NO_MEMORY, "it could not be begun");
+    outward_end (self, outward, &outcome);
+    return false;
+}
+
+/* Those that have a place now begin; one that cannot leaves it again. */
+static void wire_leave (outward_pool_t *self, id16_t group, bool ok)
+{
+    wires_leave (&self->wires, group, ok);
+    for (outward_t *next; (next = wires_next (&self->wires, group));)
+        if (!outward_start (self, next))
+            wires_leave (&self->wires, group, false);
 }
 
 static void outward_begin (outward_pool_t *self, outward_t *outward)
 {
-    if (!is_wired (outward) || wires_enter (&self->wires, outward))
-        outward_start (self, outward);
+    id16_t group = outward->group;
+    bool wired = is_wired (outward);
+    if (wired && !wires_enter (&self->wires, outward))
+        return;
+    if (!outward_start (self, outward) && wired)
+        wire_leave (self, group, false);
 }
 
 void outward_pool_put (outward_pool_t *self, outward_t *outward)

@@ -81,15 +81,11 @@ static int rig_free (void **state)
     return 0;
 }
 
-/* Of `group`, of which at most `width` requests are on the wire; 0 = it is not counted. */
-static void put_of (rig_t *r, unsigned group, unsigned width, unsigned n, outbound_t out,
-                    const char *path)
+static outward_t *made (rig_t *r, unsigned n, outbound_t out, const char *path)
 {
     outward_t *outward = outward_new (arena_new (JOB_ARENA));
     assert_non_null (outward);
     outward->job = outward->done->job = id_of (n);
-    outward->group = id_of (group);
-    outward->width = width;
     outward->slot = outward->done->slot = n;
     outward->out = out;
     if (path) {
@@ -98,6 +94,16 @@ static void put_of (rig_t *r, unsigned group, unsigned width, unsigned n, outbou
                                                  (unsigned) http_peer_port (r->peer), path);
         outward->out.request.body = bytes_of_str ("hello");
     }
+    return outward;
+}
+
+/* Of `group`, of which at most `width` requests are on the wire; 0 = it is not counted. */
+static void put_of (rig_t *r, unsigned group, unsigned width, unsigned n, outbound_t out,
+                    const char *path)
+{
+    outward_t *outward = made (r, n, out, path);
+    outward->group = id_of (group);
+    outward->width = width;
     outward_pool_put (r->pool, outward);
 }
 
@@ -299,6 +305,33 @@ static void groups_share_the_wire (void **state)
     assert_int_equal (gauges.http + gauges.queued, 0);
 }
 
+/* After two that failed one at a time, and all of them in the end. */
+static void failures_narrow_the_wire (void **state)
+{
+    rig_t *r = *state;
+    enum { ALL = 12, WIDTH_OF = 4, NARROW_AFTER = 2 };
+    outward_gauges_t gauges;
+    for (unsigned i = 0; i < ALL; i++) {
+        outward_t *outward = made (r, i, (outbound_t){.how = OUT_HTTP, .request.timeout_ms = 150},
+                                   i == ALL - 1 ? "ok" : "slow");
+        outward->group = id_of (1);
+        outward->width = WIDTH_OF;
+        outward->narrow = 1;
+        outward->narrow_after = NARROW_AFTER;
+        outward_pool_put (r->pool, outward);
+    }
+    for (unsigned i = 0; i < ALL; i++) {
+        outward_done_t *done = taken (r, 10000);
+        assert_non_null (done);
+        assert_int_equal (done->outcome.code, i == ALL - 1 ? 0 : E_TIMEOUT);
+        outward_done_destroy (&done);
+        outward_pool_gauges (r->pool, &gauges);
+        if (i > 2 * WIDTH_OF)
+            assert_true (gauges.http <= 1);
+    }
+    assert_int_equal (http_peer_requests (r->peer), ALL);
+}
+
 static void end_with_a_line (void **state)
 {
     rig_t *r = *state;
@@ -341,6 +374,7 @@ int main (void)
         T (asks),
         T (end_of_the_pool),
         T (groups_share_the_wire),
+        T (failures_narrow_the_wire),
         T (end_with_a_line),
         T (waits_follow_the_clock),
         cmocka_unit_test (outcome_over_the_limit),

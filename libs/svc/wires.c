@@ -1,11 +1,13 @@
 /* wires.c - a line for each group that has a request on the wire. Fails only without memory: then nobody is held back. */
 #include "svc/wires.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 typedef struct wire {
     idnode_t node; /* the group */
     unsigned busy;
+    unsigned failures;       /* one after the other */
     outward_t *first, *last; /* by item.next */
 } wire_t;
 
@@ -24,13 +26,21 @@ static wire_t *wire_open (wires_t *self, id16_t group)
     return NULL;
 }
 
+static bool has_place (const wire_t *wire, const outward_t *outward)
+{
+    bool narrow = outward->narrow_after && wire->failures >= outward->narrow_after &&
+                  outward->narrow < outward->width;
+    return wire->busy < (narrow ? outward->narrow : outward->width);
+}
+
 bool wires_enter (wires_t *self, outward_t *outward)
 {
     wire_t *wire = wire_open (self, outward->group);
     outward->item.next = NULL;
-    if (!wire || wire->busy < outward->width) {
-        if (wire)
-            wire->busy++;
+    if (!wire)
+        return true;
+    if (!wire->first && has_place (wire, outward)) {
+        wire->busy++;
         return true;
     }
     if (wire->last)
@@ -55,19 +65,25 @@ static outward_t *line_take (wires_t *self, wire_t *wire)
     return first;
 }
 
-outward_t *wires_leave (wires_t *self, id16_t group)
+void wires_leave (wires_t *self, id16_t group, bool ok)
 {
     wire_t *wire = (wire_t *) (void *) idmap_find (&self->groups, group);
     if (!wire)
-        return NULL;
-    outward_t *next = line_take (self, wire);
-    if (next)
-        return next;
+        return;
+    wire->failures = ok ? 0 : wire->failures < UINT_MAX ? wire->failures + 1 : UINT_MAX;
     if (wire->busy)
         wire->busy--;
-    if (!wire->busy)
+    if (!wire->busy && !wire->first)
         free (idmap_take (&self->groups, group));
-    return NULL;
+}
+
+outward_t *wires_next (wires_t *self, id16_t group)
+{
+    wire_t *wire = (wire_t *) (void *) idmap_find (&self->groups, group);
+    if (!wire || !wire->first || !has_place (wire, wire->first))
+        return NULL;
+    wire->busy++;
+    return line_take (self, wire);
 }
 
 outward_t *wires_take (wires_t *self)

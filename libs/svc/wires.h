@@ -15,10 +15,12 @@ typedef struct wires {
     atomic_uint waiting; /* in all lines; may be read from any thread */
 } wires_t;
 
-/* Whether it may go now (a place is its, until wires_leave); false: it waits, and a wires_leave or wires_take gives it back. outward->width is not 0. */
+/* Whether it may go now (a place is its, until wires_leave); false: it waits, and a wires_next or wires_take gives it back. outward->width is not 0. */
 bool wires_enter (wires_t *self, outward_t *outward);
-/* One of the group has ended: who goes next, its place taken; NULL = nobody. */
-outward_t *wires_leave (wires_t *self, id16_t group);
+/* One of the group has ended, well or not; then ask for who goes next. */
+void wires_leave (wires_t *self, id16_t group, bool ok);
+/* Who has a place now, which it takes; NULL = nobody. */
+outward_t *wires_next (wires_t *self, id16_t group);
 /* Takes all that waits, chained by item.next: at the end. */
 outward_t *wires_take (wires_t *self);
 void wires_free (wires_t *self); /* nothing waits any more */
