@@ -3,7 +3,8 @@
 
     tests/bench/compare.py [--rounds N] [--seconds N] [--only accept,deliver,webhook,outbound,tap,json,idle,growth] [--messages N] [--figure FILE]
 
-Each round measures every side once, in the other order each time; a row shows the median of each side, the median of the rounds' ratios, and the bar. Bars that
+Each round measures every side once, in the other order each time; a row shows the median of each side, the median of the rounds' ratios with the least and
+the greatest, and the bar. Bars that
 are missed are told again at the end. `growth` (growth.py) is measured once: 2,000,000 messages when it is named, 300,000 when all is measured, or --messages; --figure draws it. Prints, and
 fails nothing: the machine is shared. What is not installed (tools/setup bench) is left out and told.
 """
@@ -261,13 +262,14 @@ def report(values, messages):
         both = sorted(mine.keys() & other.keys() if theirs else mine)
         if not both:
             continue
-        judged = statistics.median(mine[n] / other[n] if theirs else mine[n] for n in both)
+        ratios = [mine[n] / other[n] if theirs else mine[n] for n in both]
+        judged = statistics.median(ratios)
         how, limit = bar.split() if bar else ("", "")
         met = not bar or HOLDS[how](judged, float(limit))
         title = title.format(messages=messages)
         told = (figure_of(statistics.median(mine[n] for n in both)), figure_of(statistics.median(other[n] for n in both)) if theirs else " " * 9,
-                f"{judged:5.2f}" if theirs else " " * 5)
-        print(f"{title:<58} {told[0]} {told[1]}  {told[2]}  {bar or 'no bar':<7}" + ("" if met else "  missed"))
+                f"{judged:5.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if theirs else "")
+        print(f"{title:<58} {told[0]} {told[1]}  {told[2]:<22} {bar or 'no bar':<7}" + ("" if met else "  missed"))
         missed += [] if met else [title]
     print("missed: " + ("; ".join(missed) or "none"))
 
