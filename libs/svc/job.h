@@ -82,7 +82,7 @@ struct job_kind {
     /* Must end with the job retried (job_retry) or it is done. A non-zero return undoes the turn's writes for this job and it is tried again in 1 s. */
     int (*finish) (turn_t *t, job_t *job, const outcome_t *outcome);
     void (*policy) (turn_t *t, id16_t group, job_policy_t *out); /* NULL = defaults */
-    /* Does this outcome count against the group's breaker? NULL = not answered, 429 or 5xx does. */
+    /* Does this outcome count against the group's breaker? NULL = not answered, 429 or 5xx does. Called from any thread. */
     bool (*is_breaker_failure) (const outcome_t *outcome);
     /* A person decided that nobody will learn what became of it (`aviary resume --mark-unknown`, `aviary jobs drop`): say so in the records; the job is gone then.
      * NULL = finish () is told what it is told after a crash. */
@@ -102,6 +102,10 @@ typedef struct job_new {
     const void *body; /* struct of kind->type */
 } job_new_t;
 
+/* Does it count as a failure of the job's group? By the kind's rule, or the default one. From any thread. */
+bool job_has_failed (const job_kind_t *kind, const outcome_t *outcome);
+/* How many of a group may be at once: `width`, or less (`narrow`) once so many (`after`, 0 = never) have failed one after the other. */
+unsigned job_width (unsigned width, unsigned narrow, unsigned after, unsigned failures);
 /* The begin () of a job that does nothing outward: its work is finish (). */
 int job_begin_nothing (turn_t *t, job_t *job, outbound_t *out);
 int job_add (turn_t *t, const job_new_t *job, id16_t *id /* may be NULL */);

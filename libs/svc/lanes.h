@@ -20,6 +20,7 @@ extern const char *const lanes_tables
 typedef struct outward {
     queue_item_t item;
     id16_t job;
+    const job_kind_t *kind;
     id16_t group;
     /* Most HTTP requests of its group on the wire at once, and most after so many failures one after the other (0 = the same); the others wait their turn. 0 = all that
      * are claimed. */

@@ -133,6 +133,7 @@ static int claim_stage (claiming_t *c, turn_t *t)
     if (!entry)
         return E_NO_MEMORY;
     c->outward->job = c->outward->done->job = c->row.id;
+    c->outward->kind = c->kind;
     c->outward->group = c->group->node.id;
     if (g->policy.ahead) {
         c->outward->width = g->policy.width;

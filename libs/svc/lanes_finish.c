@@ -326,10 +326,7 @@ static int finish_later (lanes_t *self, turn_t *t, entry_t *entry, const outcome
 static void outcome_account (int64_t now, entry_t *entry, const job_kind_t *kind,
                              const outcome_t *outcome)
 {
-    bool failed = kind->is_breaker_failure ? kind->is_breaker_failure (outcome)
-                                           : outcome->stage != FETCH_ANSWERED ||
-                                                 outcome->status == 429 || outcome->status >= 500;
-    group_outcome (entry->group, entry, failed, outcome, now);
+    group_outcome (entry->group, entry, job_has_failed (kind, outcome), outcome, now);
 }
 
 static int finish_entry (lanes_t *self, turn_t *t, entry_t *entry, const outcome_t *outcome)

@@ -307,11 +307,11 @@ static int64_t token_time (const group_facts_t *g, int64_t now)
 /* A receiver that fails gets less of what all share. */
 static unsigned width_now (const group_facts_t *g)
 {
-    bool failing = g->policy.failing_width && g->policy.breaker_failures &&
-                   g->failures >= g->policy.breaker_failures;
-    if (failing && g->policy.failing_width < g->policy.width)
-        return g->policy.failing_width;
-    return g->policy.ahead && g->quick ? 2 * g->policy.width : g->policy.width;
+    const job_policy_t *p = &g->policy;
+    return p->ahead && g->quick
+               ? 2 * p->width
+               : job_width (p->width, p->failing_width ? p->failing_width : p->width,
+                            p->breaker_failures, g->failures);
 }
 
 int64_t group_limit (const group_t *group, int64_t now)

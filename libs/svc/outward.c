@@ -90,7 +90,7 @@ static bool is_wired (const outward_t *outward)
     return outward->out.how == OUT_HTTP && outward->width > 0;
 }
 
-static void wire_leave (outward_pool_t *self, id16_t group, bool ok);
+static void wire_leave (outward_pool_t *self, id16_t group, bool failed);
 
 static void http_done (void *context, const fetch_answer_t *answer)
 {
@@ -110,12 +110,11 @@ static void http_done (void *context, const fetch_answer_t *answer)
     outward_pool_t *self = flight->pool;
     id16_t group = flight->outward->group;
     bool wired = is_wired (flight->outward);
+    bool failed = wired && job_has_failed (flight->outward->kind, &outcome);
     atomic_fetch_sub (&self->gauge_http, 1);
     flight_end (flight, &outcome);
     if (wired)
-        wire_leave (self, group,
-                    outcome.stage == FETCH_ANSWERED && outcome.status >= 200 &&
-                        outcome.status < 300);
+        wire_leave (self, group, failed);
 }
 
 /* ---- waits ---- */
@@ -286,12 +285,12 @@ static bool outward_start (outward_pool_t *self, outward_t *outward)
 }
 
 /* Those that have a place now begin; one that cannot leaves it again. */
-static void wire_leave (outward_pool_t *self, id16_t group, bool ok)
+static void wire_leave (outward_pool_t *self, id16_t group, bool failed)
 {
-    wires_leave (&self->wires, group, ok);
+    wires_leave (&self->wires, group, failed);
     for (outward_t *next; (next = wires_next (&self->wires, group));)
         if (!outward_start (self, next))
-            wires_leave (&self->wires, group, false);
+            wires_leave (&self->wires, group, true);
 }
 
 static void outward_begin (outward_pool_t *self, outward_t *outward)
@@ -301,7 +300,7 @@ static void outward_begin (outward_pool_t *self, outward_t *outward)
     if (wired && !wires_enter (&self->wires, outward))
         return;
     if (!outward_start (self, outward) && wired)
-        wire_leave (self, group, false);
+        wire_leave (self, group, true);
 }
 
 void outward_pool_put (outward_pool_t *self, outward_t *outward)

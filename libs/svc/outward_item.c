@@ -1,4 +1,4 @@
-/* outward_item.c - what goes to the outbound thread and comes back: one arena holds both. Fails only without memory. */
+/* outward_item.c - what goes to the outbound thread and comes back: one arena holds both; and the two rules that the thread shares with the scheduler. Fails only without memory. */
 #include <string.h>
 
 #include "svc/lanes_state.h"
@@ -69,4 +69,18 @@ void outcome_copy (arena_t *arena, const outcome_t *in, outcome_t *out)
     if (lost && !copy.code)
         copy.code = E_NO_MEMORY;
     *out = copy;
+}
+
+/* ---- what a group makes of outcomes ---- */
+
+bool job_has_failed (const job_kind_t *kind, const outcome_t *outcome)
+{
+    if (kind->is_breaker_failure)
+        return kind->is_breaker_failure (outcome);
+    return outcome->stage != FETCH_ANSWERED || outcome->status == 429 || outcome->status >= 500;
+}
+
+unsigned job_width (unsigned width, unsigned narrow, unsigned after, unsigned failures)
+{
+    return after && failures >= after && narrow < width ? narrow : width;
 }

@@ -85,6 +85,8 @@ static outward_t *made (rig_t *r, unsigned n, outbound_t out, const char *path)
 {
     outward_t *outward = outward_new (arena_new (JOB_ARENA));
     assert_non_null (outward);
+    static const job_kind_t kind = {.name = "test"};
+    outward->kind = &kind;
     outward->job = outward->done->job = id_of (n);
     outward->slot = outward->done->slot = n;
     outward->out = out;

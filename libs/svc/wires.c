@@ -28,9 +28,8 @@ static wire_t *wire_open (wires_t *self, id16_t group)
 
 static bool has_place (const wire_t *wire, const outward_t *outward)
 {
-    bool narrow = outward->narrow_after && wire->failures >= outward->narrow_after &&
-                  outward->narrow < outward->width;
-    return wire->busy < (narrow ? outward->narrow : outward->width);
+    return wire->busy <
+           job_width (outward->width, outward->narrow, outward->narrow_after, wire->failures);
 }
 
 bool wires_enter (wires_t *self, outward_t *outward)
@@ -65,12 +64,12 @@ static outward_t *line_take (wires_t *self, wire_t *wire)
     return first;
 }
 
-void wires_leave (wires_t *self, id16_t group, bool ok)
+void wires_leave (wires_t *self, id16_t group, bool failed)
 {
     wire_t *wire = (wire_t *) (void *) idmap_find (&self->groups, group);
     if (!wire)
         return;
-    wire->failures = ok ? 0 : wire->failures < UINT_MAX ? wire->failures + 1 : UINT_MAX;
+    wire->failures = !failed ? 0 : wire->failures < UINT_MAX ? wire->failures + 1 : UINT_MAX;
     if (wire->busy)
         wire->busy--;
     if (!wire->busy && !wire->first)

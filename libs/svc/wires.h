@@ -18,7 +18,7 @@ typedef struct wires {
 /* Whether it may go now (a place is its, until wires_leave); false: it waits, and a wires_next or wires_take gives it back. outward->width is not 0. */
 bool wires_enter (wires_t *self, outward_t *outward);
 /* One of the group has ended, well or not; then ask for who goes next. */
-void wires_leave (wires_t *self, id16_t group, bool ok);
+void wires_leave (wires_t *self, id16_t group, bool failed);
 /* Who has a place now, which it takes; NULL = nobody. */
 outward_t *wires_next (wires_t *self, id16_t group);
 /* Takes all that waits, chained by item.next: at the end. */
